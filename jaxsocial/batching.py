@@ -1,0 +1,50 @@
+"""Work that only some worlds of a batch need, done only in steps in which one of them does.
+
+Under `jax.vmap` a `jax.lax.cond` becomes a select: both branches run, for every world, at every
+step. For rare and dear work (a new layout at an episode's end) that is most of the cost of a step.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+
+def where_needed(needed, compute: Callable, otherwise, *arguments):
+    """``compute(*arguments)`` where ``needed``, and ``otherwise`` elsewhere.
+
+    Written for one world: ``needed`` is a scalar, and ``compute`` returns the structure of ``otherwise``.
+    However often it is vmapped, ``compute`` runs for a whole batch when any world of it needs it, and not
+    at all when none does. Arguments must be given explicitly: ``compute`` must not close over traced values.
+    """
+
+    def for_batch(depth: int):
+        batched = compute
+        for _ in range(depth):
+            batched = jax.vmap(batched)
+
+        def choose(needed, otherwise, *arguments):
+            computed = jax.lax.cond(jnp.any(needed), lambda: batched(*arguments), lambda: otherwise)
+            return jax.tree.map(lambda new, old: _select(needed, new, old), computed, otherwise)
+
+        choose = jax.custom_batching.custom_vmap(choose)
+
+        @choose.def_vmap
+        def one_deeper(size, are_batched, *operands):
+            widened = jax.tree.map(
+                lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands
+            )
+            result = for_batch(depth + 1)(*widened)
+            return result, jax.tree.map(lambda _: True, result)
+
+        return choose
+
+    return for_batch(0)(needed, otherwise, *arguments)
+
+
+def _widen(x, is_batched: bool, size: int):
+    return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+
+
+def _select(needed, new, old):
+    return jnp.where(needed.reshape(needed.shape + (1,) * (new.ndim - needed.ndim)), new, old)

@@ -1,0 +1,116 @@
+"""What an agent can see: a window of cells turned to its heading, and which of them walls hide.
+
+In the window's frame the agent looks up: it stands in column ``V // 2``, ``view_offset`` rows above
+the bottom. Row 0 is farthest ahead.
+"""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from jaxsocial import cells
+from jaxsocial.world import Scenario
+
+OUTSIDE = cells.EMPTY  # beyond the grid there is nothing, and one can look through it
+
+
+@functools.lru_cache
+def window_offsets(view_size: int, view_offset: int) -> np.ndarray:
+    """(4, V, V, 2): from an agent with each heading to each cell of its window, in rows and columns."""
+    row, column = np.mgrid[:view_size, :view_size]
+    ahead = (view_size - 1 - view_offset) - row
+    tables = []
+    for heading in range(4):
+        # A square of even size has no middle; the reference then leans the other way for two headings.
+        leans = view_size % 2 == 0 and heading in (cells.DOWN, cells.LEFT)
+        aside = column - (view_size // 2 - leans)
+        right_hand = cells.STEP[(heading + 1) % 4]
+        tables.append(ahead[..., None] * cells.STEP[heading] + aside[..., None] * right_hand)
+    return np.stack(tables).astype(np.int32)
+
+
+def window(
+    grid: Int[Array, "H W"],
+    position: Int[Array, "A 2"],
+    heading: Int[Array, " A"],
+    scenario: Scenario,
+) -> Int[Array, "A V V"]:
+    """The codes of the cells in each agent's window; `OUTSIDE` beyond the grid."""
+    height, width = grid.shape
+    offsets = window_offsets(scenario.view_size, scenario.view_offset)
+    at = position[:, None, None, :] + jnp.asarray(offsets)[heading]
+    row, column = at[..., 0], at[..., 1]
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    index = jnp.where(inside, row * width + column, 0)
+    return jnp.where(inside, grid.ravel()[index], OUTSIDE)
+
+
+def place_in_window(
+    position: Int[Array, "A 2"],
+    heading: Int[Array, " A"],
+    target: Int[Array, "B 2"],
+    scenario: Scenario,
+) -> Int[Array, "A B"]:
+    """Where each target lies in each agent's window, as row * V + column; -1 if outside."""
+    size = scenario.view_size
+    offset = target[None, :, :] - position[:, None, :]
+    forward = jnp.asarray(cells.STEP)[heading][:, None, :]
+    right_hand = jnp.asarray(cells.STEP)[(heading + 1) % 4][:, None, :]
+    ahead, aside = (offset * forward).sum(-1), (offset * right_hand).sum(-1)
+    leans = (size % 2 == 0) & ((heading == cells.DOWN) | (heading == cells.LEFT))[:, None]
+    row = size - 1 - scenario.view_offset - ahead
+    column = aside + size // 2 - leans
+    inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
+    return jnp.where(inside, row * size + column, -1)
+
+
+def visible(codes: Int[Array, "A V V"], scenario: Scenario) -> Bool[Array, "A V V"]:
+    """Which cells of each window can be seen past walls: the reference's flood, row by row.
+
+    Sight spreads sideways through clear cells of a row and on into the next row, straight and
+    diagonally; first from the agent's row forwards, then backwards. It is not symmetric: column 0 and,
+    going forwards, row 0 never pass sight on. A row is one integer, bit c for column c.
+    """
+    if scenario.see_through_walls:
+        return jnp.ones(codes.shape, bool)
+    size = scenario.view_size
+    own_row = size - 1 - scenario.view_offset
+    bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32))
+    is_clear = ~jnp.asarray(cells.OPAQUE)[cells.kind_of(codes)]
+    clear = [jnp.sum(is_clear[:, row] * bit, axis=-1) for row in range(size)]
+    seen = [jnp.zeros_like(clear[0])] * size
+    seen[own_row] = seen[own_row] + 2 ** (size // 2)
+    for row in range(own_row, 0, -1):
+        seen[row], passed_on = _spread(seen[row], clear[row], size)
+        seen[row - 1] = seen[row - 1] | passed_on
+    for row in range(own_row, size):
+        seen[row], passed_on = _spread(seen[row], clear[row], size)
+        if row + 1 < size:
+            seen[row + 1] = seen[row + 1] | passed_on
+    return (jnp.stack(seen, axis=1)[..., None] & bit) > 0
+
+
+def _spread(seen: Int[Array, " A"], clear: Int[Array, " A"], size: int):
+    """Spreads sight along one row; also returns what the row passes on to its neighbour."""
+    middle = size // 2
+    everything = 2**size - 1
+    to_the_right = clear & (everything - (2**middle - 1))
+    flood = _flood(seen & to_the_right, to_the_right, size, left=False)
+    passed_on = (flood | flood << 1) & everything
+    seen = seen | passed_on
+    to_the_left = clear & (2 ** min(middle + 2, size) - 2)
+    flood = _flood(seen & to_the_left, to_the_left, size, left=True)
+    spread = flood | flood >> 1
+    return seen | spread, passed_on | spread
+
+
+def _flood(seeds: Int[Array, " A"], through: Int[Array, " A"], size: int, left: bool):
+    """Every bit of ``through`` that a seed reaches going one way, by doubling strides."""
+    stride = 1
+    while stride < size:
+        seeds = seeds | through & (seeds >> stride if left else seeds << stride)
+        through = through & (through >> stride if left else through << stride)
+        stride *= 2
+    return seeds
