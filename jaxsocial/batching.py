@@ -31,9 +31,7 @@ def where_needed(needed, compute: Callable, otherwise, *arguments):
 
         @choose.def_vmap
         def one_deeper(size, are_batched, *operands):
-            widened = jax.tree.map(
-                lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands
-            )
+            widened = jax.tree.map(lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands)
             result = for_batch(depth + 1)(*widened)
             return result, jax.tree.map(lambda _: True, result)
 

@@ -8,7 +8,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt8
+from jaxtyping import Array, Bool, Int, UInt8
 
 from jaxsocial import cells, sight
 from jaxsocial.world import Rules, Scenario, State
@@ -185,9 +185,7 @@ def _with_agents(numbers, seen, state, scenario):
     return jnp.where(seen, flat.reshape(numbers.shape), HIDDEN)
 
 
-def _tiles_to_pixels(
-    numbers: Int[Array, "A V V"], tiles: UInt8[Array, "A K t t 3"]
-) -> UInt8[Array, "A P P 3"]:
+def _tiles_to_pixels(numbers: Int[Array, "A V V"], tiles: UInt8[Array, "A K t t 3"]) -> UInt8[Array, "A P P 3"]:
     count, size, _ = numbers.shape
     tile = tiles.shape[2]
     picked = tiles[jnp.arange(count)[:, None, None], numbers]

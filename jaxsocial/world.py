@@ -146,9 +146,7 @@ class Scenario:
         yield self.view_size > 15, f"view_size={self.view_size}: choose 15 cells or fewer"
         yield (
             not 0 <= self.view_offset < self.view_size,
-            (
-                f"view_offset={self.view_offset}: the agent must stand in its view, choose 0 to {self.view_size - 1}"
-            ),
+            (f"view_offset={self.view_offset}: the agent must stand in its view, choose 0 to {self.view_size - 1}"),
         )
         yield self.tile_pixels < 1, f"tile_pixels={self.tile_pixels}: choose 1 pixel or more"
         yield self.max_steps < 1, f"max_steps={self.max_steps}: an episode needs at least 1 step"
