@@ -1,0 +1,189 @@
+"""Scripted experts on Goal Cycle: shortest paths, turns counted, that go round the other goals.
+
+They read the true state. One knows the hidden order; the other has to find it by trial and pays for it.
+Distances to every goal are worked out when an episode begins and kept in the expert's memory.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Key, UInt8
+
+from jaxsocial import batching, cells
+from jaxsocial.agents.policy import Policy
+from jaxsocial.world import Scenario, State
+
+UNREACHABLE = 10**8
+DETOUR = 10**4
+"""Cost of entering a wrong goal: more than any way round it, so that it happens only where there is none."""
+
+
+def distances(grid: Int[Array, "H W"], goals: Int[Array, "G 2"]) -> Int[Array, "G 4 H W"]:
+    """Fewest actions from each heading and cell until a goal is entered, for each goal.
+
+    A path through another goal costs `DETOUR` a time; where no path leads, `UNREACHABLE` or more.
+    """
+    return jax.vmap(_distances_to, (None, 0))(grid, goals)
+
+
+def _distances_to(grid, goal):
+    kind = cells.kind_of(grid)
+    target = jnp.zeros(grid.shape, bool).at[goal[0], goal[1]].set(True)
+    toll = jnp.where(kind == cells.BONUS, DETOUR, jnp.where(jnp.asarray(cells.WALKABLE)[kind], 0, UNREACHABLE))
+
+    def relax(carried):
+        cost, _ = carried
+        entering = jnp.where(target, 0, jnp.minimum(toll + cost, UNREACHABLE))
+        forward = jnp.stack([_ahead(entering[heading], heading) for heading in range(4)])
+        turning = jnp.minimum(jnp.roll(cost, 1, axis=0), jnp.roll(cost, -1, axis=0))
+        nearer = jnp.minimum(cost, 1 + jnp.minimum(forward, turning))
+        return nearer, (nearer != cost).any()
+
+    far = jnp.full((4, *grid.shape), UNREACHABLE, jnp.int32)
+    return jax.lax.while_loop(lambda carried: carried[1], relax, (far, jnp.bool_(True)))[0]
+
+
+def _ahead(values: Int[Array, "H W"], heading: int) -> Int[Array, "H W"]:
+    """The value of the cell in front of each cell; `UNREACHABLE` beyond the grid."""
+    row, column = (int(step) for step in cells.STEP[heading])
+    padded = jnp.pad(values, 1, constant_values=UNREACHABLE)
+    height, width = values.shape
+    return padded[1 + row : 1 + row + height, 1 + column : 1 + column + width]
+
+
+def _action_towards(cost: Int[Array, "4 H W"], grid, goal, position, heading, scenario: Scenario) -> Int[Array, ""]:
+    """The first action of a shortest path; waits where there is none."""
+    row, column = position[0], position[1]
+    step = jnp.asarray(cells.STEP)[heading]
+    front_row, front_column = row + step[0], column + step[1]
+    kind = cells.kind_of(grid[front_row, front_column])
+    toll = jnp.where(kind == cells.BONUS, DETOUR, jnp.where(jnp.asarray(cells.WALKABLE)[kind], 0, UNREACHABLE))
+    at_goal = (front_row == goal[0]) & (front_column == goal[1])
+    forward = jnp.where(at_goal, 0, toll + cost[heading, front_row, front_column])
+    left, right = cost[(heading - 1) % 4, row, column], cost[(heading + 1) % 4, row, column]
+    options = jnp.stack([forward, left, right])
+    choice = jnp.array([cells.FORWARD, cells.LEFT_TURN, cells.RIGHT_TURN])[jnp.argmin(options)]
+    return jnp.where(options.min() < UNREACHABLE, choice, waiting(scenario))
+
+
+def waiting(scenario: Scenario) -> int:
+    """An action that goes nowhere: "done", or turning on the spot where there are only three actions."""
+    return cells.DONE if scenario.actions > cells.DONE else cells.LEFT_TURN
+
+
+def _nearest(cost, wanted: Bool[Array, " G"], position, heading):
+    """The nearest of the goals that are wanted, and whether any is."""
+    there = cost[:, heading, position[0], position[1]]
+    return jnp.argmin(jnp.where(wanted, there, 2 * UNREACHABLE)), wanted.any()
+
+
+def _head_for(cost, wanted, state: State, agent, scenario) -> Int[Array, ""]:
+    position, heading = state.position[agent], state.heading[agent]
+    goal, any_wanted = _nearest(cost, wanted, position, heading)
+    action = _action_towards(cost[goal], state.grid, state.goals[goal], position, heading, scenario)
+    return jnp.where(any_wanted, action, waiting(scenario))
+
+
+def _distances_at_start(first, cost, state: State) -> Int[Array, "G 4 H W"]:
+    return batching.where_needed(first, distances, cost, state.grid, state.goals)
+
+
+def _no_distances(scenario: Scenario) -> Int[Array, "G 4 H W"]:
+    return jnp.zeros((scenario.goals, 4, scenario.height, scenario.width), jnp.int32)
+
+
+def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
+    """Knows the order: heads for the next goal, at first for the nearest."""
+
+    def apply(key, cost, state, observation, first):
+        cost = _distances_at_start(first, cost, state)
+        agents = jnp.array(seats)
+        wanted = jax.vmap(lambda last: _next_goal(last, scenario.goals))(state.last_goal[agents])
+        actions = jax.vmap(_head_for, (None, 0, None, 0, None))(cost, wanted, state, agents, scenario)
+        return cost, actions
+
+    return Policy(init=lambda: _no_distances(scenario), apply=apply)
+
+
+def _next_goal(last: Int[Array, ""], goals: int) -> Bool[Array, " G"]:
+    number = jnp.arange(goals)
+    following = (number == (last + 1) % goals) & (number != last)
+    return (last < 0) | following
+
+
+class Searching(NamedTuple):
+    """What a searching expert remembers; the last three for each of its seats."""
+
+    cost: Int[Array, "G 4 H W"]
+    possible: Bool[Array, "seats G G"]
+    """[from, to]: not yet ruled out as the goal that follows."""
+    visited: Bool[Array, "seats G"]
+    """Entered in turn in this episode: their order is known."""
+    position: Int[Array, "seats 2"]
+    last_goal: Int[Array, " seats"]
+
+
+def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
+    """Has to find the order: tries the nearest goal not ruled out, and remembers, for one episode."""
+
+    def apply(key, memory, state, observation, first):
+        memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
+        agents = jnp.array(seats)
+        memory = jax.tree.map(lambda new, old: jnp.where(first, new, old), _forgotten(memory, state, agents), memory)
+        memory = _learn(memory, state, agents, scenario)
+        wanted = jax.vmap(_candidates)(memory.possible, memory.visited, memory.last_goal)
+        actions = jax.vmap(_head_for, (None, 0, None, 0, None))(memory.cost, wanted, state, agents, scenario)
+        return memory, actions
+
+    return Policy(init=lambda: _new_search(len(seats), scenario), apply=apply)
+
+
+def _new_search(seats: int, scenario: Scenario) -> Searching:
+    goals = scenario.goals
+    return Searching(
+        cost=_no_distances(scenario),
+        possible=jnp.ones((seats, goals, goals), bool),
+        visited=jnp.zeros((seats, goals), bool),
+        position=jnp.zeros((seats, 2), jnp.int32),
+        last_goal=jnp.full(seats, -1),
+    )
+
+
+def _forgotten(memory: Searching, state: State, agents) -> Searching:
+    return memory._replace(
+        possible=jnp.ones_like(memory.possible),
+        visited=jnp.zeros_like(memory.visited),
+        position=state.position[agents],
+        last_goal=state.last_goal[agents],
+    )
+
+
+def _learn(memory: Searching, state: State, agents, scenario) -> Searching:
+    """Takes in what the last step showed: whether the goal just entered was the right one."""
+    position = state.position[agents]
+    at_goal = (position[:, None] == state.goals[None]).all(-1)
+    entered = at_goal & (position != memory.position).any(-1)[:, None]
+    follows = jax.vmap(lambda last: _next_goal(last, scenario.goals))(memory.last_goal)
+    right = (entered & follows).any(-1)
+    source = memory.last_goal[:, None] == jnp.arange(scenario.goals)
+    pair = source[:, :, None] & entered[:, None, :]
+    same_row_or_column = source[:, :, None] | entered[:, None, :]
+    confirmed = memory.possible & (pair | ~same_row_or_column)
+    known_from = right & (memory.last_goal >= 0)
+    possible = jnp.where(known_from[:, None, None], confirmed, memory.possible)
+    possible = jnp.where((right | ~entered.any(-1))[:, None, None], possible, memory.possible & ~pair)
+    return memory._replace(
+        possible=possible,
+        visited=memory.visited | (entered & right[:, None]),
+        position=position,
+        last_goal=state.last_goal[agents],
+    )
+
+
+def _candidates(possible: Bool[Array, "G G"], visited: Bool[Array, " G"], last) -> Bool[Array, " G"]:
+    """Goals that may come next: the cycle closes only after all have been visited."""
+    number = jnp.arange(len(visited))
+    following = possible[last] & (number != last)
+    unvisited = following & ~visited
+    return (last < 0) | jnp.where(unvisited.any(), unvisited, following)

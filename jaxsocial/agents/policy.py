@@ -1,0 +1,38 @@
+"""Whoever acts: a pair of functions, and the distribution that actions are drawn from."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import distrax
+import jax
+from jaxtyping import Array, Bool, Float, Int, Key, UInt8
+
+from jaxsocial.world import State
+
+Memory = Any
+
+
+class Policy(NamedTuple):
+    """A partner in one world, acting for all of its seats at once; `jax.vmap` makes a batch."""
+
+    init: Callable[[], Memory]
+    """The memory before anything was seen."""
+    apply: Callable[
+        [Key[Array, ""], Memory, State, UInt8[Array, "A P P 3"], Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]
+    ]
+    """(key, memory, state, observation, first) -> (memory, actions). ``first`` marks an episode's first step,
+    before which memory is as new. Scripted players read the state, the others the observation."""
+
+
+def distribution(logits: Float[Array, "*B actions"]) -> distrax.Categorical:
+    """The distribution of actions with these logits."""
+    return distrax.Categorical(logits=logits)
+
+
+def random_policy(seats: int, actions: int) -> Policy:
+    """Every action equally likely, at every step."""
+
+    def apply(key, memory, state, observation, first):
+        return memory, jax.random.randint(key, (seats,), 0, actions)
+
+    return Policy(init=lambda: (), apply=apply)

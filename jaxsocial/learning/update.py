@@ -1,0 +1,288 @@
+"""One training iteration: play, then minibatches with recurrent state, values and advantages kept fresh.
+
+Pure, and blind to grids: it is handed an `Env`, a `Network` and a `Policy`.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from jaxsocial.agents.network import LSTM, LSTMState, Network, Outputs, Parameters
+from jaxsocial.agents.policy import Policy, distribution
+from jaxsocial.env import Env
+from jaxsocial.learning import ppo
+from jaxsocial.learning.advantages import generalised_advantages
+from jaxsocial.learning.prediction import Target, prediction_loss
+from jaxsocial.learning.rollout import Outcome, Play, Trajectory, rollout, start
+from jaxsocial.world import Rules
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The static side of learning. Raises ValueError, with the cure, where sizes do not fit together."""
+
+    worlds: int = 128
+    """Worlds played side by side."""
+    steps: int = 250
+    """Steps of every world in one iteration."""
+    minibatches: int = 20
+    """Gradient steps in one iteration."""
+    segments: int = 512
+    """Segments in one minibatch, drawn uniformly with replacement."""
+    segment_length: int = 16
+    """Consecutive steps in a segment."""
+    refresh_interval: int = 2
+    """Minibatches between recomputations of recurrent states, values and advantages."""
+    prediction: Target = "next"
+    """Frame predicted beside acting: "next" (the paper's method), "current" (an autoencoder) or "none"."""
+
+    def __post_init__(self):
+        for name in ("worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: choose 1 or more")
+        if self.segment_length > self.steps:
+            raise ValueError(
+                f"segment_length={self.segment_length} is longer than steps={self.steps}: "
+                "shorten the segments, or play more steps"
+            )
+        if self.minibatches % self.refresh_interval:
+            raise ValueError(
+                f"minibatches={self.minibatches} is not a multiple of refresh_interval={self.refresh_interval}: "
+                "choose a divisor"
+            )
+        if self.prediction not in ("none", "next", "current"):
+            raise ValueError(f'prediction={self.prediction!r}: choose "none", "next" or "current"')
+
+
+class Coefficients(NamedTuple):
+    """The traced side of learning: a sweep may vary each under `jax.vmap`."""
+
+    learning_rate: Float[Array, ""]
+    gamma: Float[Array, ""]
+    gae_lambda: Float[Array, ""]
+    clip: Float[Array, ""]
+    value_weight: Float[Array, ""]
+    prediction_weight: Float[Array, ""]
+    entropy_weight: Float[Array, ""]
+    kl_stop: Float[Array, ""]
+    """A minibatch whose divergence exceeds this, and those after it, leave the weights alone."""
+    kl_restore: Float[Array, ""]
+    """Where the divergence after the last step exceeds this, the weights from before return."""
+    lstm_gradient_norm: Float[Array, ""]
+    """Limit on the norm of the LSTM's gradient."""
+
+
+class Learner(NamedTuple):
+    """All that changes in training."""
+
+    key: Key[Array, ""]
+    parameters: Parameters
+    optimiser_state: PyTree
+    play: Play
+    iteration: Int[Array, ""]
+
+
+class Parts(NamedTuple):
+    """All that does not change in training and is not a number."""
+
+    env: Env
+    network: Network
+    partners: Policy
+    sizes: Sizes
+
+
+class Fresh(NamedTuple):
+    """What a replay with the current weights yields, for every step of a trajectory."""
+
+    memory: LSTMState
+    advantage: Float[Array, "T N"]
+    value_target: Float[Array, "T N"]
+
+
+class Fitting(NamedTuple):
+    """Where the minibatches of an iteration stand."""
+
+    parameters: Parameters
+    optimiser_state: PyTree
+    stopped: Bool[Array, ""]
+    divergence: Float[Array, ""]
+    """Of the last minibatch that was looked at."""
+
+
+def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
+    """Adam, after clipping the LSTM's gradient, and no other, by its global norm."""
+
+    def is_recurrent(parameters):
+        return {name: name == LSTM for name in parameters}
+
+    return optax.chain(
+        optax.masked(optax.clip_by_global_norm(coefficients.lstm_gradient_norm), is_recurrent),
+        optax.scale_by_adam(eps=1e-8),
+        optax.scale_by_learning_rate(coefficients.learning_rate),
+    )
+
+
+def new_learner(key: Key[Array, ""], rules: Rules, coefficients: Coefficients, parts: Parts) -> Learner:
+    """A learner before its first iteration; ``rules`` has the worlds as the first axis of every leaf."""
+    next_key, network_key, play_key = jax.random.split(key, 3)
+    parameters = parts.network.init(network_key)
+    return Learner(
+        key=next_key,
+        parameters=parameters,
+        optimiser_state=optimiser(coefficients).init(parameters),
+        play=start(play_key, parts.env, rules, parts.network, parts.partners),
+        iteration=jnp.int32(0),
+    )
+
+
+def one_iteration(
+    learner: Learner, rules: Rules, coefficients: Coefficients, parts: Parts
+) -> tuple[Learner, tuple[Outcome, Metrics]]:
+    """Plays ``steps`` steps of every world and learns from them."""
+    next_key, play_key, segment_key = jax.random.split(learner.key, 3)
+    memory = learner.play.memory
+    play, trajectory, outcome = rollout(
+        play_key, learner.play, learner.parameters, rules, parts.env, parts.network, parts.partners, parts.sizes.steps
+    )
+    fitting, metrics = fit(segment_key, learner, memory, trajectory, coefficients, parts)
+    learner = Learner(next_key, fitting.parameters, fitting.optimiser_state, play, learner.iteration + 1)
+    return learner, (outcome, metrics)
+
+
+def fit(
+    key: Key[Array, ""],
+    learner: Learner,
+    memory: LSTMState,
+    trajectory: Trajectory,
+    coefficients: Coefficients,
+    parts: Parts,
+) -> tuple[Fitting, Metrics]:
+    """All minibatches of one iteration, within the trust region; ``memory`` is that before the first row."""
+
+    def one_round(fitting: Fitting, round_key):
+        def learn():
+            fresh = refresh(fitting.parameters, memory, trajectory, coefficients, parts)
+            keys = jax.random.split(round_key, parts.sizes.refresh_interval)
+
+            def one_minibatch(fitting, key):
+                return _one_minibatch(key, fitting, trajectory, fresh, coefficients, parts)
+
+            return jax.lax.scan(one_minibatch, fitting, keys)
+
+        def leave_alone():
+            nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(learn)[1])
+            return fitting, nothing
+
+        return jax.lax.cond(fitting.stopped, leave_alone, learn)
+
+    rounds = parts.sizes.minibatches // parts.sizes.refresh_interval
+    before = Fitting(learner.parameters, learner.optimiser_state, jnp.bool_(False), jnp.float32(0.0))
+    after, (metrics, looked_at) = jax.lax.scan(one_round, before, jax.random.split(key, rounds))
+    too_far = after.divergence > coefficients.kl_restore
+    kept = jax.tree.map(
+        lambda old, new: jnp.where(too_far, old, new),
+        (before.parameters, before.optimiser_state),
+        (after.parameters, after.optimiser_state),
+    )
+    means = jax.tree.map(lambda x: (x * looked_at).sum() / jnp.maximum(looked_at.sum(), 1.0), metrics)
+    means |= {"minibatches": looked_at.sum(), "restored": too_far.astype(jnp.float32)}
+    return Fitting(*kept, after.stopped, after.divergence), means
+
+
+def refresh(
+    parameters: Parameters, memory: LSTMState, trajectory: Trajectory, coefficients: Coefficients, parts: Parts
+) -> Fresh:
+    """Replays whole trajectories with the current weights: recurrent states, advantages, value targets."""
+    outputs = parts.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
+    value_next = _values_that_follow(parameters, outputs, trajectory, parts)
+    advantage = generalised_advantages(
+        trajectory.reward_next,
+        coefficients.gamma * trajectory.discount_next,
+        outputs.value,
+        value_next,
+        trajectory.ended_next,
+        coefficients.gae_lambda,
+    )
+    normalised = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    return Fresh(outputs.before, normalised, advantage + outputs.value)
+
+
+def _values_that_follow(parameters, outputs: Outputs, trajectory: Trajectory, parts: Parts) -> Float[Array, "T N"]:
+    """v(s_{t+1}) within the same episode.
+
+    It is the next row's value, but where the clock ended an episode, and in the last row. Those few are worked
+    out from the observation that followed: the clock ends at most one episode in ``max_steps`` steps.
+    """
+    steps, worlds = trajectory.first.shape
+    following = jnp.concatenate([outputs.value[1:], jnp.zeros((1, worlds))])
+    at_most = min(-(-steps // parts.env.scenario.max_steps), steps)
+    cut = trajectory.truncated_next.at[-1].set(True)
+    rows = jnp.argsort(~cut, axis=0, stable=True)[: at_most + 1]
+    world = jnp.arange(worlds)
+    memory = jax.tree.map(lambda m: m[rows, world].reshape(-1, m.shape[-1]), outputs.after)
+    frames = trajectory.observation_next[rows, world]
+    not_first = jnp.zeros((1, rows.size), bool)
+    value = parts.network.unroll(parameters, memory, frames.reshape(1, -1, *frames.shape[2:]), not_first).value
+    value = jnp.where(cut[rows, world], value.reshape(rows.shape), following[rows, world])
+    return following.at[rows, world].set(value)
+
+
+def _one_minibatch(key, fitting: Fitting, trajectory, fresh, coefficients, parts: Parts):
+    """One look at a minibatch, and one step of the optimiser unless the policy has moved too far."""
+    segment, memory, targets = draw_segments(key, trajectory, fresh, parts.sizes)
+    gradient, metrics = jax.grad(_loss, has_aux=True)(
+        fitting.parameters, segment, memory, targets, coefficients, parts
+    )
+    looked_at = ~fitting.stopped
+    stopped = fitting.stopped | (metrics["divergence"] > coefficients.kl_stop)
+    updates, optimiser_state = optimiser(coefficients).update(gradient, fitting.optimiser_state, fitting.parameters)
+    parameters = optax.apply_updates(fitting.parameters, updates)
+    kept, kept_state = jax.tree.map(
+        lambda old, new: jnp.where(stopped, old, new),
+        (fitting.parameters, fitting.optimiser_state),
+        (parameters, optimiser_state),
+    )
+    divergence = jnp.where(looked_at, metrics["divergence"], fitting.divergence)
+    return Fitting(kept, kept_state, stopped, divergence), (metrics, looked_at.astype(jnp.float32))
+
+
+def draw_segments(key, trajectory: Trajectory, fresh: Fresh, sizes: Sizes):
+    """Segments of a trajectory, with the recurrent state before each and what each step is to learn."""
+    world_key, step_key = jax.random.split(key)
+    world = jax.random.randint(world_key, (sizes.segments,), 0, sizes.worlds)
+    begin = jax.random.randint(step_key, (sizes.segments,), 0, sizes.steps - sizes.segment_length + 1)
+    row = begin + jnp.arange(sizes.segment_length)[:, None]
+    segment, targets = jax.tree.map(lambda x: x[row, world], (trajectory, (fresh.advantage, fresh.value_target)))
+    return segment, jax.tree.map(lambda m: m[begin, world], fresh.memory), targets
+
+
+def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coefficients, parts: Parts):
+    """Policy + value_weight value + prediction_weight prediction - entropy_weight entropy (PROTOCOL: loss)."""
+    advantage, value_target = targets
+    outputs = parts.network.unroll(parameters, memory, segment.observation, segment.first)
+    policy = distribution(outputs.logits)
+    log_ratio = policy.log_prob(segment.action) - segment.log_prob
+    means = {
+        "policy_loss": ppo.surrogate_loss(log_ratio, advantage, coefficients.clip).mean(),
+        "value_loss": ppo.value_loss(outputs.value, value_target).mean(),
+        "entropy": policy.entropy().mean(),
+        "divergence": ppo.divergence(log_ratio).mean(),
+        "ratio_error": jnp.abs(jnp.expm1(log_ratio)).max(),
+    }
+    loss = (
+        means["policy_loss"]
+        + coefficients.value_weight * means["value_loss"]
+        - coefficients.entropy_weight * means["entropy"]
+    )
+    if parts.sizes.prediction != "none":
+        target = segment.observation_next if parts.sizes.prediction == "next" else segment.observation
+        frame = parts.network.predict(parameters, outputs.hidden, segment.action)
+        means["prediction_loss"] = prediction_loss(frame, target).mean()
+        loss = loss + coefficients.prediction_weight * means["prediction_loss"]
+    return loss, means | {"loss": loss}
