@@ -106,8 +106,8 @@ def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
     rest = 2.0 / (1.0 + jnp.exp(2.0 * strength))
     red = 255.0 * jnp.where(strength < TANH_IS_ONE, rest, 0.0)
     prestige = jnp.stack([jnp.floor(red), jnp.zeros_like(red), 255.0 - jnp.ceil(red)], axis=-1)
-    own = np.stack([cells.RGB[cells.COLOUR_NAMES.index(name)] for name in scenario.colours])
-    by_prestige = np.array([name == "prestige" for name in scenario.colours])
+    own = np.stack([cells.RGB[cells.COLOUR_NAMES.index(name)] for name in scenario.agent_colours])
+    by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])
     tinted = jnp.asarray(by_prestige) & state.active
     return jnp.where(tinted[:, None], prestige.astype(jnp.int32), own.astype(np.int32))
 
@@ -124,7 +124,7 @@ def agent_tiles(
     covered = jnp.asarray(coverage, jnp.int32)[observer[:, None], state.heading[None, :]][..., None]
     colour = tint(state, rules, scenario)[None, :, None, None, :]
     # A prestige picture is the white one times the colour, shifted; the others are drawn in colour.
-    by_prestige = np.array([name == "prestige" for name in scenario.colours])[:, None, None, None]
+    by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])[:, None, None, None]
     white = 255 * covered // 9
     picture = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // 9)
     untinted = jnp.where(by_prestige & ~state.active[:, None, None, None], white, picture)

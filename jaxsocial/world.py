@@ -116,8 +116,6 @@ class Scenario:
     """One a agent (names of `cells.COLOURS`); "prestige" goes from red to blue. Empty: all prestige."""
 
     def __post_init__(self):
-        if not self.colours:
-            object.__setattr__(self, "colours", ("prestige",) * self.agents)
         for problem, cure in self._problems():
             if problem:
                 raise ValueError(cure)
@@ -129,7 +127,7 @@ class Scenario:
         yield (
             min(self.height, self.width) < 3,
             (
-                f"height={self.height}, width={self.width}: a world needs 3 rows and 3 columns at least, for its wall and one free cell"
+                f"height={self.height}, width={self.width}: a world needs 3 rows and 3 columns at least"
             ),
         )
         yield self.agents < 1, f"agents={self.agents}: a world needs at least 1 agent"
@@ -138,8 +136,8 @@ class Scenario:
         yield (
             placed > inner or inner - self.clutter < self.agents,
             (
-                f"goals={self.goals}, clutter={self.clutter}, agents={self.agents} do not fit on the {inner} inner cells of "
-                f"{self.height} x {self.width}: enlarge the world, or use fewer of them"
+                f"goals={self.goals}, clutter={self.clutter}, agents={self.agents} do not fit on the {inner} inner "
+                f"cells of {self.height} x {self.width}: enlarge the world, or use fewer of them"
             ),
         )
         yield self.view_size < 3, f"view_size={self.view_size}: choose 3 cells or more"
@@ -155,10 +153,15 @@ class Scenario:
             (f"actions={self.actions}: choose 7, or 3 for left, right and forward only"),
         )
         yield (
-            len(self.colours) != self.agents,
+            len(self.colours) not in (0, self.agents),
             (f"colours={self.colours}: give one colour for each of the {self.agents} agents, or none"),
         )
         yield unknown, f"colours: {unknown} unknown, choose from {', '.join(cells.COLOURS)}"
+
+    @property
+    def agent_colours(self) -> tuple[str, ...]:
+        """Each agent's colour, by name."""
+        return self.colours or ("prestige",) * self.agents
 
     @property
     def observation_shape(self) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Key, UInt8
+from jaxtyping import Array, Bool, Int
 
 from jaxsocial import batching, cells
 from jaxsocial.agents.policy import Policy

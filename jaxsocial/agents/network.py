@@ -6,7 +6,7 @@ Convolutions are patches times a matrix: on accelerators they stay fast when man
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax

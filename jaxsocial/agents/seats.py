@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsocial.agents.experts import knowing_expert, searching_expert
-from jaxsocial.agents.policy import Policy, random_policy
+from jaxsocial.agents.network import Network, Parameters
+from jaxsocial.agents.policy import Policy, distribution, random_policy
 from jaxsocial.world import Scenario
 
 
@@ -56,3 +57,16 @@ def seat_partners(names: tuple[str, ...], scenario: Scenario, frozen: dict[str, 
         return {name: new for name, (new, _) in answers.items()}, everyone[order]
 
     return Policy(init=lambda: {name: policy.init() for name, policy in policies.items()}, apply=apply)
+
+
+def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ...]) -> Policy:
+    """A trained network that no longer learns, drawing its actions from its policy."""
+
+    def apply(key, memory, state, observation, first):
+        mine = observation[jnp.array(seats)][None]
+        starts = jnp.broadcast_to(first, (1, len(seats)))
+        outputs = network.unroll(parameters, memory, mine, starts)
+        actions = distribution(outputs.logits[0]).sample(seed=key)
+        return jax.tree.map(lambda m: m[0], outputs.after), actions
+
+    return Policy(init=lambda: network.initial_memory((len(seats),)), apply=apply)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from jaxsocial.agents.network import LSTMState, Network, Parameters
 from jaxsocial.agents.policy import Policy, distribution
@@ -39,8 +39,11 @@ class Tally(NamedTuple):
     """Sums over an episode so far, for every agent."""
 
     return_: Float[Array, "*N A"]
+    """Rewards."""
     goals: Float[Array, "*N A"]
+    """Steps with a positive reward."""
     penalties: Float[Array, "*N A"]
+    """Steps with a negative reward."""
 
 
 class Play(NamedTuple):
@@ -55,10 +58,10 @@ class Play(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Sums over the episodes that ended, by kind of world (all agents), and how many they were."""
+    """After each step: the sums over the episode so far, and whether it ended with the step."""
 
     tally: Tally
-    episodes: Float[Array, " 2"]
+    ended: Bool[Array, "T N"]
 
 
 def start(key: Key[Array, ""], env: Env, rules: Rules, network: Network, partners: Policy) -> Play:
@@ -113,10 +116,10 @@ def rollout(
         tally = _add(play.tally, timestep.reward)
         memory = jax.tree.map(lambda m: m[0], outputs.after)
         after = Play(state, timestep.observation, ended, memory, partner_memory, _restarted(tally, ended))
-        return after, (row, _finished(tally, ended, rules))
+        return after, (row, Outcome(tally, ended))
 
-    play, (trajectory, outcomes) = jax.lax.scan(one_step, play, jax.random.split(key, steps))
-    return play, trajectory, jax.tree.map(lambda x: x.sum(0), outcomes)
+    play, (trajectory, outcome) = jax.lax.scan(one_step, play, jax.random.split(key, steps))
+    return play, trajectory, outcome
 
 
 def _partners_act(key, play: Play, partners: Policy):
@@ -130,10 +133,3 @@ def _add(tally: Tally, reward: Float[Array, "N A"]) -> Tally:
 
 def _restarted(tally: Tally, ended: Bool[Array, " N"]) -> Tally:
     return jax.tree.map(lambda x: jnp.where(ended[:, None], 0.0, x), tally)
-
-
-def _finished(tally: Tally, ended: Bool[Array, " N"], rules: Rules) -> Outcome:
-    """Adds up the episodes that ended in this step, in worlds where the learner was alone and in others."""
-    social = rules.present[:, 1:].any(-1)
-    weight = ended * jnp.stack([~social, social]).astype(jnp.float32)
-    return Outcome(jax.tree.map(lambda x: weight @ x, tally), weight.sum(-1))

@@ -61,21 +61,35 @@ class Sizes:
 
 
 class Coefficients(NamedTuple):
-    """The traced side of learning: a sweep may vary each under `jax.vmap`."""
+    """The traced side of learning: a sweep may vary each under `jax.vmap`. The defaults are the paper's.
 
-    learning_rate: Float[Array, ""]
-    gamma: Float[Array, ""]
-    gae_lambda: Float[Array, ""]
-    clip: Float[Array, ""]
-    value_weight: Float[Array, ""]
-    prediction_weight: Float[Array, ""]
-    entropy_weight: Float[Array, ""]
-    kl_stop: Float[Array, ""]
-    """A minibatch whose divergence exceeds this, and those after it, leave the weights alone."""
-    kl_restore: Float[Array, ""]
-    """Where the divergence after the last step exceeds this, the weights from before return."""
-    lstm_gradient_norm: Float[Array, ""]
+    Written as floats; `traced` makes them arrays, so that no value is compiled in.
+    """
+
+    learning_rate: float = 1e-4
+    """Adam's step size."""
+    gamma: float = 0.993
+    """Discount per step, 0 to 1."""
+    gae_lambda: float = 0.97
+    """Decay of advantage estimation, 0 to 1."""
+    clip: float = 0.2
+    """Half-width of the interval that the policy's ratio is clipped to (PPO's epsilon)."""
+    value_weight: float = 0.1
+    """Weight of the squared error of values in the loss."""
+    prediction_weight: float = 3.0
+    """Weight of the frame's mean absolute error in the loss."""
+    entropy_weight: float = 1e-5
+    """Weight of the policy's entropy (nats) in the loss."""
+    kl_stop: float = 0.015
+    """A minibatch whose divergence (nats) exceeds this, and those after it, leave the weights alone."""
+    kl_restore: float = 0.03
+    """Where the divergence (nats) after the last step exceeds this, the weights from before return."""
+    lstm_gradient_norm: float = 10.0
     """Limit on the norm of the LSTM's gradient."""
+
+    def traced(self) -> "Coefficients":
+        """The same numbers as arrays."""
+        return jax.tree.map(jnp.float32, self)
 
 
 class Learner(NamedTuple):
@@ -141,10 +155,11 @@ def new_learner(key: Key[Array, ""], rules: Rules, coefficients: Coefficients, p
     )
 
 
-def one_iteration(
-    learner: Learner, rules: Rules, coefficients: Coefficients, parts: Parts
-) -> tuple[Learner, tuple[Outcome, Metrics]]:
-    """Plays ``steps`` steps of every world and learns from them."""
+def one_iteration(learner: Learner, rules: Rules, coefficients: Coefficients, parts: Parts) -> tuple[Learner, Metrics]:
+    """Plays ``steps`` steps of every world and learns from them.
+
+    The metrics are means over minibatches, and over the episodes that ended (see `episode_means`).
+    """
     next_key, play_key, segment_key = jax.random.split(learner.key, 3)
     memory = learner.play.memory
     play, trajectory, outcome = rollout(
@@ -152,7 +167,29 @@ def one_iteration(
     )
     fitting, metrics = fit(segment_key, learner, memory, trajectory, coefficients, parts)
     learner = Learner(next_key, fitting.parameters, fitting.optimiser_state, play, learner.iteration + 1)
-    return learner, (outcome, metrics)
+    return learner, metrics | episode_means(outcome, rules)
+
+
+def episode_means(outcome: Outcome, rules: Rules) -> Metrics:
+    """Means over the episodes that ended: of the learner, alone and in company, and of its partners.
+
+    Where no such episode ended the mean is NaN; ``episodes`` says how many there were in all.
+    """
+    social = rules.present[:, 1:].any(-1)
+    learner = jax.tree.map(lambda x: x[..., 0], outcome.tally)
+    partners = jax.tree.map(lambda x: x[..., 1:].sum(-1), outcome.tally)
+    partners_present = jnp.maximum(rules.present[:, 1:].sum(-1), 1)
+    groups = {
+        "social": (learner, outcome.ended & social),
+        "solo": (learner, outcome.ended & ~social),
+        "partner": (jax.tree.map(lambda x: x / partners_present, partners), outcome.ended & social),
+    }
+    means = {
+        f"{who}_{name.rstrip('_')}": (sums * ended).sum() / ended.sum()
+        for who, (tally, ended) in groups.items()
+        for name, sums in tally._asdict().items()
+    }
+    return means | {"episodes": outcome.ended.sum().astype(jnp.float32)}
 
 
 def fit(
@@ -236,9 +273,7 @@ def _values_that_follow(parameters, outputs: Outputs, trajectory: Trajectory, pa
 def _one_minibatch(key, fitting: Fitting, trajectory, fresh, coefficients, parts: Parts):
     """One look at a minibatch, and one step of the optimiser unless the policy has moved too far."""
     segment, memory, targets = draw_segments(key, trajectory, fresh, parts.sizes)
-    gradient, metrics = jax.grad(_loss, has_aux=True)(
-        fitting.parameters, segment, memory, targets, coefficients, parts
-    )
+    gradient, metrics = jax.grad(_loss, has_aux=True)(fitting.parameters, segment, memory, targets, coefficients, parts)
     looked_at = ~fitting.stopped
     stopped = fitting.stopped | (metrics["divergence"] > coefficients.kl_stop)
     updates, optimiser_state = optimiser(coefficients).update(gradient, fitting.optimiser_state, fitting.parameters)
