@@ -79,7 +79,7 @@ def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State
         active=rules.present,
         arrival=jnp.arange(agents),
         prestige=jnp.zeros(agents, jnp.float32),
-        last_goal=jnp.full(agents, -1),
+        last_goal=jnp.full(agents, -1, jnp.int32),  # else a weak type: step would be traced twice
         clock=jnp.int32(0),
     )
 
