@@ -60,6 +60,7 @@ def long_play(name, shape, ghost=True):
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_traced_once_whatever_the_rules_and_dtypes_stay(name, shape):
     environment = small(name, shape)
+    chex.clear_trace_counter()
     step = jax.jit(chex.assert_max_traces(environment.step.__wrapped__, n=1))
     state, timestep = environment.reset(jax.random.key(0))
     before = jax.tree.map(lambda x: (x.shape, x.dtype), (state, timestep))
