@@ -108,7 +108,7 @@ def rollout(
             action=action,
             log_prob=log_prob,
             reward_next=timestep.reward[:, LEARNER],
-            discount_next=discount(timestep)[:, LEARNER],
+            discount_next=jax.vmap(discount)(timestep)[:, LEARNER],
             truncated_next=timestep.truncated[:, LEARNER],
             ended_next=ended,
             observation_next=timestep.final_observation[:, LEARNER],

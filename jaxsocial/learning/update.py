@@ -221,7 +221,8 @@ def fit(
     rounds = parts.sizes.minibatches // parts.sizes.refresh_interval
     before = Fitting(learner.parameters, learner.optimiser_state, jnp.bool_(False), jnp.float32(0.0))
     after, (metrics, looked_at) = jax.lax.scan(one_round, before, jax.random.split(key, rounds))
-    too_far = after.divergence > coefficients.kl_restore
+    # Written so that a divergence that is no number counts as too far.
+    too_far = ~(after.divergence <= coefficients.kl_restore)
     kept = jax.tree.map(
         lambda old, new: jnp.where(too_far, old, new),
         (before.parameters, before.optimiser_state),
@@ -275,7 +276,7 @@ def _one_minibatch(key, fitting: Fitting, trajectory, fresh, coefficients, parts
     segment, memory, targets = draw_segments(key, trajectory, fresh, parts.sizes)
     gradient, metrics = jax.grad(_loss, has_aux=True)(fitting.parameters, segment, memory, targets, coefficients, parts)
     looked_at = ~fitting.stopped
-    stopped = fitting.stopped | (metrics["divergence"] > coefficients.kl_stop)
+    stopped = fitting.stopped | ~(metrics["divergence"] <= coefficients.kl_stop)
     updates, optimiser_state = optimiser(coefficients).update(gradient, fitting.optimiser_state, fitting.parameters)
     parameters = optax.apply_updates(fitting.parameters, updates)
     kept, kept_state = jax.tree.map(
@@ -290,8 +291,9 @@ def _one_minibatch(key, fitting: Fitting, trajectory, fresh, coefficients, parts
 def draw_segments(key, trajectory: Trajectory, fresh: Fresh, sizes: Sizes):
     """Segments of a trajectory, with the recurrent state before each and what each step is to learn."""
     world_key, step_key = jax.random.split(key)
-    world = jax.random.randint(world_key, (sizes.segments,), 0, sizes.worlds)
-    begin = jax.random.randint(step_key, (sizes.segments,), 0, sizes.steps - sizes.segment_length + 1)
+    steps, worlds = trajectory.first.shape
+    world = jax.random.randint(world_key, (sizes.segments,), 0, worlds)
+    begin = jax.random.randint(step_key, (sizes.segments,), 0, steps - sizes.segment_length + 1)
     row = begin + jnp.arange(sizes.segment_length)[:, None]
     segment, targets = jax.tree.map(lambda x: x[row, world], (trajectory, (fresh.advantage, fresh.value_target)))
     return segment, jax.tree.map(lambda m: m[begin, world], fresh.memory), targets

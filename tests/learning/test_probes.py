@@ -1,0 +1,84 @@
+"""Worlds of known value: what a learner that is wrong in any one part cannot learn."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.learning.rollout import rollout
+from tests.learning.probes import Probe, make_probe, nobody, probe_rules
+from tests.learning.training import QUICK, SIZES, make_trainer
+
+GAMMA = QUICK.gamma
+REMEMBER = Probe(for_action=1.0, length=4, cue_until=1)
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    return make_trainer(make_probe(), SIZES, iterations=120)
+
+
+@pytest.fixture(scope="module")
+def train(trainer):
+    return trainer[0]
+
+
+def by_clock(trained, length):
+    """Mean value at each step of an episode."""
+    clock = np.rint(np.asarray(trained.trajectory.observation[:, :, 0, 1, 0], float) * length / 250)
+    return [float(np.asarray(trained.value)[clock == t].mean()) for t in range(length)]
+
+
+def test_constant_reward_under_a_clock_is_worth_that_of_an_endless_world(train):
+    trained = train(Probe(for_living=1.0, length=5, natural=False))
+    np.testing.assert_allclose(trained.value, 1 / (1 - GAMMA), rtol=0.03)
+
+
+def test_constant_reward_until_a_natural_end_is_worth_what_is_left(train):
+    trained = train(Probe(for_living=1.0, length=4, natural=True))
+    left = [(1 - GAMMA**steps) / (1 - GAMMA) for steps in (4, 3, 2, 1)]
+    np.testing.assert_allclose(by_clock(trained, 4), left, atol=0.07)
+
+
+def test_later_reward_is_discounted(train):
+    trained = train(Probe(for_lasting=1.0, length=4))
+    np.testing.assert_allclose(by_clock(trained, 4), GAMMA ** np.array([3, 2, 1, 0]), atol=0.05)
+
+
+def test_value_comes_from_the_observation(train):
+    trained = train(Probe(for_cue=1.0, length=1))
+    cue = trained.trajectory.observation[:, :, 0, 0, 0] == 255
+    np.testing.assert_allclose(trained.value, np.where(cue, 1.0, -1.0), atol=0.05)
+
+
+def test_action_that_matters_is_found(train):
+    trained = train(Probe(for_action=1.0, length=1))
+    assert trained.metrics["solo_return"][0] < 0.2
+    assert trained.late("solo_return") > 0.95
+
+
+def test_memory_is_used_where_it_is_needed(trainer):
+    train, parts = trainer
+    trained = train(REMEMBER)
+    assert trained.metrics["solo_return"][0] < 0.2
+    assert trained.late("solo_return") > 0.9
+
+    def forgetful(parameters, memory, observation, first):
+        return parts.network.unroll(parameters, memory, observation, jnp.ones_like(first))
+
+    @jax.jit
+    def play(key, learner):
+        network, rules = parts.network._replace(unroll=forgetful), probe_rules(REMEMBER, SIZES.worlds)
+        return rollout(key, learner.play, learner.parameters, rules, parts.env, network, nobody(), 80)[1]
+
+    trajectory = play(jax.random.key(1), trained.learner)
+    assert abs(trajectory.reward_next.sum() / trajectory.ended_next.sum()) < 0.2
+
+
+def test_next_frame_is_predicted_from_memory_and_action():
+    """The frame after the last step shows the cue again, and every frame the action just taken."""
+    train, parts = make_trainer(make_probe(), dataclasses.replace(SIZES, prediction="next"), iterations=150)
+    trained = train(Probe(length=4, cue_until=1, cue_from=4))
+    assert trained.late("prediction_loss") < 0.01

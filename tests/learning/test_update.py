@@ -1,0 +1,182 @@
+"""One iteration of training, in a small Goal Cycle with and without company, the clock ending episodes midway."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxsocial
+from jaxsocial.agents.network import NetworkSizes
+from jaxsocial.agents.seats import seat_partners
+from jaxsocial.learning import update
+from jaxsocial.learning.rollout import rollout
+from jaxsocial.learning.update import Coefficients, Parts, Sizes, new_learner, one_iteration
+from jaxsocial.world import make_rules
+from tests.learning.training import quick_jit, tiny_network
+
+SOLO, SOCIAL = 3, 5
+SIZES = Sizes(worlds=8, steps=16, minibatches=4, segments=16, segment_length=6, refresh_interval=1)
+CLOCK = 10
+NORMAL = Coefficients(learning_rate=3e-3, kl_stop=1e3, kl_restore=1e3)
+STILL = NORMAL._replace(learning_rate=0.0)
+
+
+def rules_of(penalty=1.5):
+    """Three worlds alone and five in company."""
+    each = [make_rules(ENV.scenario, penalty=penalty, present=1)] * SOLO
+    each += [make_rules(ENV.scenario, penalty=penalty)] * SOCIAL
+    return jax.tree.map(lambda *x: jnp.stack(x), *each)
+
+
+ENV = jaxsocial.make("goal_cycle", height=6, width=6, clutter=2, goals=2, agents=3, max_steps=CLOCK, view_size=3)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    sizes = NetworkSizes(channels=(8,), dense=12, memory=12, heads=(12,))
+    partners = seat_partners(("expert", "random"), ENV.scenario)
+    return Parts(ENV, tiny_network(ENV, sizes, prediction=True), partners, SIZES)
+
+
+@pytest.fixture(scope="module")
+def start(parts):
+    return quick_jit(lambda key, rules: new_learner(key, rules, NORMAL.traced(), parts))
+
+
+class Iterating:
+    """`one_iteration`, compiled, and how often it was traced."""
+
+    def __init__(self, parts):
+        self.traces = 0
+
+        def one(learner, rules, coefficients):
+            self.traces += 1
+            return one_iteration(learner, rules, coefficients, parts)
+
+        self.one = quick_jit(one)
+
+    def __call__(self, learner, coefficients=NORMAL, penalty=1.5):
+        learner = learner._replace(key=jax.random.clone(learner.key))
+        return self.one(learner, rules_of(penalty), coefficients.traced())
+
+
+@pytest.fixture(scope="module")
+def iterate(parts):
+    return Iterating(parts)
+
+
+@pytest.fixture(scope="module")
+def second(start, iterate):
+    """A learner before its second iteration: its memories were made by older weights, in mid-episode."""
+    return iterate(start(jax.random.key(0), rules_of()))[0]
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def steps_of_adam(learner):
+    return int(optax.tree.get(learner.optimiser_state, "count"))
+
+
+def test_ratio_is_one_before_the_weights_move(second, iterate):
+    assert not second.play.first.any()
+    _, metrics = iterate(second, STILL)
+    assert metrics["minibatches"] == SIZES.minibatches
+    assert metrics["ratio_error"] < 1e-5
+    assert metrics["divergence"] < 1e-9
+
+
+def test_ratio_leaves_one_as_the_weights_move(second, iterate):
+    learner, metrics = iterate(second)
+    assert metrics["ratio_error"] > 1e-3
+    assert not same(learner.parameters, second.parameters)
+    assert steps_of_adam(learner) == steps_of_adam(second) + SIZES.minibatches
+
+
+def test_a_minibatch_beyond_the_limit_changes_nothing(second, iterate):
+    learner, metrics = iterate(second, NORMAL._replace(kl_stop=-1.0))
+    assert metrics["minibatches"] == 1
+    assert same(learner.parameters, second.parameters)
+    assert same(learner.optimiser_state, second.optimiser_state)
+
+
+def test_after_the_limit_the_remaining_minibatches_change_nothing(second, iterate):
+    # The first minibatch has no divergence and takes a step, the second sees what that step did.
+    learner, metrics = iterate(second, NORMAL._replace(kl_stop=1e-9))
+    assert metrics["minibatches"] == 2
+    assert steps_of_adam(learner) == steps_of_adam(second) + 1
+    assert not same(learner.parameters, second.parameters)
+    assert metrics["restored"] == 0
+
+
+def test_too_far_and_the_old_weights_return(second, iterate):
+    learner, metrics = iterate(second, NORMAL._replace(kl_restore=1e-9))
+    assert metrics["restored"] == 1
+    assert metrics["minibatches"] == SIZES.minibatches
+    assert same(learner.parameters, second.parameters)
+    assert same(learner.optimiser_state, second.optimiser_state)
+    assert not same(learner.play, second.play)
+
+
+def test_weights_that_are_no_numbers_are_given_back(second, iterate):
+    learner, metrics = iterate(second, NORMAL._replace(learning_rate=float("nan")))
+    assert metrics["minibatches"] == 2
+    assert metrics["restored"] == 1
+    assert same(learner.parameters, second.parameters)
+
+
+def test_numbers_may_change_without_another_trace(second, iterate):
+    traces = iterate.traces
+    iterate(second, Coefficients(learning_rate=1e-5, gamma=0.5), penalty=0.25)
+    assert iterate.traces == traces == 1
+
+
+def test_a_batch_holds_exact_numbers_of_worlds_alone_and_in_company(second, iterate):
+    learner, metrics = iterate(second)
+    present = np.asarray(learner.play.state.active)
+    np.testing.assert_array_equal(present.sum(1), [1] * SOLO + [3] * SOCIAL)
+    # Steps 17 to 32 of episodes of 10: two ends in each world.
+    assert metrics["episodes"] == 2 * (SOLO + SOCIAL)
+    assert (np.asarray(learner.play.state.position)[:SOLO, 1:] == -1).all()
+
+
+def test_means_tell_alone_from_company(parts, second):
+    play = quick_jit(lambda key, learner, rules: rollout(key, learner.play, learner.parameters, rules, *parts[:3], 16))
+    _, trajectory, outcome = play(jax.random.key(5), second, rules_of())
+    means = update.episode_means(outcome, rules_of())
+    tally, ended = jax.tree.map(np.asarray, outcome)
+    assert (tally.return_[:, :SOLO, 1:] == 0).all()
+    assert np.abs(tally.return_[:, SOLO:, 1]).sum() > 0
+    finished = tally.return_[ended].reshape(-1, SOLO + SOCIAL, 3)
+    np.testing.assert_allclose(means["solo_return"], finished[:, :SOLO, 0].mean(), rtol=1e-5)
+    np.testing.assert_allclose(means["social_return"], finished[:, SOLO:, 0].mean(), rtol=1e-5)
+    np.testing.assert_allclose(means["partner_return"], finished[:, SOLO:, 1:].mean(), rtol=1e-5)
+    # An episode that lies in the window as a whole: its sums are those of its rewards.
+    rows = np.flatnonzero(ended[:, 0])
+    assert list(rows) == [3, 13]
+    whole = np.asarray(trajectory.reward_next)[rows[0] + 1 : rows[1] + 1]
+    np.testing.assert_allclose(tally.return_[rows[1], :, 0], whole.sum(0), rtol=1e-5)
+    np.testing.assert_array_equal(tally.goals[rows[1], :, 0], (whole > 0).sum(0))
+    np.testing.assert_array_equal(tally.penalties[rows[1], :, 0], (whole < 0).sum(0))
+
+
+def test_seeds_side_by_side_are_the_same_as_alone(parts, start, iterate):
+    keys = jax.random.split(jax.random.key(7), 2)
+    rates = jnp.array([3e-3, 1e-3])
+    each = Coefficients(*[jnp.full(2, number) for number in NORMAL])._replace(learning_rate=rates)
+
+    def seed(key, coefficients):
+        return one_iteration(new_learner(key, rules_of(), coefficients, parts), rules_of(), coefficients, parts)
+
+    together, metrics = quick_jit(jax.vmap(seed))(jax.random.clone(keys), each)
+    for number, key in enumerate(keys):
+        learner = start(key, rules_of())
+        alone, own_metrics = iterate(learner, NORMAL._replace(learning_rate=float(rates[number])))
+        mine = jax.tree.map(lambda x, k=number: x[k], together)
+        np.testing.assert_array_equal(mine.play.observation, alone.play.observation)
+        chex.assert_trees_all_close(mine.parameters, alone.parameters, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(metrics["loss"][number], own_metrics["loss"], rtol=1e-4)
+    assert abs(metrics["loss"][0] - metrics["loss"][1]) > 1e-3

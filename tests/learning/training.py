@@ -1,0 +1,72 @@
+"""Training on a probe world in a few seconds."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+
+from jaxsocial.agents.network import Network, NetworkSizes, make_network
+from jaxsocial.env import Env
+from jaxsocial.learning.rollout import Trajectory, rollout
+from jaxsocial.learning.update import Coefficients, Learner, Metrics, Parts, Sizes, new_learner, one_iteration
+from jaxsocial.world import Rules
+from tests.learning.probes import Probe, nobody, probe_rules
+
+TINY = NetworkSizes(channels=(16,), dense=16, memory=16, heads=(16,))
+SIZES = Sizes(
+    worlds=64, steps=16, minibatches=8, segments=64, segment_length=8, refresh_interval=4, prediction="none"
+)
+QUICK = Coefficients(
+    learning_rate=3e-3, gamma=0.9, gae_lambda=0.9, value_weight=0.5, entropy_weight=1e-3, kl_stop=1e3, kl_restore=1e3
+)
+"""No trust region: at these rates it would stop most iterations, and it has its own tests."""
+
+
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+"""For programs that run a few times: they take half as long to compile."""
+
+
+class Trained(NamedTuple):
+    """What training on a probe left."""
+
+    learner: Learner
+    metrics: Metrics
+    """Of every iteration."""
+    trajectory: Trajectory
+    """Played by the trained learner."""
+    value: jax.Array
+    """Its values along that trajectory."""
+
+    def late(self, name: str) -> float:
+        """Mean of a metric over the last tenth of the iterations."""
+        values = self.metrics[name]
+        return float(values[-len(values) // 10 :].mean())
+
+
+def tiny_network(env: Env, sizes: NetworkSizes = TINY, prediction: bool = False) -> Network:
+    """A network for a small world."""
+    scenario = env.scenario
+    return make_network(sizes, scenario.observation_shape, scenario.tile_pixels, scenario.actions, prediction)
+
+
+def make_trainer(env: Env, sizes: Sizes, iterations: int):
+    """(seed, probe) -> `Trained`, compiled once however many probes it is given."""
+    network = tiny_network(env, prediction=sizes.prediction != "none")
+    parts = Parts(env, network, nobody(), sizes)
+
+    @jax.jit
+    def train(key, rules: Rules, coefficients: Coefficients) -> Trained:
+        def one(learner, _):
+            return one_iteration(learner, rules, coefficients, parts)
+
+        learner_key, play_key = jax.random.split(key)
+        learner, metrics = jax.lax.scan(one, new_learner(learner_key, rules, coefficients, parts), length=iterations)
+        played = rollout(play_key, learner.play, learner.parameters, rules, env, network, nobody(), sizes.steps)
+        trajectory = played[1]
+        outputs = network.unroll(learner.parameters, learner.play.memory, trajectory.observation, trajectory.first)
+        return Trained(learner, metrics, trajectory, outputs.value)
+
+    def train_on(probe: Probe, seed: int = 0) -> Trained:
+        return train(jax.random.key(seed), probe_rules(probe, sizes.worlds), QUICK.traced())
+
+    return train_on, parts
