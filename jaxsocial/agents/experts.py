@@ -90,6 +90,8 @@ def _distances_at_start(first, cost, state: State) -> Int[Array, "G 4 H W"]:
 
 
 def _no_distances(scenario: Scenario) -> Int[Array, "G 4 H W"]:
+    if scenario.goals < 1:
+        raise ValueError("goals=0: an expert has nowhere to go, choose 1 goal or more, or other partners")
     return jnp.zeros((scenario.goals, 4, scenario.height, scenario.width), jnp.int32)
 
 
@@ -108,8 +110,12 @@ def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
 
 def _next_goal(last: Int[Array, ""], goals: int) -> Bool[Array, " G"]:
     number = jnp.arange(goals)
-    following = (number == (last + 1) % goals) & (number != last)
-    return (last < 0) | following
+    return jnp.where(last < 0, _any_will_do(goals), (number == (last + 1) % goals) & (number != last))
+
+
+def _any_will_do(goals: int) -> bool:
+    """The first goal of an episode may be any, but where there is only one it counts as just taken."""
+    return goals > 1
 
 
 class Searching(NamedTuple):
@@ -186,4 +192,4 @@ def _candidates(possible: Bool[Array, "G G"], visited: Bool[Array, " G"], last) 
     number = jnp.arange(len(visited))
     following = possible[last] & (number != last)
     unvisited = following & ~visited
-    return (last < 0) | jnp.where(unvisited.any(), unvisited, following)
+    return jnp.where(last < 0, _any_will_do(len(visited)), jnp.where(unvisited.any(), unvisited, following))

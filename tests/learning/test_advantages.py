@@ -38,5 +38,8 @@ def test_lambda_of_one_is_the_return_less_the_value():
     value_next = np.append(value[1:], 7.0)
     value_next[2] = 9.0
     found = advantages(reward, [GAMMA] * 5, value, value_next, [0, 0, 1, 0, 0], 1.0)
-    to_the_end = [reward[0] + GAMMA * (reward[1] + GAMMA * (reward[2] + GAMMA * 9)), reward[3] + GAMMA * (reward[4] + GAMMA * 7)]
+    to_the_end = [
+        reward[0] + GAMMA * (reward[1] + GAMMA * (reward[2] + GAMMA * 9)),
+        reward[3] + GAMMA * (reward[4] + GAMMA * 7),
+    ]
     np.testing.assert_allclose([found[0], found[3]], np.array(to_the_end) - value[[0, 3]], rtol=1e-5)

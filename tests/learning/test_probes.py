@@ -79,6 +79,6 @@ def test_memory_is_used_where_it_is_needed(trainer):
 
 def test_next_frame_is_predicted_from_memory_and_action():
     """The frame after the last step shows the cue again, and every frame the action just taken."""
-    train, parts = make_trainer(make_probe(), dataclasses.replace(SIZES, prediction="next"), iterations=150)
+    train, _ = make_trainer(make_probe(), dataclasses.replace(SIZES, prediction="next"), iterations=150)
     trained = train(Probe(length=4, cue_until=1, cue_from=4))
     assert trained.late("prediction_loss") < 0.01

@@ -10,8 +10,9 @@ from jaxsocial.agents.network import LSTM
 from jaxsocial.learning import update
 from jaxsocial.learning.rollout import rollout, start
 from jaxsocial.learning.update import Coefficients, Parts, Sizes
+from tests.compiling import quick_jit
 from tests.learning.probes import Probe, make_probe, nobody, probe_rules
-from tests.learning.training import quick_jit, tiny_network
+from tests.learning.training import tiny_network
 
 WORLDS, STEPS, EARLIER = 6, 14, 3
 SIZES = Sizes(worlds=WORLDS, steps=STEPS, minibatches=1, segments=300, segment_length=5, refresh_interval=1)

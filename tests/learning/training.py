@@ -1,6 +1,5 @@
 """Training on a probe world in a few seconds."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -13,17 +12,11 @@ from jaxsocial.world import Rules
 from tests.learning.probes import Probe, nobody, probe_rules
 
 TINY = NetworkSizes(channels=(16,), dense=16, memory=16, heads=(16,))
-SIZES = Sizes(
-    worlds=64, steps=16, minibatches=8, segments=64, segment_length=8, refresh_interval=4, prediction="none"
-)
+SIZES = Sizes(worlds=64, steps=16, minibatches=8, segments=64, segment_length=8, refresh_interval=4, prediction="none")
 QUICK = Coefficients(
     learning_rate=3e-3, gamma=0.9, gae_lambda=0.9, value_weight=0.5, entropy_weight=1e-3, kl_stop=1e3, kl_restore=1e3
 )
 """No trust region: at these rates it would stop most iterations, and it has its own tests."""
-
-
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-"""For programs that run a few times: they take half as long to compile."""
 
 
 class Trained(NamedTuple):
