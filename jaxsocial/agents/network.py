@@ -123,7 +123,7 @@ def from_tiles(tiles: Float[Array, "*N V V pixels"], tile: int) -> Float[Array, 
     return jnp.moveaxis(split, -3, -4).reshape(*batch, view * tile, view * tile, -1)
 
 
-def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h2 w2 9c"]:
+def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:
     """Every 3 by 3 neighbourhood that lies inside, flattened row by row."""
     height, width = x.shape[-3] - 2, x.shape[-2] - 2
     shifted = [x[..., r : r + height, c : c + width, :] for r in range(3) for c in range(3)]

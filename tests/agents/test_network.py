@@ -1,0 +1,181 @@
+"""The network against direct definitions of its layers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.agents.network import LSTM, LSTMState, NetworkSizes, from_tiles, make_network, parameter_count, to_tiles
+from tests.compiling import quick_jit
+
+PAPER = NetworkSizes()
+SMALL = NetworkSizes(channels=(6, 5, 4), dense=10, memory=8, heads=(9, 7))
+VIEW, TILE, ACTIONS, T, N = 7, 3, 7, 6, 3
+SHAPE = (VIEW * TILE, VIEW * TILE, 3)
+
+
+def build(sizes, prediction=True):
+    return make_network(sizes, SHAPE, TILE, ACTIONS, prediction)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build(SMALL)
+
+
+@pytest.fixture(scope="module")
+def parameters(network):
+    """With biases that are not 0, so that forgetting one shows."""
+
+    @quick_jit
+    def make(init_key, noise_key):
+        leaves, structure = jax.tree.flatten(network.init(init_key))
+        keys = jax.random.split(noise_key, len(leaves))
+        noisy = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
+        return structure.unflatten(noisy)
+
+    return make(jax.random.key(0), jax.random.key(1))
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return jax.random.randint(jax.random.key(2), (T, N, *SHAPE), 0, 256).astype(jnp.uint8)
+
+
+@pytest.fixture(scope="module")
+def memory():
+    hidden, cell = jax.random.normal(jax.random.key(3), (2, N, SMALL.memory))
+    return LSTMState(hidden, cell)
+
+
+FIRST = np.zeros((T, N), bool)
+FIRST[0, 0] = FIRST[3, 1] = FIRST[4, 1] = FIRST[5, 2] = True
+
+
+def leaky(x):
+    return jnp.where(x > 0, x, 0.01 * x)
+
+
+def dense(layer, x):
+    return x @ layer["kernel"] + layer.get("bias", 0.0)
+
+
+def head(layers, x):
+    names = sorted(name for name in layers if name != "last")
+    for name in names:
+        x = jnp.tanh(dense(layers[name], x))
+    return dense(layers["last"], x)
+
+
+def encode(parameters, frame):
+    """One frame, with `jax.lax.conv_general_dilated`; the numbers are those of the picture, over 255."""
+    x = (frame.astype(jnp.float32) / 255.0)[None]
+    for number, stride in enumerate((TILE, 1, 1)):
+        layer = parameters[f"convolution_{number}"]
+        kernel = layer["kernel"].reshape(3, 3, x.shape[-1], -1)
+        form = ("NHWC", "HWIO", "NHWC")
+        x = leaky(
+            jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, "VALID", dimension_numbers=form) + layer["bias"]
+        )
+    return jnp.tanh(dense(parameters["dense"], x.reshape(-1)))
+
+
+def lstm(parameters, memory, x):
+    gates = x @ parameters["input"]["kernel"] + memory.hidden @ parameters["recurrent"] + parameters["bias"]
+    i, f, g, o = jnp.split(gates, 4)
+    cell = jax.nn.sigmoid(f) * memory.cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(cell), cell)
+
+
+def decode(parameters, hidden, action):
+    """One frame, with `jax.lax.conv_transpose`."""
+    decoder = parameters["decoder"]
+    x = jnp.concatenate([hidden, jax.nn.one_hot(action, ACTIONS)])
+    x = jax.nn.relu(dense(decoder["dense"], x)).reshape(1, 3, 3, SMALL.channels[-1])
+    for number in range(2):
+        layer = decoder[f"transposed_{number}"]
+        kernel = layer["kernel"].reshape(3, 3, x.shape[-1], -1)
+        x = leaky(jax.lax.conv_transpose(x, kernel, (1, 1), "VALID") + layer["bias"])
+    # Each cell becomes a tile; a transposed convolution lays a kernel down turned by half a turn.
+    kernel = decoder["frame"]["kernel"].reshape(-1, TILE, TILE, 3).transpose(1, 2, 0, 3)[::-1, ::-1]
+    return (jax.lax.conv_transpose(x, kernel, (TILE, TILE), "VALID") + decoder["bias"])[0]
+
+
+@pytest.mark.parametrize(("prediction", "count"), [(True, 667_787), (False, 497_096 - 768)])
+def test_the_papers_network_has_the_papers_parameters(prediction, count):
+    assert parameter_count(jax.eval_shape(build(PAPER, prediction).init, jax.random.key(0))) == count
+
+
+def test_tiles_hold_the_pictures_own_numbers(frames):
+    tiles = np.asarray(to_tiles(frames, TILE))
+    assert tiles.dtype == np.uint8
+    picture = np.asarray(frames)
+    for row, column in ((0, 0), (2, 5), (6, 6)):
+        square = picture[:, :, row * 3 : row * 3 + 3, column * 3 : column * 3 + 3]
+        np.testing.assert_array_equal(tiles[:, :, row, column], square.reshape(T, N, 27))
+    np.testing.assert_array_equal(from_tiles(jnp.asarray(tiles, jnp.float32), TILE), picture)
+
+
+def test_it_replays_as_its_layers_are_defined(network, parameters, frames, memory):
+    outputs = quick_jit(network.unroll)(parameters, memory, frames, FIRST)
+    one_step = quick_jit(lambda parameters, before, frame: lstm(parameters[LSTM], before, encode(parameters, frame)))
+    for world in range(N):
+        state = jax.tree.map(lambda m, n=world: m[n], memory)
+        for t in range(T):
+            np.testing.assert_allclose(outputs.before.hidden[t, world], state.hidden, atol=1e-5)
+            np.testing.assert_allclose(outputs.before.cell[t, world], state.cell, atol=1e-5)
+            empty = LSTMState(jnp.zeros(SMALL.memory), jnp.zeros(SMALL.memory))
+            state = one_step(parameters, empty if FIRST[t, world] else state, frames[t, world])
+            np.testing.assert_allclose(outputs.after.hidden[t, world], state.hidden, atol=1e-5)
+            np.testing.assert_allclose(outputs.after.cell[t, world], state.cell, atol=1e-5)
+            np.testing.assert_array_equal(outputs.hidden[t, world], outputs.after.hidden[t, world])
+            np.testing.assert_allclose(outputs.logits[t, world], head(parameters["policy"], state.hidden), atol=1e-5)
+            np.testing.assert_allclose(outputs.value[t, world], head(parameters["value"], state.hidden)[0], atol=1e-5)
+
+
+def test_steps_one_by_one_are_the_steps_together(network, parameters, frames, memory):
+    unroll = quick_jit(network.unroll)
+    together = unroll(parameters, memory, frames, FIRST)
+    for t in range(T):
+        alone = unroll(parameters, memory, frames[t, None], FIRST[t, None])
+        for one, all_ in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+            np.testing.assert_allclose(one[0], all_[t], atol=1e-5)
+        memory = jax.tree.map(lambda m: m[0], alone.after)
+
+
+def test_memory_is_emptied_exactly_where_an_episode_begins(network, parameters, frames, memory):
+    unroll = quick_jit(network.unroll)
+    other = jax.tree.map(lambda m: m + 1.0, memory)
+    one, two = (np.asarray(unroll(parameters, m, frames, FIRST).hidden) for m in (memory, other))
+    same = (one == two).all(-1)
+    np.testing.assert_array_equal(same, np.logical_or.accumulate(FIRST, axis=0))
+
+
+def test_frames_are_predicted_as_the_decoder_is_defined(network, parameters):
+    hidden = jax.random.normal(jax.random.key(5), (T, N, SMALL.memory))
+    action = jax.random.randint(jax.random.key(6), (T, N), 0, ACTIONS)
+    found = quick_jit(network.predict)(parameters, hidden, action)
+    assert found.shape == (T, N, *SHAPE)
+    expected = quick_jit(jax.vmap(jax.vmap(decode, (None, 0, 0)), (None, 0, 0)))(parameters, hidden, action)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_it_starts_as_the_paper_says(network):
+    start = quick_jit(network.init)(jax.random.key(0))
+    i, f, g, o = jnp.split(start[LSTM]["bias"], 4)
+    assert (f == 2).all()
+    assert not jnp.stack([i, g, o]).any()
+    assert set(start[LSTM]) == {"input", "recurrent", "bias"}
+    assert set(start[LSTM]["input"]) == {"kernel"}
+    for gate in jnp.split(start[LSTM]["recurrent"], 4, axis=-1):
+        np.testing.assert_allclose(gate @ gate.T, np.eye(SMALL.memory), atol=1e-5)
+    for number in range(3):
+        kernel = start[f"convolution_{number}"]["kernel"]
+        np.testing.assert_allclose(kernel.T @ kernel, 2 * np.eye(kernel.shape[1]), atol=1e-5)
+
+
+def test_a_view_too_small_for_the_layers_is_refused():
+    with pytest.raises(ValueError, match="room for 1 layers"):
+        make_network(NetworkSizes(channels=(4, 4)), (6, 6, 3), 3, ACTIONS, False)
+    with pytest.raises(ValueError, match="1 unit or more"):
+        NetworkSizes(memory=0)
