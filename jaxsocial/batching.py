@@ -4,10 +4,12 @@ Under `jax.vmap` a `jax.lax.cond` becomes a select: both branches run, for every
 step. For rare and dear work (a new layout at an episode's end) that is most of the cost of a step.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Shaped
 
 
 def where_needed(needed, compute: Callable, otherwise, *arguments):
@@ -24,8 +26,13 @@ def where_needed(needed, compute: Callable, otherwise, *arguments):
             batched = jax.vmap(batched)
 
         def choose(needed, otherwise, *arguments):
-            computed = jax.lax.cond(jnp.any(needed), lambda: batched(*arguments), lambda: otherwise)
-            return jax.tree.map(lambda new, old: _select(needed, new, old), computed, otherwise)
+            select = functools.partial(_select, needed)
+            # The selection stands inside the branch: else all worlds are copied once more at every step.
+            return jax.lax.cond(
+                jnp.any(needed),
+                lambda: jax.tree.map(select, batched(*arguments), otherwise),
+                lambda: otherwise,
+            )
 
         choose = jax.custom_batching.custom_vmap(choose)
 
@@ -38,6 +45,28 @@ def where_needed(needed, compute: Callable, otherwise, *arguments):
         return choose
 
     return for_batch(0)(needed, otherwise, *arguments)
+
+
+def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    """The same array, finished in memory before anything reads it; for arrays of integers.
+
+    XLA fuses cheap work into its readers. Where each number is read many times, as a cell's is by every
+    pixel of its tile, fusing repeats the work for each reading; on CPU `jax.lax.optimization_barrier` is
+    dropped before fusion and does not help, but a branch is a wall that fusion does not cross. Both
+    branches return the array, the second in a way that XLA cannot see through: were they written alike they
+    would be merged. See docs/performance.md for what it is worth.
+    """
+
+    @jax.custom_batching.custom_vmap
+    def walled(x):
+        first = x.ravel()[0]
+        return jax.lax.cond(first > 0, lambda: x, lambda: x | jnp.maximum(first, 0))
+
+    @walled.def_vmap
+    def one_deeper(size, is_batched, x):
+        return computed_once(x), True
+
+    return walled(x)
 
 
 def _widen(x, is_batched: bool, size: int):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, UInt8
 
-from jaxsocial import cells, sight
+from jaxsocial import batching, cells, sight
 from jaxsocial.world import Rules, Scenario, State
 
 TRIANGLE = np.array([(0.12, 0.19), (0.87, 0.50), (0.12, 0.81)])
@@ -167,10 +167,12 @@ def observe(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, "A P
     codes = sight.window(state.grid, state.position, state.heading, scenario)
     seen = sight.visible(codes, scenario) & state.active[:, None, None]
     numbers = jnp.where(seen, appearance(codes, scenario), HIDDEN)
-    numbers = _with_agents(numbers, seen, state, scenario)
+    numbers = _with_agents(numbers, seen, state, scenario).astype(jnp.uint8)
     static = jnp.asarray(atlas(things_of(scenario), scenario.tile_pixels))[state.heading]
     agents = agent_tiles(state, state.heading, rules, scenario, scenario.tile_pixels)
-    return _tiles_to_pixels(numbers, jnp.concatenate([static, agents], axis=1))
+    tiles = jnp.concatenate([static, agents], axis=1)
+    # Every pixel reads both, and without this works them out again for itself.
+    return _tiles_to_pixels(batching.computed_once(numbers), batching.computed_once(tiles))
 
 
 def _with_agents(numbers, seen, state, scenario):
@@ -185,10 +187,10 @@ def _with_agents(numbers, seen, state, scenario):
     return jnp.where(seen, flat.reshape(numbers.shape), HIDDEN)
 
 
-def _tiles_to_pixels(numbers: Int[Array, "A V V"], tiles: UInt8[Array, "A K t t 3"]) -> UInt8[Array, "A P P 3"]:
+def _tiles_to_pixels(numbers: UInt8[Array, "A V V"], tiles: UInt8[Array, "A K t t 3"]) -> UInt8[Array, "A P P 3"]:
     count, size, _ = numbers.shape
     tile = tiles.shape[2]
-    picked = tiles[jnp.arange(count)[:, None, None], numbers]
+    picked = tiles[jnp.arange(count)[:, None, None], numbers.astype(jnp.int32)]
     side = size * tile
     return picked.transpose(0, 1, 3, 2, 4, 5).reshape(count, side, side, 3)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from jaxsocial import cells
+from jaxsocial import batching, cells
 from jaxsocial.world import Scenario
 
 OUTSIDE = cells.EMPTY  # beyond the grid there is nothing, and one can look through it
@@ -79,7 +79,8 @@ def visible(codes: Int[Array, "A V V"], scenario: Scenario) -> Bool[Array, "A V 
     own_row = size - 1 - scenario.view_offset
     bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32))
     is_clear = ~jnp.asarray(cells.OPAQUE)[cells.kind_of(codes)]
-    clear = [jnp.sum(is_clear[:, row] * bit, axis=-1) for row in range(size)]
+    clear = jnp.sum(is_clear * bit, axis=-1)
+    clear = [clear[:, row] for row in range(size)]
     seen = [jnp.zeros_like(clear[0])] * size
     seen[own_row] = seen[own_row] + 2 ** (size // 2)
     for row in range(own_row, 0, -1):
@@ -89,7 +90,23 @@ def visible(codes: Int[Array, "A V V"], scenario: Scenario) -> Bool[Array, "A V 
         seen[row], passed_on = _spread(seen[row], clear[row], size)
         if row + 1 < size:
             seen[row + 1] = seen[row + 1] | passed_on
-    return (jnp.stack(seen, axis=1)[..., None] & bit) > 0
+    return _unpacked(seen, size)
+
+
+def _unpacked(rows: list[Int[Array, " A"]], size: int) -> Bool[Array, "A V V"]:
+    """Rows of bits to single cells.
+
+    As many rows as fit share one integer: the flood runs once for each integer kept in memory, and each of
+    them repeats it from the start.
+    """
+    together = 31 // size
+    packed = []
+    for first in range(0, size, together):
+        shifted = [row << size * place for place, row in enumerate(rows[first : first + together])]
+        packed.append(batching.computed_once(functools.reduce(jnp.bitwise_or, shifted)))
+    row, column = np.mgrid[:size, :size]
+    holder = jnp.stack(packed, axis=-1)[:, np.arange(size) // together]
+    return (holder[..., None] >> (row % together * size + column)) & 1 > 0
 
 
 def _spread(seen: Int[Array, " A"], clear: Int[Array, " A"], size: int):
