@@ -1,0 +1,62 @@
+"""A frame that can be known is predicted."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jaxsocial
+from jaxsocial.agents.network import NetworkSizes
+from jaxsocial.learning.prediction import prediction_loss
+from jaxsocial.learning.rollout import rollout
+from jaxsocial.learning.update import Coefficients, Parts, Sizes, new_learner, one_iteration
+from jaxsocial.scenarios import goal_cycle
+from tests.learning.probes import nobody
+from tests.learning.training import tiny_network
+
+SIZES = Sizes(worlds=32, steps=32, minibatches=8, segments=32, segment_length=16, refresh_interval=8)
+SMALL = NetworkSizes(channels=(16, 32), dense=64, memory=64, heads=(16,))
+# So much entropy that play stays random: no few frames come again and again.
+NUMBERS = Coefficients(learning_rate=3e-3, entropy_weight=1.0, kl_stop=1e3, kl_restore=1e3)
+
+
+def one_layout(key, scenario):
+    """Always the same one; the heading alone is drawn afresh."""
+    del key
+    return goal_cycle.layout(jax.random.key(1), scenario)
+
+
+def one_world():
+    sizes = {"height": 6, "width": 6, "goals": 2, "clutter": 3, "agents": 1, "max_steps": 32, "view_size": 5}
+    built = jaxsocial.make_scenario("goal_cycle", **sizes)
+    return jaxsocial.make_env(dataclasses.replace(built, layout=one_layout))
+
+
+@pytest.mark.slow
+def test_on_one_layout_the_next_frame_is_known_from_what_was_seen():
+    env = one_world()
+    parts = Parts(env, tiny_network(env, SMALL, prediction=True), nobody(), SIZES)
+    rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (SIZES.worlds, *x.shape)), env.rules)
+
+    @jax.jit
+    def train(key):
+        def one(learner, _):
+            return one_iteration(learner, rules, NUMBERS.traced(), parts)
+
+        return jax.lax.scan(one, new_learner(key, rules, NUMBERS.traced(), parts), length=200)
+
+    @jax.jit
+    def errors(key, learner):
+        """Of the prediction, and of taking the next frame to be the current one."""
+        _, seen, _ = rollout(key, learner.play, learner.parameters, rules, *parts[:3], 64)
+        outputs = parts.network.unroll(learner.parameters, learner.play.memory, seen.observation, seen.first)
+        predicted = parts.network.predict(learner.parameters, outputs.hidden, seen.action)
+        current = seen.observation.astype(jnp.float32) / 255.0
+        return [prediction_loss(frame, seen.observation_next).mean() for frame in (predicted, current)]
+
+    learner, metrics = train(jax.random.key(0))
+    assert metrics["prediction_loss"][0] > 0.1
+    assert metrics["entropy"][-1] > 1.8
+    predicted, standing_still = errors(jax.random.key(1), learner)
+    assert predicted < 0.02 < standing_still
