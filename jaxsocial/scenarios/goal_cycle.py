@@ -30,7 +30,10 @@ def layout(key: Key[Array, ""], scenario: Scenario) -> Layout:
 
 
 def goal_cycle(**sizes) -> Scenario:
-    """The paper's world; any field of `Scenario` can be set. Without ``clutter`` 15 % of the inner cells are walls."""
+    """Identical goals in a hidden cyclic order, the wrong ones costly: the paper's world.
+
+    Any field of `Scenario` can be set. Without ``clutter`` 15 % of the inner cells are walls.
+    """
     height, width = sizes.get("height", 13), sizes.get("width", 13)
     sizes.setdefault("clutter", int(0.15 * (height - 2) * (width - 2)))
     return Scenario(layout=layout, name="goal_cycle", **sizes)

@@ -1,0 +1,201 @@
+"""What a run is made of, and the presets: the only place where defaults of whole runs are chosen."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsocial.agents.network import NetworkSizes
+from jaxsocial.learning.update import Coefficients, Sizes
+from jaxsocial.registry import make_scenario
+from jaxsocial.world import Rules, Scenario, make_rules
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleNumbers:
+    """The world's numbers that may change without compiling again."""
+
+    reward: float = 1.0
+    """Pay for entering the next goal of the cycle."""
+    penalty: float = 1.5
+    """Price of entering any other goal."""
+    prestige_decay: float = 0.99
+    """Factor on prestige after every step, 0 to 1."""
+    prestige_scale: float = 4.0
+    """Prestige (in rewards) at which an agent is 76 % blue, above 0."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A run. Raises ValueError, with the cure, where its parts do not fit together."""
+
+    world: Scenario
+    """The world, its sizes and switches."""
+    rules: RuleNumbers = RuleNumbers()
+    """The world's rewards and prestige."""
+    partners: tuple[str, ...] = ("expert", "expert")
+    """Who sits beside the learner, one a seat: expert, searching_expert, random, or run:FOLDER for a trained one."""
+    solo_worlds: int = 0
+    """In how many of the worlds the learner is alone."""
+    network: NetworkSizes = NetworkSizes()
+    """The learner's layers."""
+    sizes: Sizes = Sizes()
+    """What is played and learned from in one iteration."""
+    coefficients: Coefficients = Coefficients()
+    """The numbers of learning."""
+    total_steps: int = 375_000_000
+    """Learner steps of each seed, all worlds together; rounded up to whole iterations."""
+    seed: int = 0
+    """The first seed."""
+    seeds: int = 1
+    """How many seeds train at once: seed, seed + 1, ..."""
+    log_steps: int = 200_000
+    """Learner steps between two lines of metrics; nothing touches the host in between."""
+    checkpoint_steps: int = 2_000_000
+    """Learner steps between two checkpoints."""
+    evaluation_episodes: int = 256
+    """Episodes that the finished learner, and an untrained one, are measured over."""
+    preset: str = "paper"
+    """The preset to begin from: see `jaxsocial presets`. Every other option changes one field of it."""
+
+    def __post_init__(self):
+        for name in ("total_steps", "seeds", "log_steps", "checkpoint_steps", "evaluation_episodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: choose 1 or more")
+        if not 0 <= self.solo_worlds <= self.sizes.worlds:
+            raise ValueError(f"solo_worlds={self.solo_worlds}: choose 0 to {self.sizes.worlds}, the worlds there are")
+        if len(self.partners) != self.world.agents - 1:
+            raise ValueError(
+                f"partners={self.partners} are {len(self.partners)}, but world.agents={self.world.agents} leaves "
+                f"{self.world.agents - 1} seats beside the learner: name one for each"
+            )
+        if self.rules.prestige_scale <= 0:
+            raise ValueError(f"rules.prestige_scale={self.rules.prestige_scale}: choose a number above 0")
+
+    @property
+    def iteration_steps(self) -> int:
+        """Learner steps in one iteration."""
+        return self.sizes.worlds * self.sizes.steps
+
+    @property
+    def iterations(self) -> int:
+        """Iterations in the whole run."""
+        return -(-self.total_steps // self.iteration_steps)
+
+    @property
+    def chunk_iterations(self) -> int:
+        """Iterations in one compiled call."""
+        return min(max(1, self.log_steps // self.iteration_steps), self.iterations)
+
+
+def world_rules(config: Config) -> Rules:
+    """Rules for every world of a batch, worlds as the first axis: the solo worlds come first."""
+    rules = make_rules(config.world, **dataclasses.asdict(config.rules))
+    worlds = config.sizes.worlds
+    batch: Rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (worlds, *x.shape)), rules)
+    social = jnp.arange(worlds) >= config.solo_worlds
+    others = jnp.arange(config.world.agents) > 0
+    return batch._replace(present=batch.present & (social[:, None] | ~others))
+
+
+def to_plain(record) -> Any:
+    """A config, or a part of it, as what JSON can hold."""
+    if dataclasses.is_dataclass(record):
+        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+        return {name: to_plain(value) for name, value in fields.items() if not callable(value)}
+    if hasattr(record, "_asdict"):
+        return {name: to_plain(value) for name, value in record._asdict().items()}
+    return record
+
+
+def from_plain(plain: dict[str, Any]) -> Config:
+    """The inverse of `to_plain`.
+
+    Raises:
+      ValueError: a field that does not exist, or a value that does not fit.
+    """
+    tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    parts = {"rules": RuleNumbers, "network": NetworkSizes, "sizes": Sizes, "coefficients": Coefficients}
+    try:
+        made = {name: build(**_with_tuples(plain[name])) for name, build in parts.items()}
+        return Config(**(tuples | made | {"world": make_scenario(**_with_tuples(plain["world"]))}))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"this config was not written by this version of jaxsocial: {error}") from None
+
+
+def _with_tuples(plain: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+
+
+def write_config(config: Config, path: Path) -> None:
+    path.write_text(json.dumps(to_plain(config), indent=2) + "\n")
+
+
+def read_config(path: Path) -> Config:
+    return from_plain(json.loads(path.read_text()))
+
+
+def _small(**changes) -> Config:
+    """Minutes on two cores: a small open room, four goals, short episodes, a light network."""
+    world = make_scenario(
+        "goal_cycle",
+        height=9,
+        width=9,
+        goals=4,
+        clutter=0,
+        agents=3,
+        view_offset=3,
+        max_steps=64,
+        actions=3,
+    )
+    base = Config(
+        world=world,
+        network=NetworkSizes(channels=(8,), dense=64, memory=64, heads=(64,)),
+        sizes=Sizes(worlds=256, steps=64, minibatches=12, segments=64, segment_length=64, refresh_interval=12),
+        coefficients=Coefficients(
+            learning_rate=5e-4, gamma=0.99, gae_lambda=0.95, value_weight=0.5, entropy_weight=0.01, kl_stop=1.0
+        ),
+        total_steps=5_000_000,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def _alone(config: Config) -> Config:
+    return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
+
+
+def _predicting(config: Config, target) -> Config:
+    return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
+
+
+def _presets() -> dict[str, tuple[Config, str]]:
+    paper = Config(world=make_scenario("goal_cycle"))
+    quickstart = _small()
+    return {
+        "quickstart": (quickstart, "social learning on two CPU cores in minutes: two experts who know the order"),
+        "quickstart-solo": (_alone(quickstart), "the same learner, as long, alone: it stays in the trap"),
+        "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
+        "paper-solo": (_alone(paper), "alone, next frame predicted"),
+        "paper-vanilla": (_predicting(paper, "none"), "two experts, nothing predicted"),
+        "paper-autoencoder": (_predicting(paper, "current"), "two experts, the current frame reconstructed"),
+    }
+
+
+def presets() -> dict[str, tuple[Config, str]]:
+    """All presets: name to (config, one line on what it is)."""
+    return {name: (dataclasses.replace(config, preset=name), about) for name, (config, about) in _presets().items()}
+
+
+def preset(name: str) -> Config:
+    """The preset of that name.
+
+    Raises:
+      ValueError: there is none, with the names there are.
+    """
+    known = presets()
+    if name not in known:
+        raise ValueError(f"preset {name!r} is unknown: choose from {', '.join(known)}")
+    return known[name][0]

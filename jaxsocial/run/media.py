@@ -1,0 +1,121 @@
+"""Pictures of a run: an episode as a GIF or PNG, and the learning curve."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import imageio.v3 as imageio
+import jax
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+
+from jaxsocial import paint
+from jaxsocial.agents.network import Parameters
+from jaxsocial.learning.rollout import Play, rollout, start
+from jaxsocial.learning.update import Parts
+from jaxsocial.run.config import Config, world_rules
+from jaxsocial.run.evaluate import Result
+from jaxsocial.run.metrics import Row, learner_return
+
+TILE = 32
+"""Pixels on a side of a cell in pictures for people."""
+MARGIN = 16
+LINE = 16
+BACKGROUND = (24, 24, 28)
+INK = (235, 235, 235)
+FRAMES_A_SECOND = 6
+
+Picture = UInt8[np.ndarray, "height width 3"]
+
+
+class Scene(NamedTuple):
+    """One moment of an episode, on the host."""
+
+    world: Picture
+    views: UInt8[np.ndarray, "A P P 3"]
+    returns: list[float]
+    step: int
+
+
+def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> Iterator[Scene]:
+    """One episode of one world, from its first moment to its last step."""
+    rules = jax.tree.map(lambda x: x[-1:], world_rules(config))
+
+    @jax.jit
+    def one_step(key, play: Play):
+        return rollout(key, play, parameters, rules, parts.env, parts.network, parts.partners, 1)[0]
+
+    @jax.jit
+    def draw(play: Play):
+        state, world_rules = jax.tree.map(lambda x: x[0], (play.state, rules))
+        return paint.whole_world(state, world_rules, config.world, TILE)
+
+    start_key, *step_keys = jax.random.split(jax.random.key(seed), config.world.max_steps)
+    play = start(start_key, parts.env, rules, parts.network, parts.partners)
+    for step in range(config.world.max_steps):
+        if step:
+            play = one_step(step_keys[step - 1], play)
+        returns = np.asarray(play.tally.return_[0]).tolist()
+        yield Scene(np.asarray(draw(play)), np.asarray(play.observation[0]), returns, step)
+
+
+def compose(scene: Scene, names: list[str]) -> Picture:
+    """The world at the left; at its right what each agent sees, with its name and return so far."""
+    height, width, _ = scene.world.shape
+    views = [_view(view, max(height // max(len(names), 2) - LINE - MARGIN, 64)) for view in scene.views]
+    side = views[0].width
+    each = side + LINE + MARGIN
+    canvas = Image.new(
+        "RGB", (width + side + 3 * MARGIN, max(height + LINE, each * len(views) - MARGIN) + 2 * MARGIN), BACKGROUND
+    )
+    pen = ImageDraw.Draw(canvas)
+    canvas.paste(Image.fromarray(scene.world), (MARGIN, MARGIN))
+    pen.text((MARGIN, MARGIN + height + 4), f"step {scene.step}", INK)
+    for number, (view, name, return_) in enumerate(zip(views, names, scene.returns, strict=True)):
+        top = MARGIN + number * each
+        pen.text((width + 2 * MARGIN, top), f"{name}  {return_:+.1f}", INK)
+        canvas.paste(view, (width + 2 * MARGIN, top + LINE))
+    return np.asarray(canvas)
+
+
+def _view(view: Picture, target: int) -> Image.Image:
+    scale = max(target // view.shape[0], 1)
+    return Image.fromarray(view).resize((view.shape[1] * scale, view.shape[0] * scale), Image.Resampling.NEAREST)
+
+
+def player_names(config: Config) -> list[str]:
+    """What each agent is called in pictures."""
+    return ["learner", *(name.rstrip("/").split("/")[-1] for name in config.partners)]
+
+
+def write_episode(path: Path, config: Config, parameters: Parameters, parts: Parts, seed: int) -> None:
+    """An episode as a GIF; as a PNG its last moment."""
+    names = player_names(config)
+    frames = [compose(scene, names) for scene in scenes(config, parameters, parts, seed)]
+    if path.suffix == ".png":
+        imageio.imwrite(path, frames[-1])
+    else:
+        imageio.imwrite(path, np.stack(frames), duration=1000 / FRAMES_A_SECOND, loop=0)
+
+
+def write_learning_curve(path: Path, rows: list[Row], results: list[Result], title: str) -> None:
+    """Return over learner steps, every seed on its own, with the partners and an untrained learner as lines."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for seed in dict.fromkeys(row["seed"] for row in rows):
+        points = [(row["step"], learner_return(row)) for row in rows if row["seed"] == seed]
+        points = [(step, value) for step, value in points if not math.isnan(value)]
+        axes.plot(*zip(*points, strict=True), label=f"learner, seed {seed}")
+    for number, name in enumerate(dict.fromkeys(r.player for r in results if r.player != "learner")):
+        mean = np.mean([result.return_.mean for result in results if result.player == name])
+        axes.axhline(mean, linestyle=("--", ":", "-.")[number % 3], color="0.4", label=f"{name} ({mean:.1f})")
+    axes.set(xlabel="learner steps", ylabel="return of an episode", title=title)
+    axes.legend(frameon=False, fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)

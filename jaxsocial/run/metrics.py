@@ -1,0 +1,50 @@
+"""Metrics as JSON lines: one line a seed and log point."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+
+def rows_of(metrics: dict[str, np.ndarray], step: int, first_seed: int) -> list[Row]:
+    """Means over a chunk's iterations, for each seed; metrics are (seeds, iterations). NaN counts as absent."""
+    seeds = next(iter(metrics.values())).shape[0]
+    rows = []
+    for index in range(seeds):
+        means = {name: _mean(values[index]) for name, values in metrics.items()}
+        rows.append({"step": step, "seed": first_seed + index} | means)
+    return rows
+
+
+def _mean(values: np.ndarray) -> float | None:
+    kept = values[~np.isnan(values)]
+    return float(kept.mean()) if kept.size else None
+
+
+def append(path: Path, rows: list[Row]) -> None:
+    """Adds lines in one write, so that a killed run leaves whole lines."""
+    with path.open("a") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def read(path: Path) -> list[Row]:
+    """All rows of a run."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def cut(path: Path, step: int) -> None:
+    """Drops the rows after a step: those that a resumed run will write again."""
+    kept = [row for row in read(path) if row["step"] <= step]
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+
+def learner_return(row: Row) -> float:
+    """The learner's mean return in company, or alone where it was never in company; NaN if no episode ended."""
+    for name in ("social_return", "solo_return"):
+        if row.get(name) is not None:
+            return row[name]
+    return math.nan

@@ -1,0 +1,81 @@
+"""A config made into functions, each compiled once: begin, a chunk of iterations, and evaluation episodes."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from jaxsocial.agents.network import Parameters
+from jaxsocial.agents.seats import seat_partners
+from jaxsocial.env import make_env
+from jaxsocial.learning.rollout import Outcome, rollout, start
+from jaxsocial.learning.update import Coefficients, Learner, Metrics, Parts, new_learner, one_iteration
+from jaxsocial.run.checkpoint import frozen_player, network_of
+from jaxsocial.run.config import Config, world_rules
+from jaxsocial.world import Rules
+
+FROZEN = "run:"
+"""Marks a partner that is the folder of an earlier run."""
+
+
+class Program(NamedTuple):
+    """The compiled side of a run. Seeds are the first axis of every learner."""
+
+    begin: Callable[[], Learner]
+    chunk: Callable[[Learner, int], tuple[Learner, Metrics]]
+    """(learner, iterations) -> learner, metrics of shape (seeds, iterations)."""
+    parts: Parts
+
+
+def seed_keys(config: Config) -> Key[Array, " seeds"]:
+    """One key a seed. A seed's key does not depend on which others train beside it."""
+    return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
+
+
+def make_parts(config: Config) -> Parts:
+    """The environment, network and partners of a config.
+
+    Raises:
+      ValueError: partners that are unknown or do not fit, or layers that the view has no room for.
+    """
+    frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in config.partners if name.startswith(FROZEN)}
+    partners = seat_partners(config.partners, config.world, frozen)
+    return Parts(make_env(config.world), network_of(config), partners, config.sizes)
+
+
+def make_program(config: Config) -> Program:
+    """Everything a run computes; compiles at the first call of each function."""
+    parts = make_parts(config)
+    rules = world_rules(config)
+    coefficients = config.coefficients.traced()
+
+    @jax.jit
+    def begin(keys, rules: Rules, coefficients: Coefficients) -> Learner:
+        # One after another: under vmap the orthogonal initialisers' batched QR can hang on small CPUs (jaxlib 0.10).
+        return jax.lax.map(lambda key: new_learner(key, rules, coefficients, parts), keys)
+
+    @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
+    def chunk(learner, rules: Rules, coefficients: Coefficients, iterations: int):
+        def one_seed(learner: Learner):
+            return jax.lax.scan(
+                lambda learner, _: one_iteration(learner, rules, coefficients, parts), learner, None, iterations
+            )
+
+        return jax.vmap(one_seed)(learner)
+
+    return Program(
+        begin=lambda: begin(seed_keys(config), rules, coefficients),
+        chunk=lambda learner, iterations: chunk(learner, rules, coefficients, iterations),
+        parts=parts,
+    )
+
+
+def play_episodes(key: Key[Array, ""], parameters: Parameters, rules: Rules, parts: Parts) -> Outcome:
+    """One whole episode in each world of ``rules``; outcome over time, worlds and agents."""
+    start_key, play_key = jax.random.split(key)
+    play = start(start_key, parts.env, rules, parts.network, parts.partners)
+    steps = parts.env.scenario.max_steps
+    return rollout(play_key, play, parameters, rules, parts.env, parts.network, parts.partners, steps)[2]
