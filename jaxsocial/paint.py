@@ -92,10 +92,12 @@ def things_of(scenario: Scenario) -> tuple[int, ...]:
 
 def appearance(codes: Int[Array, "..."], scenario: Scenario) -> Int[Array, "..."]:
     """The number in `atlas` of each code's picture."""
-    kinds = [cells.kind_of(code) for code in things_of(scenario)]
-    table = np.zeros(16, np.int32)
-    table[kinds] = 1 + np.arange(len(kinds))
-    return jnp.asarray(table)[cells.kind_of(codes)]
+    kinds = cells.kind_of(codes)
+    number = jnp.zeros_like(kinds)
+    # A chain of selections runs in vectors, a look-up in a table does not.
+    for place, thing in enumerate(things_of(scenario)):
+        number = jnp.where(kinds == cells.kind_of(thing), 1 + place, number)
+    return number
 
 
 def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsocial.batching import where_needed
+from jaxsocial.batching import computed_once, where_needed
 
 CALLS = []
 
@@ -112,3 +112,21 @@ def test_keys_may_be_arguments():
         jnp.array([True, False, True, False]), keys
     )
     assert (np.asarray(drawn) >= 0).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize("first", [-3, 0, 3])
+def test_computed_once_is_the_array_itself(first, depth):
+    x = jnp.arange(24, dtype=jnp.int32).reshape(2, 3, 4).at[0, 0, 0].set(first)
+    assert (vmapped(computed_once, depth)(x) == x).all()
+    assert (jax.jit(vmapped(computed_once, depth))(x) == x).all()
+
+
+def test_computed_once_stands_in_the_compiled_program():
+    """XLA merges branches that it finds alike: then the readers are fused across, and nothing is gained."""
+
+    def spread(x):
+        return jnp.repeat(computed_once(x * x + 1), 8)
+
+    compiled = jax.jit(jax.vmap(spread)).lower(jnp.ones((64, 9), jnp.int32)).compile().as_text()
+    assert "conditional(" in compiled
