@@ -6,7 +6,7 @@ Convolutions are patches times a matrix: on accelerators they stay fast when man
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -94,11 +94,14 @@ def make_network(
         zeros = jnp.zeros((*batch, sizes.memory), jnp.float32)
         return LSTMState(zeros, zeros)
 
+    def call(method, parameters, *arguments) -> Any:
+        return module.apply({"params": parameters}, *arguments, method=method)
+
     def unroll(parameters, memory, observation, first):
-        return module.apply({"params": parameters}, memory, observation, first, method="unroll")
+        return call("unroll", parameters, memory, observation, first)
 
     def predict(parameters, hidden, action):
-        return module.apply({"params": parameters}, hidden, action, method="predict")
+        return call("predict", parameters, hidden, action)
 
     return Network(init, initial_memory, unroll, predict)
 

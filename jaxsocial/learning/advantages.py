@@ -11,7 +11,7 @@ def generalised_advantages(
     value: Float[Array, "T *N"],
     value_next: Float[Array, "T *N"],
     ended: Bool[Array, "T *N"],
-    lambda_: Float[Array, ""],
+    lambda_: Float[Array, ""] | float,
 ) -> Float[Array, "T *N"]:
     """Generalised advantage estimation (Schulman et al. 2016, equation 16), across episode ends.
 

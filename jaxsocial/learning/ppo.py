@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 
 def surrogate_loss(
-    log_ratio: Float[Array, "*B"], advantage: Float[Array, "*B"], clip: Float[Array, ""]
+    log_ratio: Float[Array, "*B"], advantage: Float[Array, "*B"], clip: Float[Array, ""] | float
 ) -> Float[Array, "*B"]:
     """-min(ratio A, clip(ratio, 1 - clip, 1 + clip) A) (Schulman et al. 2017, equation 7)."""
     ratio = jnp.exp(log_ratio)

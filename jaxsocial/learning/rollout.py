@@ -106,7 +106,7 @@ def rollout(
             observation=play.observation[:, LEARNER],
             first=play.first,
             action=action,
-            log_prob=log_prob,
+            log_prob=jnp.asarray(log_prob),
             reward_next=timestep.reward[:, LEARNER],
             discount_next=jax.vmap(discount)(timestep)[:, LEARNER],
             truncated_next=timestep.truncated[:, LEARNER],

@@ -223,14 +223,14 @@ def fit(
     after, (metrics, looked_at) = jax.lax.scan(one_round, before, jax.random.split(key, rounds))
     # Written so that a divergence that is no number counts as too far.
     too_far = ~(after.divergence <= coefficients.kl_restore)
-    kept = jax.tree.map(
+    parameters, optimiser_state = jax.tree.map(
         lambda old, new: jnp.where(too_far, old, new),
         (before.parameters, before.optimiser_state),
         (after.parameters, after.optimiser_state),
     )
     means = jax.tree.map(lambda x: (x * looked_at).sum() / jnp.maximum(looked_at.sum(), 1.0), metrics)
     means |= {"minibatches": looked_at.sum(), "restored": too_far.astype(jnp.float32)}
-    return Fitting(*kept, after.stopped, after.divergence), means
+    return Fitting(parameters, optimiser_state, after.stopped, after.divergence), means
 
 
 def refresh(
@@ -304,7 +304,7 @@ def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coeffi
     advantage, value_target = targets
     outputs = parts.network.unroll(parameters, memory, segment.observation, segment.first)
     policy = distribution(outputs.logits)
-    log_ratio = policy.log_prob(segment.action) - segment.log_prob
+    log_ratio = jnp.asarray(policy.log_prob(segment.action)) - segment.log_prob
     means = {
         "policy_loss": ppo.surrogate_loss(log_ratio, advantage, coefficients.clip).mean(),
         "value_loss": ppo.value_loss(outputs.value, value_target).mean(),
