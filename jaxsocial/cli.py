@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
-    except train.Interrupted as stop:
+    except train.InterruptedTraining as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
 
@@ -152,7 +152,8 @@ def _evaluate(options: EvaluateOptions, arguments: list[str], console: Console) 
         raise ValueError(f"--episodes {options.episodes}: choose 1 or more")
     config = checkpoint.config_of(options.run)
     parameters, iteration = checkpoint.restore_parameters(options.run, config)
-    results = evaluate.evaluate(config, parameters, make_parts(config), options.episodes, options.alone)
+    play = evaluate.episode_player(config, make_parts(config), options.episodes, options.alone)
+    results = evaluate.evaluate(config, play(parameters), options.alone)
     company = "alone" if options.alone else "in company"
     console.print(evaluate.table(results, f"{options.run}, {company}, iteration {iteration} of {config.iterations}"))
     return 0

@@ -117,11 +117,16 @@ def from_plain(plain: dict[str, Any]) -> Config:
     Raises:
       ValueError: a field that does not exist, or a value that does not fit.
     """
-    tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    parts = {"rules": RuleNumbers, "network": NetworkSizes, "sizes": Sizes, "coefficients": Coefficients}
+    parts = {
+        "world": make_scenario,
+        "rules": RuleNumbers,
+        "network": NetworkSizes,
+        "sizes": Sizes,
+        "coefficients": Coefficients,
+    }
     try:
-        made = {name: build(**_with_tuples(plain[name])) for name, build in parts.items()}
-        return Config(**(tuples | made | {"world": make_scenario(**_with_tuples(plain["world"]))}))
+        made: dict[str, Any] = {name: build(**_with_tuples(plain[name])) for name, build in parts.items()}
+        return Config(**(_with_tuples(plain) | made))
     except (KeyError, TypeError) as error:
         raise ValueError(f"this config was not written by this version of jaxsocial: {error}") from None
 

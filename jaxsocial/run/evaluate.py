@@ -1,6 +1,7 @@
 """How well everyone does: returns, goals and penalties over whole episodes, with intervals."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -45,26 +46,28 @@ def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
     return jax.vmap(lambda key: jax.random.fold_in(key, 2**31 - 1))(seed_keys(config))
 
 
-def episodes_of(config: Config, parameters: Parameters, parts: Parts, episodes: int, alone: bool = False) -> Tally:
-    """Plays whole episodes with the parameters of each seed: sums of shape (seeds, episodes, agents)."""
+def episode_player(config: Config, parts: Parts, episodes: int, alone: bool = False) -> Callable[[Parameters], Tally]:
+    """A function, compiled once, that plays whole episodes with the parameters of each seed.
+
+    It returns sums of shape (seeds, episodes, agents), and always plays the same episodes.
+    """
     sizes = dataclasses.replace(config.sizes, worlds=episodes)
-    solo = episodes if alone else 0
-    rules = world_rules(dataclasses.replace(config, sizes=sizes, solo_worlds=solo))
+    rules = world_rules(dataclasses.replace(config, sizes=sizes, solo_worlds=episodes if alone else 0))
+    keys = evaluation_keys(config)
 
     @jax.jit
-    def play(keys, parameters, rules):
-        return jax.vmap(lambda key, p: play_episodes(key, p, rules, parts))(keys, parameters)
+    def play(parameters, keys, rules):
+        return jax.vmap(lambda p, key: play_episodes(key, p, rules, parts))(parameters, keys)
 
-    outcome = play(evaluation_keys(config), parameters, rules)
-    # Each world played exactly one episode, which ended with the last step.
-    return jax.tree.map(lambda x: np.asarray(x[:, -1]), outcome.tally)
+    # Each world plays exactly one episode, which ends with the last step.
+    return lambda parameters: jax.tree.map(lambda x: np.asarray(x[:, -1]), play(parameters, keys, rules).tally)
 
 
-def results_of(tally: Tally, config: Config, player: str, agents: slice) -> list[Result]:
+def results_of(tally: Tally, config: Config, player: str, seats: list[int]) -> list[Result]:
     """One result a seed, from the mean over these agents in each episode."""
     results = []
     for index in range(config.seeds):
-        each = [values[index][:, agents].mean(-1) for values in tally]
+        each = [np.asarray(values)[index][:, seats].mean(-1) for values in tally]
         results.append(Result(player, config.seed + index, len(each[0]), *(score(values) for values in each)))
     return results
 
@@ -79,14 +82,12 @@ def score(values: Float[np.ndarray, " episodes"]) -> Score:
     return Score(float(values.mean()), float(interval.low), float(interval.high))
 
 
-def evaluate(config: Config, parameters: Parameters, parts: Parts, episodes: int, alone: bool = False) -> list[Result]:
-    """The learner, and each kind of partner beside it, over so many episodes a seed."""
-    tally = episodes_of(config, parameters, parts, episodes, alone)
-    results = results_of(tally, config, "learner", slice(0, 1))
+def evaluate(config: Config, tally: Tally, alone: bool = False) -> list[Result]:
+    """The learner, and each kind of partner beside it, from the episodes of an `episode_player`."""
+    results = results_of(tally, config, "learner", [0])
     for name in {} if alone else dict.fromkeys(config.partners):
         seats = [seat for seat, partner in enumerate(config.partners, 1) if partner == name]
-        chosen = Tally(*(values[:, :, seats] for values in tally))
-        results += results_of(chosen, config, name, slice(None))
+        results += results_of(tally, config, name, seats)
     return results
 
 

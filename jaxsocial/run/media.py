@@ -9,6 +9,7 @@ import imageio.v3 as imageio
 import jax
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from jaxsocial import paint
@@ -102,18 +103,14 @@ def write_episode(path: Path, config: Config, parameters: Parameters, parts: Par
 
 def write_learning_curve(path: Path, rows: list[Row], results: list[Result], title: str) -> None:
     """Return over learner steps, every seed on its own, with the partners and an untrained learner as lines."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(7, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for seed in dict.fromkeys(row["seed"] for row in rows):
         points = [(row["step"], learner_return(row)) for row in rows if row["seed"] == seed]
         points = [(step, value) for step, value in points if not math.isnan(value)]
         axes.plot(*zip(*points, strict=True), label=f"learner, seed {seed}")
     for number, name in enumerate(dict.fromkeys(r.player for r in results if r.player != "learner")):
-        mean = np.mean([result.return_.mean for result in results if result.player == name])
+        mean = float(np.mean([result.return_.mean for result in results if result.player == name]))
         axes.axhline(mean, linestyle=("--", ":", "-.")[number % 3], color="0.4", label=f"{name} ({mean:.1f})")
     axes.set(xlabel="learner steps", ylabel="return of an episode", title=title)
     axes.legend(frameon=False, fontsize="small")

@@ -38,7 +38,7 @@ class Finished(NamedTuple):
     seconds: float
 
 
-class Interrupted(Exception):
+class InterruptedTraining(Exception):  # noqa: N818, asked for: no error
     """Training was asked to stop, and has saved; the message says how to go on."""
 
 
@@ -54,7 +54,7 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
 
     Raises:
       ValueError: the folder exists, or the config's parts do not fit together.
-      Interrupted: asked to stop; what was learned is saved.
+      InterruptedTraining: asked to stop; what was learned is saved.
     """
     if folder.exists():
         raise ValueError(f"{folder} exists: choose another --out, or go on with it by --resume {folder}")
@@ -75,7 +75,7 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Fi
 
     Raises:
       ValueError: there is no run in the folder.
-      Interrupted: asked to stop; what was learned is saved.
+      InterruptedTraining: asked to stop; what was learned is saved.
     """
     config = checkpoint.config_of(folder)
     if total_steps is not None:
@@ -118,16 +118,15 @@ def _train_loop(config, folder, program, learner, iteration, bar: Progress, task
             checkpoint.save(folder, learner, iteration)
             saved = iteration
         if stop_requested() and iteration < config.iterations:
-            raise Interrupted(f"stopped and saved; go on with: jaxsocial train --resume {folder}")
+            raise InterruptedTraining(f"stopped and saved; go on with: jaxsocial train --resume {folder}")
     return learner
 
 
 def _measure(config: Config, folder: Path, parts: Parts, parameters: Parameters, untrained) -> list[evaluate.Result]:
     """Evaluation, pictures, and last of all the file whose presence says that the run is whole."""
-    episodes = config.evaluation_episodes
-    results = evaluate.evaluate(config, parameters, parts, episodes)
-    before = evaluate.evaluate(config, untrained, parts, episodes)
-    results += [result._replace(player="untrained learner") for result in before if result.player == "learner"]
+    play = evaluate.episode_player(config, parts, config.evaluation_episodes)
+    results = evaluate.evaluate(config, play(parameters))
+    results += evaluate.results_of(play(untrained), config, "untrained learner", [0])
     rows = metrics.read(folder / METRICS)
     media.write_learning_curve(folder / CURVE, rows, results, config.preset)
     first_seed = jax.tree.map(lambda x: x[0], parameters)
