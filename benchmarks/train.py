@@ -37,7 +37,9 @@ def main() -> None:
     options = _options()
     facts = machine("benchmarks.train")
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
-    print(f"{'preset':>18} {'compile s':>10} {'iteration s':>12} {'steps/s':>10} {'play':>6} {'refresh':>8} {'update':>7}")
+    print(
+        f"{'preset':>18} {'compile s':>10} {'iteration s':>12} {'steps/s':>10} {'play':>6} {'refresh':>8} {'update':>7}"
+    )
     figures = [_measure(name, options.runs) for name in options.presets]
     if options.out:
         record = facts | {"figures": [figure._asdict() for figure in figures]}
@@ -101,7 +103,8 @@ def _median(function, runs: int, *arguments) -> float:
 def _print(figure: Figure) -> None:
     print(
         f"{figure.preset:>18} {figure.compile_seconds:10.1f} {figure.iteration_seconds:12.3f}"
-        f" {figure.steps_per_second:10,.0f} {figure.play_share:6.0%} {figure.refresh_share:8.0%} {figure.update_share:7.0%}",
+        f" {figure.steps_per_second:8,.0f} {figure.play_share:6.0%} {figure.refresh_share:8.0%}"
+        f" {figure.update_share:7.0%}",
         flush=True,
     )
 

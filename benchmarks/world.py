@@ -36,7 +36,7 @@ class Figure(NamedTuple):
 
 def main() -> None:
     options = _options()
-    facts = _machine()
+    facts = machine("benchmarks.world")
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
     print(f"{'agents':>6} {'worlds':>6} {'steps':>6} {'compile s':>10} {'median s':>9} {'agent-steps/s':>14}")
     figures = []
@@ -59,10 +59,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _machine() -> dict[str, object]:
+def machine(module: str) -> dict[str, object]:
+    """What a figure must be read with: date, command, processor, load, device, versions."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python", "-m", "benchmarks.world", *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", module, *sys.argv[1:]]),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load_average": list(os.getloadavg()),

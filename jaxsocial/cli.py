@@ -119,8 +119,9 @@ def _value_after(option: str, arguments: list[str]) -> str | None:
 
 def _one_line(box: str) -> str:
     """The parser's box of several lines as one: what is wrong, what it takes or what was meant, where help is."""
-    text = "\n".join(line.strip(" │╭╮╰╯─") for line in box.splitlines()).strip()
-    (_, *wrong), *rest = [[line for line in block.split("\n") if line] for block in text.split("\n\n")]
+    # Its title stands in the frame's upper edge, or in a line of its own where the terminal has no such signs.
+    _, *lines = [re.sub(r"-{3,}$", "", line.strip(" │╭╮╰╯─")) for line in box.splitlines() if line.strip()]
+    wrong, *rest = [block.split("\n") for block in re.split(r"\n{2,}", "\n".join(lines).strip())]
     message = re.sub(r"Error parsing __tyro\S*: ", "", " ".join(wrong)).rstrip(".")
     explained = [line for block in rest for line in block]
     if "Argument helptext:" in explained:

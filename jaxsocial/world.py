@@ -84,11 +84,13 @@ class Scenario:
     layout: Callable[[Key[Array, ""], "Scenario"], Layout]
     """Lays out one world; the only code that knows the level."""
     name: str = "goal_cycle"
+    """The scenario: see `jaxsocial scenarios`."""
     height: int = 13
     """Rows, the outer wall included."""
     width: int = 13
     """Columns, the outer wall included."""
     agents: int = 3
+    """Agents, the learner included."""
     goals: int = 3
     """Goals in the hidden cycle, 1 to 16."""
     clutter: int = 18
@@ -126,9 +128,7 @@ class Scenario:
         unknown = [name for name in self.colours if name not in cells.COLOURS]
         yield (
             min(self.height, self.width) < 3,
-            (
-                f"height={self.height}, width={self.width}: a world needs 3 rows and 3 columns at least"
-            ),
+            (f"height={self.height}, width={self.width}: a world needs 3 rows and 3 columns at least"),
         )
         yield self.agents < 1, f"agents={self.agents}: a world needs at least 1 agent"
         yield not 0 <= self.goals <= MAXIMUM_GOALS, (f"goals={self.goals}: choose 0 to {MAXIMUM_GOALS}")

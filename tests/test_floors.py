@@ -24,6 +24,7 @@ STAIRS = {
     ("world", "grid"),
     ("paint", "sight"),
     ("agents.network", "agents.policy"),
+    ("agents.network", "agents.tiles"),
     ("agents.experts", "agents.policy"),
     ("agents.seats", "agents.policy"),
     ("agents.seats", "agents.experts"),
@@ -33,6 +34,8 @@ STAIRS = {
     ("learning.update", "learning.ppo"),
     ("learning.update", "learning.prediction"),
     ("learning.update", "learning.imitation"),
+    ("learning.update", "learning.settings"),
+    ("learning.settings", "learning.prediction"),
 }
 """(room, room) on one floor, of which the first may import the second."""
 LEARNING_MAY_IMPORT = {"world", "env", "agents.policy", "agents.network"}

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
+from jaxsocial.agents.tiles import from_tiles, patches, to_tiles
+
 Parameters = PyTree
 COLOURS = 3
 LSTM = "lstm"
@@ -84,6 +86,8 @@ def make_network(
         )
     module = _Module(sizes, view, tile, actions, prediction)
 
+    # One network after another: the batched QR of orthogonal initialisers can hang on two cores (jaxlib 0.10.2).
+    @jax.custom_batching.sequential_vmap
     def init(key):
         frame = jnp.zeros((1, 1, *observation_shape), jnp.uint8)
         memory = initial_memory((1,))
@@ -109,28 +113,6 @@ def make_network(
 def parameter_count(parameters: Parameters) -> int:
     """How many numbers are learned."""
     return sum(leaf.size for leaf in jax.tree.leaves(parameters))
-
-
-def to_tiles(frames: UInt8[Array, "*N P P 3"], tile: int) -> UInt8[Array, "*N V V pixels"]:
-    """Frames tile by tile: what a convolution with kernel and stride of one tile looks at."""
-    *batch, side, _, colours = frames.shape
-    view = side // tile
-    split = frames.reshape(*batch, view, tile, view, tile, colours)
-    return jnp.moveaxis(split, -4, -3).reshape(*batch, view, view, tile * tile * colours)
-
-
-def from_tiles(tiles: Float[Array, "*N V V pixels"], tile: int) -> Float[Array, "*N P P 3"]:
-    """The inverse of `to_tiles`."""
-    *batch, view, _, pixels = tiles.shape
-    split = tiles.reshape(*batch, view, view, tile, tile, pixels // tile**2)
-    return jnp.moveaxis(split, -3, -4).reshape(*batch, view * tile, view * tile, -1)
-
-
-def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:
-    """Every 3 by 3 neighbourhood that lies inside, flattened row by row."""
-    height, width = x.shape[-3] - 2, x.shape[-2] - 2
-    shifted = [x[..., r : r + height, c : c + width, :] for r in range(3) for c in range(3)]
-    return jnp.concatenate(shifted, axis=-1)
 
 
 def _matrix(features: int, name: str, gain: float = 1.0, bias: bool = True) -> nn.Dense:

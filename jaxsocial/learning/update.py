@@ -3,7 +3,6 @@
 Pure, and blind to grids: it is handed an `Env`, a `Network` and a `Policy`.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -16,80 +15,12 @@ from jaxsocial.agents.policy import Policy, distribution
 from jaxsocial.env import Env
 from jaxsocial.learning import ppo
 from jaxsocial.learning.advantages import generalised_advantages
-from jaxsocial.learning.prediction import Target, prediction_loss
+from jaxsocial.learning.prediction import prediction_loss
 from jaxsocial.learning.rollout import Outcome, Play, Trajectory, rollout, start
+from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.world import Rules
 
 Metrics = dict[str, Float[Array, ""]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """The static side of learning. Raises ValueError, with the cure, where sizes do not fit together."""
-
-    worlds: int = 128
-    """Worlds played side by side."""
-    steps: int = 250
-    """Steps of every world in one iteration."""
-    minibatches: int = 20
-    """Gradient steps in one iteration."""
-    segments: int = 512
-    """Segments in one minibatch, drawn uniformly with replacement."""
-    segment_length: int = 16
-    """Consecutive steps in a segment."""
-    refresh_interval: int = 2
-    """Minibatches between recomputations of recurrent states, values and advantages."""
-    prediction: Target = "next"
-    """Frame predicted beside acting: "next" (the paper's method), "current" (an autoencoder) or "none"."""
-
-    def __post_init__(self):
-        for name in ("worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: choose 1 or more")
-        if self.segment_length > self.steps:
-            raise ValueError(
-                f"segment_length={self.segment_length} is longer than steps={self.steps}: "
-                "shorten the segments, or play more steps"
-            )
-        if self.minibatches % self.refresh_interval:
-            raise ValueError(
-                f"minibatches={self.minibatches} is not a multiple of refresh_interval={self.refresh_interval}: "
-                "choose a divisor"
-            )
-        if self.prediction not in ("none", "next", "current"):
-            raise ValueError(f'prediction={self.prediction!r}: choose "none", "next" or "current"')
-
-
-class Coefficients(NamedTuple):
-    """The traced side of learning: a sweep may vary each under `jax.vmap`. The defaults are the paper's.
-
-    Written as floats; `traced` makes them arrays, so that no value is compiled in.
-    """
-
-    learning_rate: float = 1e-4
-    """Adam's step size."""
-    gamma: float = 0.993
-    """Discount per step, 0 to 1."""
-    gae_lambda: float = 0.97
-    """Decay of advantage estimation, 0 to 1."""
-    clip: float = 0.2
-    """Half-width of the interval that the policy's ratio is clipped to (PPO's epsilon)."""
-    value_weight: float = 0.1
-    """Weight of the squared error of values in the loss."""
-    prediction_weight: float = 3.0
-    """Weight of the frame's mean absolute error in the loss."""
-    entropy_weight: float = 1e-5
-    """Weight of the policy's entropy (nats) in the loss."""
-    kl_stop: float = 0.015
-    """A minibatch whose divergence (nats) exceeds this, and those after it, leave the weights alone."""
-    kl_restore: float = 0.03
-    """Where the divergence (nats) after the last step exceeds this, the weights from before return."""
-    lstm_gradient_norm: float = 10.0
-    """Limit on the norm of the LSTM's gradient."""
-
-    def traced(self) -> "Coefficients":
-        """The same numbers as arrays."""
-        return jax.tree.map(jnp.float32, self)
 
 
 class Learner(NamedTuple):
@@ -247,8 +178,10 @@ def refresh(
         trajectory.ended_next,
         coefficients.gae_lambda,
     )
-    normalised = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-    return Fresh(outputs.before, normalised, advantage + outputs.value)
+    target = advantage + outputs.value
+    if parts.sizes.normalise_advantages:
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+    return Fresh(outputs.before, advantage, target)
 
 
 def _values_that_follow(parameters, outputs: Outputs, trajectory: Trajectory, parts: Parts) -> Float[Array, "T N"]:

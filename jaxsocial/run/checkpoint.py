@@ -1,7 +1,7 @@
 """Checkpoints by orbax: what a run needs to go on bit for bit, and its policy for use elsewhere."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
@@ -125,7 +125,7 @@ def frozen_player(folder: str):
     return build
 
 
-def _flat(tree) -> dict[str, jax.Array]:
+def _flat(tree) -> dict[str, Any]:
     """Leaves by path. Empty parts, and the classes of the optimiser's records, need not be stored."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}

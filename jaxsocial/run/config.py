@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsocial.agents.network import NetworkSizes
-from jaxsocial.learning.update import Coefficients, Sizes
+from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.registry import make_scenario
 from jaxsocial.world import Rules, Scenario, make_rules
 

@@ -12,7 +12,8 @@ from jaxsocial.agents.network import Parameters
 from jaxsocial.agents.seats import seat_partners
 from jaxsocial.env import make_env
 from jaxsocial.learning.rollout import Outcome, rollout, start
-from jaxsocial.learning.update import Coefficients, Learner, Metrics, Parts, new_learner, one_iteration
+from jaxsocial.learning.settings import Coefficients
+from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_iteration
 from jaxsocial.run.checkpoint import frozen_player, network_of
 from jaxsocial.run.config import Config, world_rules
 from jaxsocial.world import Rules
@@ -54,8 +55,7 @@ def make_program(config: Config) -> Program:
 
     @jax.jit
     def begin(keys, rules: Rules, coefficients: Coefficients) -> Learner:
-        # One after another: under vmap the orthogonal initialisers' batched QR can hang on small CPUs (jaxlib 0.10).
-        return jax.lax.map(lambda key: new_learner(key, rules, coefficients, parts), keys)
+        return jax.vmap(lambda key: new_learner(key, rules, coefficients, parts))(keys)
 
     @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
     def chunk(learner, rules: Rules, coefficients: Coefficients, iterations: int):

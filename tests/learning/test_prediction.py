@@ -10,7 +10,8 @@ import jaxsocial
 from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.learning.prediction import prediction_loss
 from jaxsocial.learning.rollout import rollout
-from jaxsocial.learning.update import Coefficients, Parts, Sizes, new_learner, one_iteration
+from jaxsocial.learning.settings import Coefficients, Sizes
+from jaxsocial.learning.update import Parts, new_learner, one_iteration
 from jaxsocial.scenarios import goal_cycle
 from tests.learning.probes import nobody
 from tests.learning.training import tiny_network

@@ -9,7 +9,8 @@ import pytest
 from jaxsocial.agents.network import LSTM
 from jaxsocial.learning import update
 from jaxsocial.learning.rollout import rollout, start
-from jaxsocial.learning.update import Coefficients, Parts, Sizes
+from jaxsocial.learning.settings import Coefficients, Sizes
+from jaxsocial.learning.update import Parts
 from tests.compiling import quick_jit
 from tests.learning.probes import Probe, make_probe, nobody, probe_rules
 from tests.learning.training import tiny_network

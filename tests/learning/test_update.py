@@ -12,7 +12,8 @@ from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.agents.seats import seat_partners
 from jaxsocial.learning import update
 from jaxsocial.learning.rollout import rollout
-from jaxsocial.learning.update import Coefficients, Parts, Sizes, new_learner, one_iteration
+from jaxsocial.learning.settings import Coefficients, Sizes
+from jaxsocial.learning.update import Parts, new_learner, one_iteration
 from jaxsocial.world import make_rules
 from tests.compiling import quick_jit
 from tests.learning.training import tiny_network

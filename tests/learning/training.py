@@ -7,7 +7,8 @@ import jax
 from jaxsocial.agents.network import Network, NetworkSizes, make_network
 from jaxsocial.env import Env
 from jaxsocial.learning.rollout import Trajectory, rollout
-from jaxsocial.learning.update import Coefficients, Learner, Metrics, Parts, Sizes, new_learner, one_iteration
+from jaxsocial.learning.settings import Coefficients, Sizes
+from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_iteration
 from jaxsocial.world import Rules
 from tests.learning.probes import Probe, nobody, probe_rules
 

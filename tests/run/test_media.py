@@ -1,0 +1,22 @@
+import imageio.v3 as imageio
+import numpy as np
+
+from tests.run import runs
+
+
+def test_the_gif_shows_every_step_and_changes(finished_run):
+    frames = imageio.imread(finished_run / "episode.gif")
+    assert frames.shape[0] == 8
+    assert any((frames[0] != frame).any() for frame in frames[1:])
+
+
+def test_the_gif_shows_world_and_views_in_their_colours(finished_run, tmp_path):
+    path = tmp_path / "last.png"
+    assert runs.command("render", str(finished_run), "--out", str(path), "--seed", "4") == 0
+    pixels = imageio.imread(path).reshape(-1, 3)
+    for colour in ((255, 255, 0), (74, 65, 42)):  # goals and walls, as agents see them
+        assert (pixels == np.array(colour)).all(-1).any()
+
+
+def test_the_curve_is_a_picture(finished_run):
+    assert imageio.imread(finished_run / "learning_curve.png").shape[0] > 300

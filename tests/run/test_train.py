@@ -1,0 +1,108 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsocial.run import checkpoint, metrics
+from tests.run import runs
+
+
+def parameters_of(folder):
+    return checkpoint.restore_parameters(folder, checkpoint.config_of(folder))[0]
+
+
+def test_a_run_leaves_what_readme_says(finished_run):
+    names = {path.name for path in finished_run.iterdir()}
+    assert names == {
+        *("config.json", "run.json", "metrics.jsonl", "checkpoints"),
+        *("learning_curve.png", "episode.gif", "evaluation.json"),
+    }
+
+
+def test_every_seed_has_its_own_rows(finished_run):
+    rows = metrics.read(finished_run / "metrics.jsonl")
+    assert [(row["step"], row["seed"]) for row in rows] == [(s * 64, seed) for s in (1, 2, 3, 4) for seed in (3, 4)]
+    assert rows[0]["loss"] != rows[1]["loss"]
+    assert all(row["episodes"] == 8 for row in rows)
+
+
+def test_evaluation_names_learner_partners_and_untrained_learner(finished_run):
+    results = json.loads((finished_run / "evaluation.json").read_text())
+    assert [(r["player"], r["seed"]) for r in results] == [
+        (player, seed) for player in ("learner", "expert", "untrained learner") for seed in (3, 4)
+    ]
+    for result in results:
+        assert result["episodes"] == 16
+        assert result["return"]["low"] <= result["return"]["mean"] <= result["return"]["high"]
+
+
+@pytest.fixture(scope="module")
+def resumed_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "resumed"
+    seeds = ("--seeds", "2", "--seed", "3")
+    assert runs.train(folder, "--total-steps", str(2 * runs.ITERATION), *seeds) == 0
+    assert runs.command("train", "--resume", str(folder), "--total-steps", str(4 * runs.ITERATION)) == 0
+    return folder
+
+
+def test_a_resumed_run_is_the_one_that_never_stopped_bit_for_bit(finished_run, resumed_run):
+    whole, resumed = parameters_of(finished_run), parameters_of(resumed_run)
+    jax.tree.map(np.testing.assert_array_equal, whole, resumed)
+    for name in ("metrics.jsonl", "evaluation.json"):
+        assert (finished_run / name).read_text() == (resumed_run / name).read_text()
+
+
+def test_a_seed_alone_is_the_seed_among_others(finished_run, tmp_path):
+    folder = tmp_path / "alone"
+    assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--seed", "4") == 0
+    among = jax.tree.map(lambda x: x[1], parameters_of(finished_run))
+    alone = jax.tree.map(lambda x: x[0], parameters_of(folder))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), among, alone)
+
+
+def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
+    folder = tmp_path / "second"
+    status = runs.train(folder, "--total-steps", "64", "--partners", f"run:{finished_run}", "random")
+    assert status == 0
+    players = {r["player"] for r in json.loads((folder / "evaluation.json").read_text())}
+    assert players == {"learner", f"run:{finished_run}", "random", "untrained learner"}
+
+
+def test_a_loaded_policy_is_the_one_trained(finished_run):
+    loaded = checkpoint.load_policy(finished_run, seed=4)
+    trained = jax.tree.map(lambda x: x[1], parameters_of(finished_run))
+    jax.tree.map(np.testing.assert_array_equal, loaded.parameters, trained)
+    with pytest.raises(ValueError, match="choose 3 to 4"):
+        checkpoint.load_policy(finished_run, seed=0)
+
+
+def test_rows_after_the_checkpoint_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics.append(path, [{"step": step, "seed": 0} for step in (64, 128, 192)])
+    metrics.cut(path, 128)
+    assert [row["step"] for row in metrics.read(path)] == [64, 128]
+
+
+@pytest.mark.slow
+def test_an_interrupt_saves_and_says_how_to_go_on(tmp_path):
+    folder = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "jaxsocial.cli", "train", "--out", str(folder), *runs.TINY]
+    process = subprocess.Popen([*command, "--total-steps", "100000000"], stderr=subprocess.PIPE, text=True)
+    while not (folder / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert f"--resume {folder}" in complaint
+    assert "Traceback" not in complaint
+    assert not (folder / "evaluation.json").exists()
+    step = metrics.read(folder / "metrics.jsonl")[-1]["step"]
+    assert checkpoint.latest(folder) == step // runs.ITERATION
+    assert runs.command("train", "--resume", str(folder), "--total-steps", str(step + runs.ITERATION)) == 0
+    assert (folder / "evaluation.json").exists()
