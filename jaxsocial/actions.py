@@ -60,7 +60,9 @@ def _move(
     turned = (actions == cells.RIGHT_TURN).astype(jnp.int32) - (actions == cells.LEFT_TURN)
     heading = jnp.where(acting, (state.heading + turned) % 4, state.heading)
     target = state.position + jnp.asarray(cells.STEP)[state.heading]
-    ahead = state.grid.at[target[:, 0], target[:, 1]].get(mode="fill", fill_value=cells.WALL)
+    ahead = state.grid.at[target[:, 0], target[:, 1]].get(
+        mode="fill", fill_value=cells.WALL, wrap_negative_indices=False
+    )
     moved = acting & (actions == cells.FORWARD) & _may_enter(state, target, ahead, scenario)
     entry = _enter(state, ahead, rules, scenario)
     state = state._replace(

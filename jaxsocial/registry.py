@@ -40,7 +40,11 @@ def make_scenario(name: str, **sizes) -> Scenario:
 
 
 def make(name: str, **sizes) -> Env:
-    """The environment of a scenario, as in ``make("goal_cycle", height=9, width=9, goals=4)``.
+    """The environment of a scenario.
+
+    >>> env = make("goal_cycle", height=9, width=9, goals=4)
+    >>> env.scenario.observation_shape
+    (21, 21, 3)
 
     Raises:
       ValueError: an unknown name or size, or one that cannot be built, with the cure.

@@ -22,6 +22,8 @@ from jaxsocial.run.metrics import Row, learner_return
 
 TILE = 32
 """Pixels on a side of a cell in pictures for people."""
+SMALLEST_VIEW = 126
+"""Pixels on a side that an agent's view has at least."""
 MARGIN = 16
 LINE = 16
 BACKGROUND = (24, 24, 28)
@@ -65,7 +67,7 @@ def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> I
 def compose(scene: Scene, names: list[str]) -> Picture:
     """The world at the left; at its right what each agent sees, with its name and return so far."""
     height, width, _ = scene.world.shape
-    views = [_view(view, max(height // max(len(names), 2) - LINE - MARGIN, 64)) for view in scene.views]
+    views = [_view(view, max(height // max(len(names), 2) - LINE - MARGIN, SMALLEST_VIEW)) for view in scene.views]
     side = views[0].width
     each = side + LINE + MARGIN
     canvas = Image.new(

@@ -1,0 +1,33 @@
+"""The examples in README run, and what it says of commands is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jaxsocial import registry
+from jaxsocial.cli import parse
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split("\n")[-2][:30])
+def test_an_example_runs(example, monkeypatch):
+    monkeypatch.setattr(registry, "_SCENARIOS", registry.registered_scenarios())
+    exec(compile(example, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) == 2
+
+
+@pytest.mark.parametrize("command", re.findall(r"`jaxsocial ([a-z]+ [^`\[]*?)`", README))
+def test_a_command_is_understood(command):
+    parse(command.replace("RUN", "folder").split())
+
+
+def test_links_lead_somewhere():
+    root = Path(__file__).parent.parent
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (root / target).exists(), target
