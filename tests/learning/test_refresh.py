@@ -1,5 +1,7 @@
 """Replays, segments, and the values that follow, against what a step-by-step replay says."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -158,3 +160,12 @@ def test_only_the_lstm_is_clipped_and_by_its_own_norm(window, size, clipped_to):
     np.testing.assert_allclose(norm, clipped_to or optax.tree.norm(gradient[LSTM]), rtol=1e-4)
     assert set(given) == {"convolution_0", "dense", "policy", "value"}
     assert all(np.allclose(leaf, size) for leaf in jax.tree.leaves(given))
+
+
+def test_advantages_are_normalised_over_the_batch_unless_told_otherwise(parts, window, fresh):
+    as_they_are = parts._replace(sizes=dataclasses.replace(SIZES, normalise_advantages=False))
+    raw = quick_jit(lambda *window: update.refresh(*window, NUMBERS, as_they_are))(*window)
+    np.testing.assert_allclose(raw.value_target, fresh.value_target, atol=1e-6)
+    assert abs(float(raw.advantage.mean())) > 0.05 or abs(float(raw.advantage.std()) - 1) > 0.05
+    normalised = (raw.advantage - raw.advantage.mean()) / raw.advantage.std()
+    np.testing.assert_allclose(fresh.advantage, normalised, atol=1e-4)
