@@ -47,7 +47,7 @@ class Config:
     coefficients: Coefficients = Coefficients()
     """The numbers of learning."""
     total_steps: int = 375_000_000
-    """Learner steps of each seed, all worlds together; rounded up to whole iterations."""
+    """Learner steps of each seed, all worlds together; rounded up to whole log points."""
     seed: int = 0
     """The first seed."""
     seeds: int = 1
@@ -81,14 +81,16 @@ class Config:
         return self.sizes.worlds * self.sizes.steps
 
     @property
-    def iterations(self) -> int:
-        """Iterations in the whole run."""
-        return -(-self.total_steps // self.iteration_steps)
-
-    @property
     def chunk_iterations(self) -> int:
         """Iterations in one compiled call."""
-        return min(max(1, self.log_steps // self.iteration_steps), self.iterations)
+        needed = -(-self.total_steps // self.iteration_steps)
+        return min(max(1, self.log_steps // self.iteration_steps), needed)
+
+    @property
+    def iterations(self) -> int:
+        """Iterations in the whole run: whole chunks, since a last one of another length would be compiled anew."""
+        chunk_steps = self.chunk_iterations * self.iteration_steps
+        return -(-self.total_steps // chunk_steps) * self.chunk_iterations
 
 
 def world_rules(config: Config) -> Rules:
@@ -161,7 +163,13 @@ def _small(**changes) -> Config:
         network=NetworkSizes(channels=(8,), dense=64, memory=64, heads=(64,)),
         sizes=Sizes(worlds=256, steps=64, minibatches=12, segments=64, segment_length=64, refresh_interval=12),
         coefficients=Coefficients(
-            learning_rate=5e-4, gamma=0.99, gae_lambda=0.95, value_weight=0.5, entropy_weight=0.01, kl_stop=1.0
+            learning_rate=5e-4,
+            gamma=0.99,
+            gae_lambda=0.95,
+            value_weight=0.5,
+            prediction_weight=0.5,
+            entropy_weight=0.01,
+            kl_stop=1.0,
         ),
         total_steps=5_000_000,
     )

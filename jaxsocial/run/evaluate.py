@@ -95,7 +95,7 @@ def table(results: list[Result], title: str) -> Table:
     """Results for a terminal."""
     drawn = Table(title=title, title_justify="left")
     for heading in ("who", "seed", "episodes", "return [95 %]", "goals", "penalties"):
-        drawn.add_column(heading, justify="left" if heading == "who" else "right")
+        drawn.add_column(heading, justify="left" if heading == "who" else "right", no_wrap=heading != "who")
     for result in results:
         drawn.add_row(
             result.player,

@@ -136,7 +136,11 @@ def _measure(config: Config, folder: Path, parts: Parts, parameters: Parameters,
 
 
 def _show(config, folder, results, seconds, console: Console) -> None:
-    console.print(evaluate.table(results, f"{config.preset}: {config.total_steps:,} steps in {seconds / 60:.1f} min"))
+    console.print(
+        evaluate.table(
+            results, f"{config.preset}: {config.iterations * config.iteration_steps:,} steps in {seconds / 60:.1f} min"
+        )
+    )
     console.print(f"everything of this run is in {folder}", soft_wrap=True, highlight=False)
 
 
