@@ -146,7 +146,10 @@ def read_config(path: Path) -> Config:
 
 
 def _small(**changes) -> Config:
-    """Minutes on two cores: a small open room, four goals, short episodes, a light network."""
+    """Minutes on two cores: a small open room, four goals, short episodes, a light network.
+
+    It does not show social learning yet: docs/quickstart.md has what was tried.
+    """
     world = make_scenario(
         "goal_cycle",
         height=9,
@@ -188,8 +191,8 @@ def _presets() -> dict[str, tuple[Config, str]]:
     paper = Config(world=make_scenario("goal_cycle"))
     quickstart = _small()
     return {
-        "quickstart": (quickstart, "social learning on two CPU cores in minutes: two experts who know the order"),
-        "quickstart-solo": (_alone(quickstart), "the same learner, as long, alone: it stays in the trap"),
+        "quickstart": (quickstart, "a small room with two experts who know the order; minutes on two CPU cores"),
+        "quickstart-solo": (_alone(quickstart), "the same learner, as long, alone"),
         "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
         "paper-solo": (_alone(paper), "alone, next frame predicted"),
         "paper-vanilla": (_predicting(paper, "none"), "two experts, nothing predicted"),
