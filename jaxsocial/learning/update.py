@@ -3,6 +3,7 @@
 Pure, and blind to grids: it is handed an `Env`, a `Network` and a `Policy`.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -134,20 +135,9 @@ def fit(
     """All minibatches of one iteration, within the trust region; ``memory`` is that before the first row."""
 
     def one_round(fitting: Fitting, round_key):
-        def learn():
-            fresh = refresh(fitting.parameters, memory, trajectory, coefficients, parts)
-            keys = jax.random.split(round_key, parts.sizes.refresh_interval)
-
-            def one_minibatch(fitting, key):
-                return _one_minibatch(key, fitting, trajectory, fresh, coefficients, parts)
-
-            return jax.lax.scan(one_minibatch, fitting, keys)
-
-        def leave_alone():
-            nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(learn)[1])
-            return fitting, nothing
-
-        return jax.lax.cond(fitting.stopped, leave_alone, learn)
+        learn = functools.partial(_one_round, round_key, fitting, memory, trajectory, coefficients, parts)
+        nothing_seen = jax.tree.map(jnp.zeros_like, jax.eval_shape(learn)[1])
+        return jax.lax.cond(fitting.stopped, lambda: (fitting, nothing_seen), learn)
 
     rounds = parts.sizes.minibatches // parts.sizes.refresh_interval
     before = Fitting(learner.parameters, learner.optimiser_state, jnp.bool_(False), jnp.float32(0.0))
@@ -162,6 +152,16 @@ def fit(
     means = jax.tree.map(lambda x: (x * looked_at).sum() / jnp.maximum(looked_at.sum(), 1.0), metrics)
     means |= {"minibatches": looked_at.sum(), "restored": too_far.astype(jnp.float32)}
     return Fitting(parameters, optimiser_state, after.stopped, after.divergence), means
+
+
+def _one_round(key, fitting: Fitting, memory, trajectory, coefficients, parts: Parts):
+    """A refresh, and the minibatches that learn from it."""
+    fresh = refresh(fitting.parameters, memory, trajectory, coefficients, parts)
+
+    def one_minibatch(fitting, key):
+        return _one_minibatch(key, fitting, trajectory, fresh, coefficients, parts)
+
+    return jax.lax.scan(one_minibatch, fitting, jax.random.split(key, parts.sizes.refresh_interval))
 
 
 def refresh(
