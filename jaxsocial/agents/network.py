@@ -6,17 +6,16 @@ Convolutions are patches times a matrix: on accelerators they stay fast when man
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
-from jaxsocial.agents.tiles import from_tiles, patches, to_tiles
+from jaxsocial.agents.tiles import COLOURS, contrasts, from_tiles, patches, to_tiles
 
 Parameters = PyTree
-COLOURS = 3
 LSTM = "lstm"
 """The name of the recurrent layer's parameters, whose gradient alone is clipped."""
 
@@ -26,7 +25,7 @@ class NetworkSizes:
     """The layers of the network. Raises ValueError, with the cure, where they cannot be built."""
 
     channels: tuple[int, ...] = (32, 64, 64)
-    """Features of each convolution: the first on single tiles, the others 3 by 3."""
+    """Features of each convolution, the first on single tiles, the others 3 by 3; and, in reverse, of the decoder's."""
     dense: int = 192
     """Units between convolutions and LSTM."""
     memory: int = 192
@@ -34,10 +33,16 @@ class NetworkSizes:
     heads: tuple[int, ...] = (64, 64)
     """Hidden units of the policy's and of the value's head."""
 
+    encoder: Literal["convolutions", "contrasts"] = "convolutions"
+    """What lies before the dense layer: "convolutions", as in the paper, or "contrasts", where it gets each tile as the
+    colours of corner and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
+
     def __post_init__(self):
         widths = (*self.channels, self.dense, self.memory, *self.heads)
         if not self.channels or min(widths) < 1:
             raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
+        if self.encoder not in ("convolutions", "contrasts"):
+            raise ValueError(f'network.encoder={self.encoder!r}: choose "convolutions" or "contrasts"')
 
 
 class LSTMState(NamedTuple):
@@ -130,8 +135,11 @@ class _Module(nn.Module):
 
     def setup(self):
         channels, root_two = self.sizes.channels, 2.0**0.5
-        self.convolutions = [_matrix(c, f"convolution_{i}", root_two) for i, c in enumerate(channels)]
-        self.dense = _matrix(self.sizes.dense, "dense")
+        if self.sizes.encoder == "contrasts":
+            self.dense = nn.Dense(self.sizes.dense, name="dense")
+        else:
+            self.convolutions = [_matrix(c, f"convolution_{i}", root_two) for i, c in enumerate(channels)]
+            self.dense = _matrix(self.sizes.dense, "dense")
         self.lstm = _LSTM(self.sizes.memory, name=LSTM)
         self.policy_head = _Head((*self.sizes.heads, self.actions), 0.01, name="policy")
         self.value_head = _Head((*self.sizes.heads, 1), 1.0, name="value")
@@ -153,6 +161,8 @@ class _Module(nn.Module):
 
     def encode(self, observation: UInt8[Array, "N P P 3"]) -> Float[Array, "N dense"]:
         x = to_tiles(observation, self.tile).astype(jnp.float32) / 255.0
+        if self.sizes.encoder == "contrasts":
+            return nn.relu(self.dense(contrasts(x).reshape(x.shape[0], -1)))
         for number, convolution in enumerate(self.convolutions):
             x = patches(x) if number else x
             flat = convolution(x.reshape(-1, x.shape[-1]))

@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
+COLOURS = 3
+
 
 def to_tiles(frames: UInt8[Array, "*N P P 3"], tile: int) -> UInt8[Array, "*N V V pixels"]:
     """Frames tile by tile: what a convolution with kernel and stride of one tile looks at."""
@@ -17,6 +19,22 @@ def from_tiles(tiles: Float[Array, "*N V V pixels"], tile: int) -> Float[Array, 
     *batch, view, _, pixels = tiles.shape
     split = tiles.reshape(*batch, view, view, tile, tile, pixels // tile**2)
     return jnp.moveaxis(split, -3, -4).reshape(*batch, view * tile, view * tile, -1)
+
+
+BACKGROUND_GAIN, FOREGROUND_GAIN = 0.7, 1.275
+"""Chosen so that a goal, an agent, and an agent on a goal all weigh about 1 or more: docs/quickstart.md."""
+
+
+def contrasts(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features"]:
+    """Tiles, 0 to 1, as the colours of their corner and of their middle, and how far each pixel is from the corner's.
+
+    An agent covers the middle of its tile, and little of its corners. So the corner tells what it stands on, the
+    middle who it is, and the distances (summed over colours) where it heads, alike on floor and on goals.
+    """
+    pixels = tiles.reshape(*tiles.shape[:-1], -1, COLOURS)
+    corner, middle = pixels[..., 0, :], pixels[..., pixels.shape[-2] // 2, :]
+    distance = jnp.abs(pixels[..., 1:, :] - corner[..., None, :]).sum(-1)
+    return jnp.concatenate([BACKGROUND_GAIN * corner, FOREGROUND_GAIN * distance, FOREGROUND_GAIN * middle], axis=-1)
 
 
 def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:

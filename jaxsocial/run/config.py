@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.registry import make_scenario
+from jaxsocial.run.curriculum import PenaltyRamp
 from jaxsocial.world import Rules, Scenario, make_rules
 
 
@@ -36,6 +37,8 @@ class Config:
     """The world, its sizes and switches."""
     rules: RuleNumbers = RuleNumbers()
     """The world's rewards and prestige."""
+    penalty_ramp: PenaltyRamp = PenaltyRamp()
+    """How the penalty grows over training."""
     partners: tuple[str, ...] = ("expert", "expert")
     """Who sits beside the learner, one a seat: expert, searching_expert, random, or run:FOLDER for a trained one."""
     solo_worlds: int = 0
@@ -74,6 +77,14 @@ class Config:
             )
         if self.rules.prestige_scale <= 0:
             raise ValueError(f"rules.prestige_scale={self.rules.prestige_scale}: choose a number above 0")
+        ramp = self.penalty_ramp
+        if not 0 <= ramp.first_share <= 1:
+            raise ValueError(f"penalty_ramp.first_share={ramp.first_share}: choose 0 to 1, 1 for no ramp")
+        if not 0 <= ramp.hold_steps <= ramp.full_steps:
+            raise ValueError(
+                f"penalty_ramp.hold_steps={ramp.hold_steps}, full_steps={ramp.full_steps}: "
+                "choose 0 or more, and full_steps no smaller than hold_steps"
+            )
 
     @property
     def iteration_steps(self) -> int:
@@ -122,6 +133,7 @@ def from_plain(plain: dict[str, Any]) -> Config:
     parts = {
         "world": make_scenario,
         "rules": RuleNumbers,
+        "penalty_ramp": PenaltyRamp,
         "network": NetworkSizes,
         "sizes": Sizes,
         "coefficients": Coefficients,
@@ -148,7 +160,7 @@ def read_config(path: Path) -> Config:
 def _small(**changes) -> Config:
     """Minutes on two cores: a small open room, four goals, short episodes, a light network.
 
-    It does not show social learning yet: docs/quickstart.md has what was tried.
+    How these settings were found, and what each is for, is in docs/quickstart.md.
     """
     world = make_scenario(
         "goal_cycle",
@@ -163,16 +175,26 @@ def _small(**changes) -> Config:
     )
     base = Config(
         world=world,
-        network=NetworkSizes(channels=(8,), dense=64, memory=64, heads=(64,)),
-        sizes=Sizes(worlds=256, steps=64, minibatches=12, segments=64, segment_length=64, refresh_interval=12),
+        rules=RuleNumbers(prestige_scale=1.0),
+        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=600_000, full_steps=4_000_000),
+        network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="contrasts"),
+        sizes=Sizes(
+            worlds=64,
+            steps=64,
+            minibatches=12,
+            segments=16,
+            segment_length=64,
+            refresh_interval=12,
+            prediction="none",
+        ),
         coefficients=Coefficients(
             learning_rate=5e-4,
             gamma=0.99,
             gae_lambda=0.95,
             value_weight=0.5,
-            prediction_weight=0.5,
-            entropy_weight=0.01,
+            entropy_weight=0.02,
             kl_stop=1.0,
+            kl_restore=1.0,
         ),
         total_steps=5_000_000,
     )

@@ -16,6 +16,7 @@ from jaxsocial.learning.settings import Coefficients
 from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_iteration
 from jaxsocial.run.checkpoint import frozen_player, network_of
 from jaxsocial.run.config import Config, world_rules
+from jaxsocial.run.curriculum import PenaltyRamp, rules_in_force
 from jaxsocial.world import Rules
 
 FROZEN = "run:"
@@ -51,26 +52,36 @@ def make_program(config: Config) -> Program:
     """Everything a run computes; compiles at the first call of each function."""
     parts = make_parts(config)
     rules = world_rules(config)
-    coefficients = config.coefficients.traced()
+    coefficients, ramp = config.coefficients.traced(), config.penalty_ramp.traced()
 
     @jax.jit
     def begin(keys, rules: Rules, coefficients: Coefficients) -> Learner:
         return jax.vmap(lambda key: new_learner(key, rules, coefficients, parts))(keys)
 
-    @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
-    def chunk(learner, rules: Rules, coefficients: Coefficients, iterations: int):
-        def one_seed(learner: Learner):
-            return jax.lax.scan(
-                lambda learner, _: one_iteration(learner, rules, coefficients, parts), learner, None, iterations
-            )
-
-        return jax.vmap(one_seed)(learner)
+    @functools.partial(jax.jit, static_argnums=1, donate_argnums=0)
+    def chunk(learner, iterations: int, rules, ramp, coefficients):
+        return jax.vmap(lambda one: _iterations(one, iterations, rules, ramp, coefficients, parts))(learner)
 
     return Program(
         begin=lambda: begin(seed_keys(config), rules, coefficients),
-        chunk=lambda learner, iterations: chunk(learner, rules, coefficients, iterations),
+        chunk=lambda learner, iterations: chunk(learner, iterations, rules, ramp, coefficients),
         parts=parts,
     )
+
+
+def _iterations(
+    learner: Learner, count: int, rules: Rules, ramp: PenaltyRamp, coefficients: Coefficients, parts: Parts
+) -> tuple[Learner, Metrics]:
+    """Iterations of one seed, each under the penalty then in force."""
+    sizes = parts.sizes
+
+    def one(learner: Learner, _):
+        # In floats: 32-bit integers end at 2.1 billion steps.
+        in_force = rules_in_force(learner.iteration * jnp.float32(sizes.worlds * sizes.steps), rules, ramp)
+        learner, metrics = one_iteration(learner, in_force, coefficients, parts)
+        return learner, metrics | {"penalty": in_force.penalty.mean()}
+
+    return jax.lax.scan(one, learner, None, count)
 
 
 def play_episodes(key: Key[Array, ""], parameters: Parameters, rules: Rules, parts: Parts) -> Outcome:

@@ -1,5 +1,7 @@
 """The network against direct definitions of its layers."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +101,26 @@ def decode(parameters, hidden, action):
     # Each cell becomes a tile; a transposed convolution lays a kernel down turned by half a turn.
     kernel = decoder["frame"]["kernel"].reshape(-1, TILE, TILE, 3).transpose(1, 2, 0, 3)[::-1, ::-1]
     return (jax.lax.conv_transpose(x, kernel, (TILE, TILE), "VALID") + decoder["bias"])[0]
+
+
+def test_the_encoder_of_contrasts_is_one_layer_on_the_contrasts_of_tiles(frames, memory):
+    network = build(dataclasses.replace(SMALL, encoder="contrasts"))
+    parameters = quick_jit(network.init)(jax.random.key(0))
+    assert not any(name.startswith("convolution") for name in parameters)
+    features = 3 + (TILE * TILE - 1) + 3
+    assert parameters["dense"]["kernel"].shape == (VIEW * VIEW * features, SMALL.dense)
+    # Weights on the corners' colours alone see nothing but those.
+    kernel = parameters["dense"]["kernel"].reshape(VIEW * VIEW, features, -1).at[:, 3:].set(0.0)
+    blind = parameters | {"dense": parameters["dense"] | {"kernel": kernel.reshape(VIEW * VIEW * features, -1)}}
+    corners = frames[..., ::TILE, ::TILE, :]
+    flat = corners.repeat(TILE, axis=-3).repeat(TILE, axis=-2)
+    unroll = quick_jit(network.unroll)
+    np.testing.assert_allclose(
+        unroll(blind, memory, frames, FIRST).hidden, unroll(blind, memory, flat, FIRST).hidden, atol=1e-6
+    )
+    assert not np.allclose(
+        unroll(parameters, memory, frames, FIRST).hidden, unroll(parameters, memory, flat, FIRST).hidden
+    )
 
 
 @pytest.mark.parametrize(("prediction", "count"), [(True, 667_787), (False, 497_096 - 768)])

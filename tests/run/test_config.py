@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.run import config as configs
+from jaxsocial.run.curriculum import PenaltyRamp
 
 
 @pytest.mark.parametrize("name", configs.presets())
@@ -50,6 +51,8 @@ def test_solo_worlds_are_exact():
         ({"total_steps": 0}, "choose 1 or more"),
         ({"partners": ("expert",)}, "name one for each"),
         ({"rules": configs.RuleNumbers(prestige_scale=0.0)}, "above 0"),
+        ({"penalty_ramp": PenaltyRamp(first_share=1.5)}, "choose 0 to 1"),
+        ({"penalty_ramp": PenaltyRamp(hold_steps=5.0, full_steps=3.0)}, "no smaller"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_cure(change, cure):
