@@ -31,10 +31,13 @@ def contrasts(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features"]:
     An agent covers the middle of its tile, and little of its corners. So the corner tells what it stands on, the
     middle who it is, and the distances (summed over colours) where it heads, alike on floor and on goals.
     """
-    pixels = tiles.reshape(*tiles.shape[:-1], -1, COLOURS)
-    corner, middle = pixels[..., 0, :], pixels[..., pixels.shape[-2] // 2, :]
-    distance = jnp.abs(pixels[..., 1:, :] - corner[..., None, :]).sum(-1)
-    return jnp.concatenate([BACKGROUND_GAIN * corner, FOREGROUND_GAIN * distance, FOREGROUND_GAIN * middle], axis=-1)
+    pixels = tiles.reshape(-1, tiles.shape[-1] // COLOURS, COLOURS)
+    corner, middle = pixels[:, 0], pixels[:, pixels.shape[1] // 2]
+    apart = jnp.abs(pixels - corner[:, None])
+    # Three terms rather than a reduction over three numbers: on CPU it takes a third of the time.
+    distance = (apart[..., 0] + apart[..., 1] + apart[..., 2])[:, 1:]
+    parts = (BACKGROUND_GAIN * corner, FOREGROUND_GAIN * distance, FOREGROUND_GAIN * middle)
+    return jnp.concatenate(parts, axis=-1).reshape(*tiles.shape[:-1], -1)
 
 
 def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:

@@ -176,7 +176,7 @@ def _small(**changes) -> Config:
     base = Config(
         world=world,
         rules=RuleNumbers(prestige_scale=1.0),
-        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=600_000, full_steps=4_000_000),
+        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=900_000, full_steps=5_600_000),
         network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="contrasts"),
         sizes=Sizes(
             worlds=64,
@@ -196,7 +196,7 @@ def _small(**changes) -> Config:
             kl_stop=1.0,
             kl_restore=1.0,
         ),
-        total_steps=5_000_000,
+        total_steps=5_700_000,
     )
     return dataclasses.replace(base, **changes)
 

@@ -39,6 +39,8 @@ class Scene(NamedTuple):
     world: Picture
     views: UInt8[np.ndarray, "A P P 3"]
     returns: list[float]
+    learner: tuple[int, int]
+    """The cell it stands in, (row, column)."""
     step: int
 
 
@@ -61,11 +63,12 @@ def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> I
         if step:
             play = one_step(step_keys[step - 1], play)
         returns = np.asarray(play.tally.return_[0]).tolist()
-        yield Scene(np.asarray(draw(play)), np.asarray(play.observation[0]), returns, step)
+        row, column = np.asarray(play.state.position[0, 0]).tolist()
+        yield Scene(np.asarray(draw(play)), np.asarray(play.observation[0]), returns, (row, column), step)
 
 
 def compose(scene: Scene, names: list[str]) -> Picture:
-    """The world at the left; at its right what each agent sees, with its name and return so far."""
+    """The world at the left, the learner framed; at its right what each agent sees, its name and return so far."""
     height, width, _ = scene.world.shape
     views = [_view(view, max(height // max(len(names), 2) - LINE - MARGIN, SMALLEST_VIEW)) for view in scene.views]
     side = views[0].width
@@ -75,6 +78,8 @@ def compose(scene: Scene, names: list[str]) -> Picture:
     )
     pen = ImageDraw.Draw(canvas)
     canvas.paste(Image.fromarray(scene.world), (MARGIN, MARGIN))
+    top, left = (MARGIN + place * TILE for place in scene.learner)
+    pen.rectangle((left, top, left + TILE - 1, top + TILE - 1), outline=INK, width=2)
     pen.text((MARGIN, MARGIN + height + 4), f"step {scene.step}", INK)
     for number, (view, name, return_) in enumerate(zip(views, names, scene.returns, strict=True)):
         top = MARGIN + number * each
@@ -108,13 +113,13 @@ def write_learning_curve(path: Path, rows: list[Row], results: list[Result], tit
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for seed in dict.fromkeys(row["seed"] for row in rows):
-        points = [(row["step"], learner_return(row)) for row in rows if row["seed"] == seed]
+        points = [(row["step"] / 1e6, learner_return(row)) for row in rows if row["seed"] == seed]
         points = [(step, value) for step, value in points if not math.isnan(value)]
         axes.plot(*zip(*points, strict=True), label=f"learner, seed {seed}")
     for number, name in enumerate(dict.fromkeys(r.player for r in results if r.player != "learner")):
         mean = float(np.mean([result.return_.mean for result in results if result.player == name]))
         axes.axhline(mean, linestyle=("--", ":", "-.")[number % 3], color="0.4", label=f"{name} ({mean:.1f})")
-    axes.set(xlabel="learner steps", ylabel="return of an episode", title=title)
+    axes.set(xlabel="learner steps (millions)", ylabel="return of an episode", title=title)
     axes.legend(frameon=False, fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     _draw_penalty(axes, rows)
@@ -123,7 +128,7 @@ def write_learning_curve(path: Path, rows: list[Row], results: list[Result], tit
 
 def _draw_penalty(axes, rows: list[Row]) -> None:
     """The penalty in force as an area at the foot, where it was not the same throughout: returns depend on it."""
-    penalty = {row["step"]: row["penalty"] for row in rows}
+    penalty = {row["step"] / 1e6: row["penalty"] for row in rows}
     if len(set(penalty.values())) < 2:
         return
     other = axes.twinx()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
 from jaxsocial.agents.network import Parameters
 from jaxsocial.agents.seats import seat_partners
@@ -71,7 +71,7 @@ def make_program(config: Config) -> Program:
 
 def _iterations(
     learner: Learner, count: int, rules: Rules, ramp: PenaltyRamp, coefficients: Coefficients, parts: Parts
-) -> tuple[Learner, Metrics]:
+) -> tuple[Learner, dict[str, Float[Array, " iterations"]]]:
     """Iterations of one seed, each under the penalty then in force."""
     sizes = parts.sizes
 
