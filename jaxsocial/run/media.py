@@ -122,11 +122,11 @@ def write_learning_curve(path: Path, rows: list[Row], results: list[Result], tit
     axes.set(xlabel="learner steps (millions)", ylabel="return of an episode", title=title)
     axes.legend(frameon=False, fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
-    _draw_penalty(axes, rows)
+    draw_penalty(axes, rows)
     figure.savefig(path, dpi=150)
 
 
-def _draw_penalty(axes, rows: list[Row]) -> None:
+def draw_penalty(axes, rows: list[Row]) -> None:
     """The penalty in force as an area at the foot, where it was not the same throughout: returns depend on it."""
     penalty = {row["step"] / 1e6: row["penalty"] for row in rows}
     if len(set(penalty.values())) < 2:
@@ -135,6 +135,6 @@ def _draw_penalty(axes, rows: list[Row]) -> None:
     other.fill_between(list(penalty), list(penalty.values()), color="tab:red", alpha=0.15, linewidth=0)
     # The area keeps to the lowest fifth, out of the curves' way.
     other.set_ylim(0, 5 * max(penalty.values()))
-    other.set_yticks([0, max(penalty.values())])
+    other.set_yticks([0, max(penalty.values())], ["0", f"{max(penalty.values()):.2g}"])
     other.set_ylabel("penalty in training", color="tab:red")
     other.spines[["top", "left"]].set_visible(False)
