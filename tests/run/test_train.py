@@ -31,6 +31,18 @@ def test_every_seed_has_its_own_rows(finished_run):
     assert all(row["episodes"] == 8 for row in rows)
 
 
+def test_a_ramp_charges_its_share_of_the_penalty(tmp_path):
+    folder = tmp_path / "ramp"
+    ramp = ("--penalty-ramp.first-share", "0.2", "--penalty-ramp.hold-steps", "64", "--penalty-ramp.full-steps", "192")
+    assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--world.goals", "8", *ramp) == 0
+    rows = metrics.read(folder / "metrics.jsonl")
+    np.testing.assert_allclose([row["penalty"] for row in rows], [0.3, 0.3, 0.9, 1.5], rtol=1e-6)
+    assert all(row["social_penalties"] > 0 for row in rows)
+    for row in rows:
+        paid = row["social_goals"] - row["penalty"] * row["social_penalties"]
+        np.testing.assert_allclose(row["social_return"], paid, atol=1e-5)
+
+
 def test_evaluation_names_learner_partners_and_untrained_learner(finished_run):
     results = json.loads((finished_run / "evaluation.json").read_text())
     assert [(r["player"], r["seed"]) for r in results] == [
