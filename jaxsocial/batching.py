@@ -20,31 +20,30 @@ def where_needed(needed, compute: Callable, otherwise, *arguments):
     at all when none does. Arguments must be given explicitly: ``compute`` must not close over traced values.
     """
 
-    def for_batch(depth: int):
-        batched = compute
-        for _ in range(depth):
-            batched = jax.vmap(batched)
+    return _chooser(compute)(needed, otherwise, *arguments)
 
-        def choose(needed, otherwise, *arguments):
-            select = functools.partial(_select, needed)
-            # The selection stands inside the branch: else all worlds are copied once more at every step.
-            return jax.lax.cond(
-                jnp.any(needed),
-                lambda: jax.tree.map(select, batched(*arguments), otherwise),
-                lambda: otherwise,
-            )
 
-        choose = jax.custom_batching.custom_vmap(choose)
+def _chooser(batched: Callable):
+    """(needed, otherwise, *arguments) -> what `where_needed` returns, of as many axes as ``batched`` takes."""
 
-        @choose.def_vmap
-        def one_deeper(size, are_batched, *operands):
-            widened = jax.tree.map(lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands)
-            result = for_batch(depth + 1)(*widened)
-            return result, jax.tree.map(lambda _: True, result)
+    def choose(needed, otherwise, *arguments):
+        select = functools.partial(_select, needed)
+        # The selection stands inside the branch: else all worlds are copied once more at every step.
+        return jax.lax.cond(
+            jnp.any(needed),
+            lambda: jax.tree.map(select, batched(*arguments), otherwise),
+            lambda: otherwise,
+        )
 
-        return choose
+    choose = jax.custom_batching.custom_vmap(choose)
 
-    return for_batch(0)(needed, otherwise, *arguments)
+    @choose.def_vmap
+    def one_deeper(size, are_batched, *operands):
+        widened = jax.tree.map(lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands)
+        result = _chooser(jax.vmap(batched))(*widened)
+        return result, jax.tree.map(lambda _: True, result)
+
+    return choose
 
 
 def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:

@@ -22,7 +22,7 @@ def from_tiles(tiles: Float[Array, "*N V V pixels"], tile: int) -> Float[Array, 
 
 
 BACKGROUND_GAIN, FOREGROUND_GAIN = 0.7, 1.275
-"""Chosen so that a goal, an agent, and an agent on a goal all weigh about 1 or more: docs/quickstart.md."""
+"""So that agents do not weigh less than goals by much; the numbers of the trials in docs/quickstart.md, not tuned."""
 
 
 def contrasts(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features"]:

@@ -31,6 +31,11 @@ class Sizes:
     prediction: Target = "next"
     """Frame predicted beside acting: "next" (the paper's method), "current" (an autoencoder) or "none"."""
 
+    @property
+    def iteration_steps(self) -> int:
+        """Learner steps in one iteration, all worlds together."""
+        return self.worlds * self.steps
+
     def __post_init__(self):
         for name in ("worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval"):
             if getattr(self, name) < 1:

@@ -89,7 +89,7 @@ class Config:
     @property
     def iteration_steps(self) -> int:
         """Learner steps in one iteration."""
-        return self.sizes.worlds * self.sizes.steps
+        return self.sizes.iteration_steps
 
     @property
     def chunk_iterations(self) -> int:
@@ -157,7 +157,7 @@ def read_config(path: Path) -> Config:
     return from_plain(json.loads(path.read_text()))
 
 
-def _small(**changes) -> Config:
+def _small() -> Config:
     """Minutes on two cores: a small open room, four goals, short episodes, a light network.
 
     How these settings were found, and what each is for, is in docs/quickstart.md.
@@ -173,7 +173,7 @@ def _small(**changes) -> Config:
         max_steps=64,
         actions=3,
     )
-    base = Config(
+    return Config(
         world=world,
         rules=RuleNumbers(prestige_scale=1.0),
         penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=900_000, full_steps=5_600_000),
@@ -198,7 +198,6 @@ def _small(**changes) -> Config:
         ),
         total_steps=5_700_000,
     )
-    return dataclasses.replace(base, **changes)
 
 
 def _alone(config: Config) -> Config:

@@ -14,7 +14,7 @@ class PenaltyRamp(NamedTuple):
     """The share of the penalty that is charged in training; evaluation charges all of it. Traced.
 
     The share stays at ``first_share`` for ``hold_steps`` learner steps, then grows evenly and is 1 from
-    ``full_steps`` on. The defaults charge the whole penalty from the start.
+    ``full_steps`` on. The defaults charge the whole penalty from the start, as the paper does for its learners.
     """
 
     first_share: float = 1.0

@@ -59,7 +59,7 @@ def make_program(config: Config) -> Program:
         return jax.vmap(lambda key: new_learner(key, rules, coefficients, parts))(keys)
 
     @functools.partial(jax.jit, static_argnums=1, donate_argnums=0)
-    def chunk(learner, iterations: int, rules, ramp, coefficients):
+    def chunk(learner, iterations: int, rules: Rules, ramp: PenaltyRamp, coefficients: Coefficients):
         return jax.vmap(lambda one: _iterations(one, iterations, rules, ramp, coefficients, parts))(learner)
 
     return Program(
@@ -73,11 +73,10 @@ def _iterations(
     learner: Learner, count: int, rules: Rules, ramp: PenaltyRamp, coefficients: Coefficients, parts: Parts
 ) -> tuple[Learner, dict[str, Float[Array, " iterations"]]]:
     """Iterations of one seed, each under the penalty then in force."""
-    sizes = parts.sizes
 
     def one(learner: Learner, _):
         # In floats: 32-bit integers end at 2.1 billion steps.
-        in_force = rules_in_force(learner.iteration * jnp.float32(sizes.worlds * sizes.steps), rules, ramp)
+        in_force = rules_in_force(learner.iteration * jnp.float32(parts.sizes.iteration_steps), rules, ramp)
         learner, metrics = one_iteration(learner, in_force, coefficients, parts)
         return learner, metrics | {"penalty": in_force.penalty.mean()}
 

@@ -24,7 +24,7 @@ def test_contrasts_are_corner_distances_and_middle():
 
 
 def test_an_agent_stands_out_from_floor_and_goal():
-    """By the pixels, a goal weighs four times what an agent does; by contrasts, an agent weighs no less."""
+    """By the pixels, a goal weighs at least three times what this agent does; by contrasts, hardly more."""
     env, state = drawn("##### #...# #.0.# #...# #####", [(1, 1, cells.UP)])
     rules = jaxsocial.make_rules(env.scenario)
     picture = paint.agent_tiles(state, jnp.array([cells.UP]), rules, env.scenario, TILE)
