@@ -1,7 +1,8 @@
-"""What actions do: turning, moving, entering goals, and prestige.
+"""What actions do: turning, moving, entering goals and lava, handling things, and prestige.
 
 Agents act one after another in an order drawn afresh each step. In ghost mode they touch each other
-only through who came first to a cell, so all move at once and the order goes into ``arrival``.
+only through who came first to a cell, so all move at once and the order goes into ``arrival``; where
+they block each other, or may change the grid, a loop has them act one by one.
 """
 
 from typing import NamedTuple
@@ -13,12 +14,16 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxsocial import cells
 from jaxsocial.world import Rules, Scenario, State
 
+ENTERED_EARLY, MOVED, ENTERED_LATE = range(3)
+"""When in a step an agent came to its cell."""
+
 
 class Entry(NamedTuple):
     """What stepping on a cell brings an agent."""
 
     reward: Float[Array, " A"]
     last_goal: Int[Array, " A"]
+    finished: Bool[Array, " A"]
 
 
 def act(
@@ -28,27 +33,35 @@ def act(
     rules: Rules,
     scenario: Scenario,
 ) -> tuple[State, Float[Array, " A"]]:
-    """One step of all agents; ``turn[a]`` is agent a's place in the acting order, 0 first."""
+    """One step of all agents; ``turn[a]`` is agent a's place in the acting order, 0 first.
+
+    An agent that enters a goal or lava is `State.finished` and still active: `places.settle` says what follows.
+    """
     state = state._replace(clock=state.clock + 1)
-    if scenario.ghost:
-        state, reward = _move(state, actions, turn, state.active, rules, scenario)
+    if scenario.ghost and not scenario.grid_changes:
+        state, reward = _act_at_once(state, actions, turn, state.active, rules, scenario)
     else:
         state, reward = _one_after_another(state, actions, turn, rules, scenario)
-    return state._replace(prestige=_prestige(state, reward, rules)), reward
+    return state._replace(prestige=_prestige(state, reward, rules, scenario)), reward
+
+
+def arrival_at(clock: Int[Array, ""], when: int, turn: Int[Array, " A"]) -> Int[Array, " A"]:
+    """The number of an arrival in step ``clock``: later steps, phases of a step, and turns come later."""
+    return (clock * 3 + when) * turn.shape[0] + turn
 
 
 def _one_after_another(state, actions, turn, rules, scenario):
     def one_turn(place, carried):
         state, reward = carried
         acting = state.active & (turn == place)
-        state, gained = _move(state, actions, turn, acting, rules, scenario)
+        state, gained = _act_at_once(state, actions, turn, acting, rules, scenario)
         return state, reward + gained
 
     nothing = jnp.zeros(scenario.agents, jnp.float32)
     return jax.lax.fori_loop(0, scenario.agents, one_turn, (state, nothing))
 
 
-def _move(
+def _act_at_once(
     state: State,
     actions: Int[Array, " A"],
     turn: Int[Array, " A"],
@@ -56,56 +69,112 @@ def _move(
     rules: Rules,
     scenario: Scenario,
 ) -> tuple[State, Float[Array, " A"]]:
-    """Moves the agents that are ``acting``, all at the same instant."""
-    turned = (actions == cells.RIGHT_TURN).astype(jnp.int32) - (actions == cells.LEFT_TURN)
-    heading = jnp.where(acting, (state.heading + turned) % 4, state.heading)
+    """Those who are ``acting`` act at the same instant; only one of them where the grid can change."""
     target = state.position + jnp.asarray(cells.STEP)[state.heading]
     ahead = state.grid.at[target[:, 0], target[:, 1]].get(
         mode="fill", fill_value=cells.WALL, wrap_negative_indices=False
     )
+    if scenario.grid_changes:
+        state = _handle(state, actions, acting, target, ahead)
+    return _move(state, actions, turn, acting, target, ahead, rules, scenario)
+
+
+def _move(state, actions, turn, acting, target, ahead, rules, scenario) -> tuple[State, Float[Array, " A"]]:
+    turned = (actions == cells.RIGHT_TURN).astype(jnp.int32) - (actions == cells.LEFT_TURN)
     moved = acting & (actions == cells.FORWARD) & _may_enter(state, target, ahead, scenario)
     entry = _enter(state, ahead, rules, scenario)
     state = state._replace(
-        heading=heading,
+        heading=jnp.where(acting, (state.heading + turned) % 4, state.heading),
         position=jnp.where(moved[:, None], target, state.position),
-        # Later steps, and later turns of a step, come later.
-        arrival=jnp.where(moved, state.clock * scenario.agents + turn, state.arrival),
+        arrival=jnp.where(moved, arrival_at(state.clock, MOVED, turn), state.arrival),
         last_goal=jnp.where(moved, entry.last_goal, state.last_goal),
+        finished=state.finished | (moved & entry.finished),
     )
     return state, jnp.where(moved, entry.reward, 0.0)
 
 
 def _may_enter(state, target, ahead, scenario) -> Bool[Array, " A"]:
-    free = jnp.asarray(cells.WALKABLE)[cells.kind_of(ahead)]
+    free = cells.walkable(ahead)
     if scenario.ghost:
         return free
-    there = (target[:, None] == state.position[None, :]).all(-1)
     # In the reference an agent blocks a bare cell, but not one with a walkable thing in it.
-    return free & ~(there.any(-1) & (cells.kind_of(ahead) == cells.EMPTY))
+    return free & ~(_occupied(state, target) & (cells.kind_of(ahead) == cells.EMPTY))
+
+
+def _occupied(state: State, target: Int[Array, "A 2"]) -> Bool[Array, " A"]:
+    return (target[:, None] == state.position[None, :]).all(-1).any(-1)
 
 
 def _enter(state: State, code: Int[Array, " A"], rules: Rules, scenario: Scenario) -> Entry:
-    """The rules of the goal cycle (PROTOCOL: reward), for each agent and the cell it would enter."""
+    """What each agent would get on the cell it would enter."""
+    kind = cells.kind_of(code)
+    reward, last_goal = _cycle(state, code, rules, scenario)
+    if scenario.may_hold(cells.GOAL):
+        reward = jnp.where(kind == cells.GOAL, _reward_of(code, rules), reward)
+    if scenario.reward_decay:
+        reward = reward * (1.0 - 0.9 * state.clock / scenario.max_steps)
+    return Entry(
+        reward=jnp.where((kind == cells.BONUS) | (kind == cells.GOAL), reward, 0.0),
+        last_goal=jnp.where(kind == cells.BONUS, last_goal, state.last_goal),
+        finished=(kind == cells.GOAL) | (kind == cells.LAVA),
+    )
+
+
+def _reward_of(code: Int[Array, " A"], rules: Rules) -> Float[Array, "*A"]:
+    return rules.reward[cells.state_of(code)] if rules.reward.ndim else rules.reward
+
+
+def _cycle(state: State, code: Int[Array, " A"], rules: Rules, scenario: Scenario):
+    """The rules of the goal cycle (PROTOCOL: reward): reward, and the tile that counts as last taken."""
     goals = max(scenario.goals, 1)
     number = cells.state_of(code)
     first = state.last_goal < 0
     # The first goal entered, whichever it is, counts as the next one.
     last = jnp.where(first, (number - 1) % goals, state.last_goal)
     right = (number != last) & ((last + 1) % goals == number)
-    reward = jnp.where(right, rules.reward, -jnp.abs(rules.penalty))
+    reward = jnp.where(right, _reward_of(code, rules), -jnp.abs(rules.penalty))
     if not scenario.initial_reward:
         reward = jnp.where(first, 0.0, reward)
-    if scenario.reward_decay:
-        reward = reward * (1.0 - 0.9 * state.clock / scenario.max_steps)
     taken = right | scenario.reset_on_mistake
-    is_goal = cells.kind_of(code) == cells.BONUS
-    return Entry(
-        reward=jnp.where(is_goal, reward, 0.0),
-        last_goal=jnp.where(is_goal, jnp.where(taken, number, last), state.last_goal),
+    return reward, jnp.where(taken, number, last)
+
+
+def _handle(state: State, actions, acting, target, ahead) -> State:
+    """Pick up, drop and toggle, of the one agent that is acting."""
+    empty_handed = state.carrying == cells.EMPTY
+    bare = (cells.kind_of(ahead) == cells.EMPTY) & ~_occupied(state, target)
+    inside = ((target >= 0) & (target < jnp.array(state.grid.shape))).all(-1)
+    takes = acting & (actions == cells.PICK_UP) & empty_handed & cells.portable(ahead)
+    drops = acting & (actions == cells.DROP) & ~empty_handed & bare & inside
+    left_behind = jnp.where(takes, cells.EMPTY, jnp.where(drops, state.carrying, ahead))
+    toggles = acting & (actions == cells.TOGGLE)
+    left_behind = jnp.where(toggles, _toggled(ahead, state.carrying), left_behind)
+    # Of all agents at most one changes anything; a sum finds it.
+    changes = takes | drops | (toggles & inside)
+    row, column, code = (jnp.where(changes, x, 0).sum() for x in (target[:, 0], target[:, 1], left_behind))
+    height, width = state.grid.shape
+    here = (jnp.arange(height)[:, None] == row) & (jnp.arange(width) == column)
+    return state._replace(
+        grid=jnp.where(here & changes.any(), code, state.grid),
+        carrying=jnp.where(takes, ahead, jnp.where(drops, cells.EMPTY, state.carrying)),
     )
 
 
-def _prestige(state: State, reward: Float[Array, " A"], rules: Rules) -> Float[Array, " A"]:
+def _toggled(code: Int[Array, " A"], carrying: Int[Array, " A"]) -> Int[Array, " A"]:
+    """A door opened, closed, or unlocked by a key of its colour; a box replaced by what is in it."""
+    kind, state = cells.kind_of(code), cells.state_of(code)
+    fits = (cells.kind_of(carrying) == cells.KEY) & (cells.colour_of(carrying) == cells.colour_of(code))
+    door = jnp.where(
+        state == cells.LOCKED, jnp.where(fits, cells.CLOSED, cells.LOCKED), cells.OPEN + cells.CLOSED - state
+    )
+    toggled = jnp.where(kind == cells.DOOR, (code & 0xFF) | door << 8, code)
+    return jnp.where(kind == cells.BOX, state, toggled)
+
+
+def _prestige(state: State, reward: Float[Array, " A"], rules: Rules, scenario: Scenario) -> Float[Array, " A"]:
     """p <- beta (p + r if r >= 0 else 0), for active agents (PROTOCOL: prestige cue)."""
-    earned = jnp.where(reward >= 0, state.prestige + reward, 0.0) * rules.prestige_decay
+    if scenario.negative_prestige:
+        earned = state.prestige * rules.prestige_decay
+    else:
+        earned = jnp.where(reward >= 0, state.prestige + reward, 0.0) * rules.prestige_decay
     return jnp.where(state.active, earned, state.prestige)

@@ -7,8 +7,27 @@ on purpose: a ``jax.numpy`` array made at import would start a device.
 import numpy as np
 
 # Kinds are numbered as in the reference (MarlGrid), so that recordings can be read as they are.
-EMPTY, BONUS, WALL, AGENT = 0, 3, 8, 13
-KINDS = {EMPTY: "empty", BONUS: "bonus", WALL: "wall", AGENT: "agent"}
+EMPTY, UNSEEN = 0, 1
+BONUS, GOAL, FLOOR, SPACE, LAVA, WALL, KEY, BALL, DOOR, BOX, AGENT = range(3, 14)
+KINDS = {
+    EMPTY: "empty",
+    UNSEEN: "unseen",
+    BONUS: "bonus",
+    GOAL: "goal",
+    FLOOR: "floor",
+    SPACE: "space",
+    LAVA: "lava",
+    WALL: "wall",
+    KEY: "key",
+    BALL: "ball",
+    DOOR: "door",
+    BOX: "box",
+    AGENT: "agent",
+}
+"""`UNSEEN` occurs in symbolic observations only, `AGENT` there and among hidden kinds: agents are never in a grid.
+`SPACE` looks empty and blocks, as the reference's EmptySpace does."""
+OPEN, CLOSED, LOCKED = 1, 2, 3
+"""States of a door."""
 
 COLOURS = {
     "red": (255, 0, 0),
@@ -39,18 +58,22 @@ LEFT_TURN, RIGHT_TURN, FORWARD, PICK_UP, DROP, TOGGLE, DONE = range(7)
 ACTION_NAMES = ("left", "right", "forward", "pick up", "drop", "toggle", "done")
 
 
-def _by_kind(*kinds: int) -> np.ndarray:
-    table = np.zeros(16, bool)
-    table[list(kinds)] = True
-    return table
+def _bits(*kinds: int) -> int:
+    return sum(1 << kind for kind in kinds)
 
 
-WALKABLE = _by_kind(EMPTY, BONUS)
-OPAQUE = _by_kind(WALL)
+WALKABLE_KINDS = _bits(EMPTY, BONUS, GOAL, FLOOR, LAVA)
+OPAQUE_KINDS = _bits(WALL)
+PORTABLE_KINDS = _bits(KEY, BALL, BOX)
+"""Bit k for kind k: a shift is cheaper than a look-up in a table for every cell. Doors depend on their state."""
 
 
 def encode(kind: int, colour: str = "red", state: int = 0) -> int:
-    """The code of a thing. ``state`` is a bonus tile's number in the cycle (0 to 15)."""
+    """The code of a thing.
+
+    ``state`` is the number of a goal or bonus tile (0 to 15), a door's `OPEN`, `CLOSED` or `LOCKED`, or the code
+    (without a state) of what is in a box.
+    """
     return kind | COLOUR_NAMES.index(colour) << 4 | state << 8
 
 
@@ -67,3 +90,21 @@ def colour_of(code):
 def state_of(code):
     """The state in a code, or in an array of codes."""
     return code >> 8
+
+
+def walkable(code):
+    """Whether agents can step on what a code says; also of arrays of codes."""
+    open_door = (code & 0x30F) == DOOR | OPEN << 8
+    return ((WALKABLE_KINDS >> kind_of(code)) & 1 == 1) | open_door
+
+
+def opaque(code):
+    """Whether it hides what is behind it: walls, and doors that are not open; also of arrays of codes."""
+    # Of a door's states only closed and locked have this bit.
+    shut_door = (code & 0x20F) == DOOR | CLOSED << 8
+    return ((OPAQUE_KINDS >> kind_of(code)) & 1 == 1) | shut_door
+
+
+def portable(code):
+    """Whether it can be picked up; also of arrays of codes."""
+    return (PORTABLE_KINDS >> kind_of(code)) & 1 == 1

@@ -8,11 +8,16 @@ from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxsocial import batching, paint
+from jaxsocial import batching, cells, places
 from jaxsocial.actions import act
+from jaxsocial.observation import first_observation, observe
 from jaxsocial.world import Rules, Scenario, State, Timestep, make_rules
+
+LEVELS_SEED = 2021
+"""Where fixed levels begin; never change it: levels are known by their numbers."""
 
 
 class Reset(Protocol):
@@ -68,35 +73,68 @@ def _reset(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> tuple[State
 
 
 def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
-    layout_key, heading_key = jax.random.split(key)
+    layout_key, heading_key = jax.random.split(_level_key(key, rules))
     laid_out = scenario.layout(layout_key, scenario)
     agents = scenario.agents
+    there = rules.present & (np.array(scenario.spawn_delay or (0,) * agents) == 0)
+    heading = jax.random.randint(heading_key, (agents,), 0, 4)
+    if laid_out.heading is not None:
+        heading = jnp.where(laid_out.heading < 0, heading, laid_out.heading)
+    everywhere = np.array([0, 0, scenario.height - 1, scenario.width - 1], np.int32)
     return State(
         grid=laid_out.grid,
         goals=laid_out.goals,
-        position=jnp.where(rules.present[:, None], laid_out.position, -1),
-        heading=jax.random.randint(heading_key, (agents,), 0, 4),
-        active=rules.present,
+        position=jnp.where(there[:, None], laid_out.position, -1),
+        heading=heading,
+        active=there,
+        finished=~rules.present,
         arrival=jnp.arange(agents),
+        carrying=jnp.full(agents, cells.EMPTY, jnp.int32),  # else a weak type: step would be traced twice
         prestige=jnp.zeros(agents, jnp.float32),
-        last_goal=jnp.full(agents, -1, jnp.int32),  # else a weak type: step would be traced twice
+        last_goal=jnp.full(agents, -1, jnp.int32),
+        spawn=jnp.broadcast_to(everywhere, (agents, 4)) if laid_out.spawn is None else laid_out.spawn,
         clock=jnp.int32(0),
     )
 
 
+def _level_key(key: Key[Array, ""], rules: Rules) -> Key[Array, ""]:
+    """The key as it is, or that of one of the fixed levels."""
+    number = rules.first_level + jax.random.randint(jax.random.clone(key), (), 0, jnp.maximum(rules.levels, 1))
+    level = jax.random.fold_in(jax.random.key(LEVELS_SEED), number)
+    # jax's checker takes a chosen key for a used one (jax 0.10).
+    return jax.random.clone(jnp.where(rules.levels > 0, level, key))
+
+
 def _reset_to(state: State, rules: Rules, scenario: Scenario) -> tuple[State, Timestep]:
-    observation = paint.observe(state, rules, scenario)
+    observation = first_observation(state, rules, scenario)
     nobody = jnp.zeros(scenario.agents, bool)
     reward = jnp.zeros(scenario.agents, jnp.float32)
     return state, Timestep(observation, reward, nobody, nobody, observation)
 
 
 def _step_without_restart(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
-    state, reward = act(state, actions, acting_order(key, scenario.agents), rules, scenario)
-    observation = paint.observe(state, rules, scenario)
-    out_of_time = jnp.broadcast_to(state.clock >= scenario.max_steps, (scenario.agents,))
-    nobody = jnp.zeros(scenario.agents, bool)
-    return state, Timestep(observation, reward, nobody, out_of_time, observation)
+    state, reward = _act(key, state, actions, rules, scenario)
+    observation = observe(state, reward, actions, rules, scenario)
+    out_of_time = (state.clock >= scenario.max_steps) & ~state.finished
+    return state, Timestep(observation, reward, state.finished, out_of_time, observation)
+
+
+def _act(key, state, actions, rules, scenario) -> tuple[State, Float[Array, " A"]]:
+    """Late agents enter, all act, and those that came to an end are put elsewhere or rest."""
+    if not scenario.enters_later:
+        state, reward = act(state, actions, acting_order(key, scenario.agents), rules, scenario)
+        return places.settle(state, state.position, scenario), reward
+    order_key, enter_key, again_key = jax.random.split(key, 3)
+    where = _places_for(enter_key, state, places.enters_now(state, scenario))
+    state = places.enter(state, where, scenario)
+    state, reward = act(state, actions, acting_order(order_key, scenario.agents), rules, scenario)
+    where = _places_for(again_key, state, places.leaves_now(state))
+    return places.settle(state, where, scenario), reward
+
+
+def _places_for(key, state: State, who: Bool[Array, " A"]) -> Int[Array, "A 2"]:
+    """Places for ``who``; drawn only if some world of the batch needs one."""
+    return batching.where_needed(who.any(), places.draw, state.position, key, state, who)
 
 
 def _step(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
@@ -105,7 +143,7 @@ def _step(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
 
     def restart(restart_key, rules):
         fresh = _fresh_state(restart_key, rules, scenario)
-        return fresh, paint.observe(fresh, rules, scenario)
+        return fresh, first_observation(fresh, rules, scenario)
 
     state, observation = batching.where_needed(
         episode_ended(timestep), restart, (state, timestep.observation), restart_key, rules

@@ -1,4 +1,4 @@
-"""What an agent can see: a window of cells turned to its heading, and which of them walls hide.
+"""What an agent can see: a window of cells turned to its heading, who stands there, and what walls hide.
 
 In the window's frame the agent looks up: it stands in column ``V // 2``, ``view_offset`` rows above
 the bottom. Row 0 is farthest ahead.
@@ -11,12 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from jaxsocial import batching, cells
-from jaxsocial.world import Scenario
+from jaxsocial.world import State, View
 
 OUTSIDE = cells.EMPTY  # beyond the grid there is nothing, and one can look through it
-
-OPAQUE_KINDS = sum(1 << int(kind) for kind in np.flatnonzero(cells.OPAQUE))
-"""Bit k for kind k: a shift is cheaper than a look-up in a table for every cell."""
 
 
 @functools.lru_cache
@@ -38,11 +35,11 @@ def window(
     grid: Int[Array, "H W"],
     position: Int[Array, "A 2"],
     heading: Int[Array, " A"],
-    scenario: Scenario,
+    view: View,
 ) -> Int[Array, "A V V"]:
     """The codes of the cells in each agent's window; `OUTSIDE` beyond the grid."""
     height, width = grid.shape
-    offsets = window_offsets(scenario.view_size, scenario.view_offset)
+    offsets = window_offsets(view.size, view.offset)
     at = position[:, None, None, :] + jnp.asarray(offsets)[heading]
     row, column = at[..., 0], at[..., 1]
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
@@ -50,39 +47,62 @@ def window(
     return jnp.where(inside, grid.ravel()[index], OUTSIDE)
 
 
-def place_in_window(
-    position: Int[Array, "A 2"],
-    heading: Int[Array, " A"],
-    target: Int[Array, "B 2"],
-    scenario: Scenario,
-) -> Int[Array, "A B"]:
-    """Where each target lies in each agent's window, as row * V + column; -1 if outside."""
-    size = scenario.view_size
-    offset = target[None, :, :] - position[:, None, :]
-    forward = jnp.asarray(cells.STEP)[heading][:, None, :]
-    right_hand = jnp.asarray(cells.STEP)[(heading + 1) % 4][:, None, :]
-    ahead, aside = (offset * forward).sum(-1), (offset * right_hand).sum(-1)
-    leans = (size % 2 == 0) & ((heading == cells.DOWN) | (heading == cells.LEFT))[:, None]
-    row = size - 1 - scenario.view_offset - ahead
-    column = aside + size // 2 - leans
-    inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
-    return jnp.where(inside, row * size + column, -1)
+def own_cell(heading: Int[Array, " A"], view: View) -> Bool[Array, "A V V"]:
+    """The cell of each agent's window in which it stands itself."""
+    here = (window_offsets(view.size, view.offset) == 0).all(-1)
+    if view.size % 2:  # the same for all headings
+        return jnp.broadcast_to(here[0], (*heading.shape, *here[0].shape))
+    return jnp.asarray(here)[heading]
 
 
-def visible(codes: Int[Array, "A V V"], scenario: Scenario) -> Bool[Array, "A V V"]:
+def first_come(state: State) -> Bool[Array, " A"]:
+    """Whether an agent came first of those in its cell: it is the one that is drawn."""
+    return _rank(state) == 0
+
+
+def _rank(state: State) -> Int[Array, " A"]:
+    """How many agents in its cell came before each; -1 for one that is not in the world."""
+    together = (state.position[:, None] == state.position[None, :]).all(-1)
+    earlier = state.arrival[:, None] < state.arrival[None, :]
+    return jnp.where(state.position[:, 0] < 0, -1, (together & earlier).sum(0))
+
+
+MARK = 16
+"""The lowest bit of an agent's mark in a marked grid; codes take the bits below."""
+
+
+def marked(state: State, marks: Int[Array, " A"], rank: int = 0) -> Int[Array, "H W"]:
+    """The grid with the mark of the agent of this rank in each cell above the code of the thing there.
+
+    Marks are above 0. One gather then finds things and agents alike.
+    """
+    height, width = state.grid.shape
+    place = jnp.where(_rank(state) == rank, state.position[:, 0] * width + state.position[:, 1], -1)
+    cell = np.arange(height * width).reshape(height, width)
+    mark = jnp.zeros((height, width), jnp.int32)
+    for agent in range(len(marks)):
+        mark = jnp.where(place[agent] == cell, marks[agent], mark)
+    return state.grid | mark << MARK
+
+
+def unmarked(codes: Int[Array, "*S"]) -> tuple[Int[Array, "*S"], Int[Array, "*S"]]:
+    """The codes of things, and the marks of agents (0 where there is none), of a marked grid or a window of it."""
+    return codes & (1 << MARK) - 1, codes >> MARK
+
+
+def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:
     """Which cells of each window can be seen past walls: the reference's flood, row by row.
 
     Sight spreads sideways through clear cells of a row and on into the next row, straight and
     diagonally; first from the agent's row forwards, then backwards. It is not symmetric: column 0 and,
     going forwards, row 0 never pass sight on. A row is one integer, bit c for column c.
     """
-    if scenario.see_through_walls:
+    if view.see_through_walls:
         return jnp.ones(codes.shape, bool)
-    size = scenario.view_size
-    own_row = size - 1 - scenario.view_offset
+    size = view.size
+    own_row = size - 1 - view.offset
     bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32))
-    is_clear = (OPAQUE_KINDS >> cells.kind_of(codes)) & 1 == 0
-    clear = jnp.sum(is_clear * bit, axis=-1)
+    clear = jnp.sum(~cells.opaque(codes) * bit, axis=-1)
     clear = [clear[:, row] for row in range(size)]
     seen = [jnp.zeros_like(clear[0])] * size
     seen[own_row] = seen[own_row] + 2 ** (size // 2)

@@ -86,7 +86,7 @@ def check_records(scenario, states, timesteps):
 def check_places(states):
     step, world = np.ogrid[: states.clock.shape[0], : states.clock.shape[1]]
     under = states.grid[step[..., None], world[..., None], states.position[..., 0], states.position[..., 1]]
-    assert cells.WALKABLE[cells.kind_of(under)].all()
+    assert cells.walkable(under).all()
     goals = states.grid[step[..., None], world[..., None], states.goals[..., 0], states.goals[..., 1]]
     assert (cells.kind_of(goals) == cells.BONUS).all()
     together = (states.position[:, :, :, None] == states.position[:, :, None]).all(-1)
@@ -129,7 +129,7 @@ def test_worlds_restart_when_the_clock_runs_out(name, shape):
     assert (states.prestige[ended] == 0).all()
     assert (states.grid[20] != states.grid[19]).any((-1, -2)).all()
     shown = jax.vmap(environment.reset_to)(jax.tree.map(lambda x: x[20], states))[1].observation
-    assert (timesteps.observation[20] == shown).all()
+    assert (timesteps.observation.image[20] == shown.image).all()
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
@@ -140,8 +140,9 @@ def test_final_observation_is_of_the_world_that_ended(name, shape):
         key, actions = jax.random.key(10 + number), jnp.array([2, 1, 0])
         old_world = environment.step_without_restart(jax.random.split(jax.random.clone(key))[0], state, actions)[1]
         state, timestep = environment.step(key, state, actions)
-        assert (timestep.final_observation == old_world.observation).all()
-        assert bool((timestep.observation == timestep.final_observation).all()) == (number < 2)
+        assert (timestep.final_observation.image == old_world.observation.image).all()
+        same = timestep.observation.image == timestep.final_observation.image
+        assert bool(same.all()) == (number < 2)
     assert timestep.truncated.all()
 
 
@@ -186,12 +187,12 @@ def test_absent_agents_are_not_placed_not_seen_and_not_paid():
         rules = make_rules(environment.scenario, present=present)
         states, timesteps, _ = play(environment, jax.random.key(8), WORLDS, 60, rules)
         assert (states.active == (np.arange(3) < present)).all()
-        red, _, blue = np.moveaxis(timesteps.observation[:, :, :2].astype(int), -1, 0)
+        red, _, blue = np.moveaxis(timesteps.observation.image[:, :, :2].astype(int), -1, 0)
         blue_is_seen[present] = bool((blue > red).any())
         if present == 2:
             assert (states.position[:, :, 2] == -1).all()
             assert (timesteps.reward[:, :, 2] == 0).all()
-            assert (timesteps.observation[:, :, 2] == cells.SHADOW).all()
+            assert (timesteps.observation.image[:, :, 2] == cells.SHADOW).all()
     assert blue_is_seen == {2: False, 3: True}
 
 

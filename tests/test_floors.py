@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jaxsocial"
 FLOORS = (
-    ("cells", "grid", "world", "batching"),
-    ("actions", "sight", "paint", "scenarios"),
+    ("cells", "grid", "shapes", "world", "batching"),
+    ("actions", "places", "sight", "paint", "symbols", "observation", "scenarios"),
     ("env",),
     ("registry", "render", "bridges", "agents"),
     ("learning",),
@@ -22,7 +22,12 @@ STAIRS = {
     ("grid", "cells"),
     ("world", "cells"),
     ("world", "grid"),
+    ("shapes", "cells"),
+    ("places", "actions"),
     ("paint", "sight"),
+    ("symbols", "sight"),
+    ("observation", "paint"),
+    ("observation", "symbols"),
     ("agents.network", "agents.policy"),
     ("agents.network", "agents.tiles"),
     ("agents.experts", "agents.policy"),

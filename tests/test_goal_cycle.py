@@ -52,7 +52,7 @@ def test_agents_start_in_distinct_cells_without_walls(sizes):
     scenario, drawn = layouts(**sizes)
     world = np.arange(1_000)[:, None]
     under = drawn.grid[world, drawn.position[..., 0], drawn.position[..., 1]]
-    assert cells.WALKABLE[cells.kind_of(under)].all()
+    assert cells.walkable(under).all()
     place = drawn.position[..., 0] * scenario.width + drawn.position[..., 1]
     assert all(len(set(row)) == scenario.agents for row in place.tolist())
 

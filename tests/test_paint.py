@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxsocial import cells, paint
+from jaxsocial import cells, paint, shapes
 from jaxsocial.scenarios.goal_cycle import goal_cycle
 from tests.test_golden import FOLDER
 
@@ -18,7 +18,7 @@ def reference_tiles(tile):
 
 @pytest.mark.parametrize("tile", TILES)
 def test_floor_is_the_reference_s(tile):
-    assert (paint.empty_tile(tile) == reference_tiles(tile)[1]).all()
+    assert (shapes.empty(tile) == reference_tiles(tile)[1]).all()
 
 
 @pytest.mark.parametrize("tile", TILES)
@@ -33,9 +33,18 @@ def test_walls_and_goals_are_the_reference_s(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
+def test_every_thing_is_the_reference_s(tile):
+    pictures, _ = reference_tiles(tile)
+    things = {key: picture for key, picture in pictures.items() if key[0] != cells.AGENT}
+    assert {kind for kind, _, _ in things} == {3, 4, 7, 8, 9, 10, 11, 12}
+    for (kind, colour, state), theirs in things.items():
+        assert (shapes.thing(kind | colour << 4 | state << 8, tile) == theirs).all()
+
+
+@pytest.mark.parametrize("tile", TILES)
 def test_agents_of_every_colour_are_the_reference_s(tile):
     pictures, _ = reference_tiles(tile)
-    coverage = paint.agent_coverage(tile)
+    coverage = shapes.agent_coverage(tile)
     agents = {key: picture for key, picture in pictures.items() if key[0] == cells.AGENT}
     assert len(agents) >= 4 * 12
     for (_, colour, heading), theirs in agents.items():

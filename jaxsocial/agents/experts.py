@@ -1,6 +1,7 @@
-"""Scripted experts on Goal Cycle: shortest paths, turns counted, that go round the other goals.
+"""Scripted experts: shortest paths to goals, turns counted, that go round the other goals.
 
-They read the true state. One knows the hidden order; the other has to find it by trial and pays for it.
+They read the true state. In a goal cycle one knows the hidden order; the other has to find it by trial and
+pays for it. Elsewhere both head for the nearest goal. Neither opens doors.
 Distances to every goal are worked out when an episode begins and kept in the expert's memory.
 """
 
@@ -28,9 +29,8 @@ def distances(grid: Int[Array, "H W"], goals: Int[Array, "G 2"]) -> Int[Array, "
 
 
 def _distances_to(grid, goal):
-    kind = cells.kind_of(grid)
     target = jnp.zeros(grid.shape, bool).at[goal[0], goal[1]].set(True)
-    toll = jnp.where(kind == cells.BONUS, DETOUR, jnp.where(jnp.asarray(cells.WALKABLE)[kind], 0, UNREACHABLE))
+    toll = _toll(grid)
 
     def relax(carried):
         cost, _ = carried
@@ -42,6 +42,13 @@ def _distances_to(grid, goal):
 
     far = jnp.full((4, *grid.shape), UNREACHABLE, jnp.int32)
     return jax.lax.while_loop(lambda carried: carried[1], relax, (far, jnp.bool_(True)))[0]
+
+
+def _toll(code: Int[Array, "*S"]) -> Int[Array, "*S"]:
+    """What entering a cell costs on the way elsewhere; shut doors and lava are as good as walls."""
+    kind = cells.kind_of(code)
+    passable = cells.walkable(code) & (kind != cells.LAVA)
+    return jnp.where((kind == cells.BONUS) | (kind == cells.GOAL), DETOUR, jnp.where(passable, 0, UNREACHABLE))
 
 
 def _ahead(values: Int[Array, "H W"], heading: int) -> Int[Array, "H W"]:
@@ -57,8 +64,7 @@ def _action_towards(cost: Int[Array, "4 H W"], grid, goal, position, heading, sc
     row, column = position[0], position[1]
     step = jnp.asarray(cells.STEP)[heading]
     front_row, front_column = row + step[0], column + step[1]
-    kind = cells.kind_of(grid[front_row, front_column])
-    toll = jnp.where(kind == cells.BONUS, DETOUR, jnp.where(jnp.asarray(cells.WALKABLE)[kind], 0, UNREACHABLE))
+    toll = _toll(grid[front_row, front_column])
     at_goal = (front_row == goal[0]) & (front_column == goal[1])
     forward = jnp.where(at_goal, 0, toll + cost[heading, front_row, front_column])
     left, right = cost[(heading - 1) % 4, row, column], cost[(heading + 1) % 4, row, column]
@@ -96,20 +102,23 @@ def _no_distances(scenario: Scenario) -> Int[Array, "G 4 H W"]:
 
 
 def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    """Knows the order: heads for the next goal, at first for the nearest."""
+    """Knows the order: heads for the next goal, at first (and in worlds without a cycle) for the nearest."""
 
     def apply(key, cost, state, observation, first):
         cost = _distances_at_start(first, cost, state)
         agents = jnp.array(seats)
-        wanted = jax.vmap(lambda last: _next_goal(last, scenario.goals))(state.last_goal[agents])
+        wanted = jax.vmap(lambda last: _next_goal(last, scenario))(state.last_goal[agents])
         actions = jax.vmap(_head_for, (None, 0, None, 0, None))(cost, wanted, state, agents, scenario)
         return cost, actions
 
     return Policy(init=lambda: _no_distances(scenario), apply=apply)
 
 
-def _next_goal(last: Int[Array, ""], goals: int) -> Bool[Array, " G"]:
+def _next_goal(last: Int[Array, ""], scenario: Scenario) -> Bool[Array, " G"]:
+    goals = scenario.goals
     number = jnp.arange(goals)
+    if not scenario.may_hold(cells.BONUS):
+        return jnp.ones(goals, bool)
     return jnp.where(last < 0, _any_will_do(goals), (number == (last + 1) % goals) & (number != last))
 
 
@@ -132,6 +141,8 @@ class Searching(NamedTuple):
 
 def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
     """Has to find the order: tries the nearest goal not ruled out, and remembers, for one episode."""
+    if not scenario.may_hold(cells.BONUS):
+        return knowing_expert(seats, scenario)  # there is no order to find
 
     def apply(key, memory, state, observation, first):
         memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
@@ -170,7 +181,7 @@ def _learn(memory: Searching, state: State, agents, scenario) -> Searching:
     position = state.position[agents]
     at_goal = (position[:, None] == state.goals[None]).all(-1)
     entered = at_goal & (position != memory.position).any(-1)[:, None]
-    follows = jax.vmap(lambda last: _next_goal(last, scenario.goals))(memory.last_goal)
+    follows = jax.vmap(lambda last: _next_goal(last, scenario))(memory.last_goal)
     right = (entered & follows).any(-1)
     source = memory.last_goal[:, None] == jnp.arange(scenario.goals)
     pair = source[:, :, None] & entered[:, None, :]

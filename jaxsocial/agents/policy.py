@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import distrax
 import jax
-from jaxtyping import Array, Bool, Float, Int, Key, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxsocial.world import State
+from jaxsocial.world import Observation, State
 
 Memory = Any
 
@@ -17,9 +17,7 @@ class Policy(NamedTuple):
 
     init: Callable[[], Memory]
     """The memory before anything was seen."""
-    apply: Callable[
-        [Key[Array, ""], Memory, State, UInt8[Array, "A P P 3"], Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]
-    ]
+    apply: Callable[[Key[Array, ""], Memory, State, Observation, Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]]
     """(key, memory, state, observation, first) -> (memory, actions). ``first`` marks an episode's first step,
     before which memory is as new. Scripted players read the state, the others the observation."""
 

@@ -63,7 +63,7 @@ def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ..
     """A trained network that no longer learns, drawing its actions from its policy."""
 
     def apply(key, memory, state, observation, first):
-        mine = observation[jnp.array(seats)][None]
+        mine = observation.image[jnp.array(seats)][None]
         starts = jnp.broadcast_to(first, (1, len(seats)))
         outputs = network.unroll(parameters, memory, mine, starts)
         actions = distribution(outputs.logits[0]).sample(seed=key)

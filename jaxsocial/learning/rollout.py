@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 from jaxsocial.agents.network import LSTMState, Network, Parameters
 from jaxsocial.agents.policy import Policy, distribution
 from jaxsocial.env import Env, discount, episode_ended
-from jaxsocial.world import Rules, State
+from jaxsocial.world import Observation, Rules, State
 
 LEARNER = 0
 """The learner's seat; partners sit in the seats after it."""
@@ -50,7 +50,7 @@ class Play(NamedTuple):
     """Where playing stands between two steps: worlds, memories, and what the agents now see."""
 
     state: State
-    observation: UInt8[Array, "N A P P 3"]
+    observation: Observation
     first: Bool[Array, " N"]
     memory: LSTMState
     partner_memory: Any
@@ -94,7 +94,7 @@ def rollout(
 
     def one_step(play: Play, key):
         action_key, partner_key, env_key = jax.random.split(key, 3)
-        outputs = network.unroll(parameters, play.memory, play.observation[None, :, LEARNER], play.first[None])
+        outputs = network.unroll(parameters, play.memory, play.observation.image[None, :, LEARNER], play.first[None])
         policy = distribution(outputs.logits[0])
         action, log_prob = policy.sample_and_log_prob(seed=action_key)
         partner_memory, partner_actions = _partners_act(partner_key, play, partners)
@@ -103,7 +103,7 @@ def rollout(
         state, timestep = jax.vmap(env.step)(jax.random.split(env_key, worlds), play.state, actions, rules)
         ended = jax.vmap(episode_ended)(timestep)
         row = Trajectory(
-            observation=play.observation[:, LEARNER],
+            observation=play.observation.image[:, LEARNER],
             first=play.first,
             action=action,
             log_prob=jnp.asarray(log_prob),
@@ -111,7 +111,7 @@ def rollout(
             discount_next=jax.vmap(discount)(timestep)[:, LEARNER],
             truncated_next=timestep.truncated[:, LEARNER],
             ended_next=ended,
-            observation_next=timestep.final_observation[:, LEARNER],
+            observation_next=timestep.final_observation.image[:, LEARNER],
         )
         tally = _add(play.tally, timestep.reward)
         memory = jax.tree.map(lambda m: m[0], outputs.after)

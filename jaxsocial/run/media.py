@@ -64,7 +64,7 @@ def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> I
             play = one_step(step_keys[step - 1], play)
         returns = np.asarray(play.tally.return_[0]).tolist()
         row, column = np.asarray(play.state.position[0, 0]).tolist()
-        yield Scene(np.asarray(draw(play)), np.asarray(play.observation[0]), returns, (row, column), step)
+        yield Scene(np.asarray(draw(play)), np.asarray(play.observation.image[0]), returns, (row, column), step)
 
 
 def compose(scene: Scene, names: list[str]) -> Picture:

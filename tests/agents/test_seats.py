@@ -9,6 +9,7 @@ import jaxsocial
 from jaxsocial.agents.network import NetworkSizes, make_network
 from jaxsocial.agents.policy import Policy, distribution, random_policy
 from jaxsocial.agents.seats import frozen_policy, seat_partners
+from jaxsocial.world import Observation
 from tests.compiling import quick_jit
 
 ENV = jaxsocial.make("goal_cycle", height=6, width=7, goals=2, clutter=0, agents=5, view_size=3)
@@ -104,7 +105,7 @@ def test_a_frozen_player_acts_as_its_network_and_remembers_per_seat(frozen):
     with jax.debug_key_reuse(False):
         for t in range(4):
             keys = jax.random.split(jax.random.fold_in(jax.random.key(2), t), 4000)
-            after, actions = act(keys, memory, None, frames[t], first[t])
+            after, actions = act(keys, memory, None, Observation(frames[t]), first[t])
             shares = np.stack([np.bincount(column, minlength=7) / 4000 for column in np.asarray(actions).T])
             np.testing.assert_allclose(shares, distribution(outputs.logits[t]).probs, atol=0.035)
             memory = jax.tree.map(lambda m: m[0], after)

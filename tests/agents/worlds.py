@@ -6,7 +6,7 @@ import numpy as np
 
 import jaxsocial
 from jaxsocial import cells
-from jaxsocial.world import State
+from jaxsocial.world import Observation, State
 from tests.compiling import quick_jit
 
 LETTERS = {"#": cells.encode(cells.WALL, "worst"), ".": cells.EMPTY}
@@ -27,9 +27,12 @@ def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
         position=seats[:, :2],
         heading=seats[:, 2],
         active=jnp.ones(len(agents), bool),
+        finished=jnp.zeros(len(agents), bool),
         arrival=jnp.arange(len(agents)),
+        carrying=jnp.zeros(len(agents), jnp.int32),
         prestige=jnp.zeros(len(agents)),
         last_goal=jnp.full(len(agents), -1),
+        spawn=jnp.zeros((len(agents), 4), jnp.int32),
         clock=jnp.int32(0),
     )
     return env, state
@@ -38,7 +41,7 @@ def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
 def episode(env, policy, state, steps, rules=None):
     """(position, action, reward) of every step, of one world; nothing restarts."""
     rules = env.rules if rules is None else rules
-    observation = jnp.zeros((env.scenario.agents, *env.scenario.observation_shape), jnp.uint8)
+    observation = Observation(jnp.zeros((env.scenario.agents, *env.scenario.observation_shape), jnp.uint8))
 
     def one_step(carried, key):
         state, memory, first = carried

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxsocial.agents.policy import Policy
 from jaxsocial.env import Env
-from jaxsocial.world import Rules, Scenario, Timestep
+from jaxsocial.world import Observation, Rules, Scenario, Timestep
 
 ACTIONS = 3
 ALWAYS = 1000
@@ -60,7 +60,8 @@ def probe_rules(probe: Probe, worlds: int) -> Rules:
     """The rules of so many equal probe worlds."""
     numbers = jax.tree.map(lambda x: jnp.full(worlds, x), probe)
     nothing = jnp.zeros(worlds)
-    return Rules(numbers, nothing, nothing, nothing, present=jnp.ones((worlds, 1), bool))  # pyright: ignore
+    present = jnp.ones((worlds, 1), bool)
+    return Rules(numbers, nothing, nothing, nothing, present, nothing, nothing)  # pyright: ignore
 
 
 def nobody() -> Policy:
@@ -108,4 +109,4 @@ def _frame(state: ProbeState, probe: Probe):
     clock = 250 * state.clock // probe.length
     action = 80 * (state.action + 1)
     pixels = jnp.stack([cue, clock, action]).astype(jnp.uint8)
-    return jnp.zeros((1, 3, 3, 3), jnp.uint8).at[0, 0].set(pixels[:, None])
+    return Observation(jnp.zeros((1, 3, 3, 3), jnp.uint8).at[0, 0].set(pixels[:, None]))

@@ -180,7 +180,7 @@ def test_seeds_side_by_side_are_the_same_as_alone(parts, start, iterate):
         learner = start(key, rules_of())
         alone, own_metrics = iterate(learner, NORMAL._replace(learning_rate=float(rates[number])))
         mine = jax.tree.map(lambda x, k=number: x[k], together)
-        np.testing.assert_array_equal(mine.play.observation, alone.play.observation)
+        np.testing.assert_array_equal(mine.play.observation.image, alone.play.observation.image)
         chex.assert_trees_all_close(mine.parameters, alone.parameters, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(metrics["loss"][number], own_metrics["loss"], rtol=1e-4)
     assert abs(metrics["loss"][0] - metrics["loss"][1]) > 1e-3

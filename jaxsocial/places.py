@@ -1,0 +1,76 @@
+"""Where agents are put after a world's start: those that enter late, and those that came to an end.
+
+Where each may be put is a box of cells, `State.spawn`. What is drawn, and what is done with it, are
+apart, so that recorded places can be used instead.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int, Key
+
+from jaxsocial import cells
+from jaxsocial.actions import ENTERED_EARLY, ENTERED_LATE, arrival_at
+from jaxsocial.world import Scenario, State
+
+
+def enters_now(state: State, scenario: Scenario) -> Bool[Array, " A"]:
+    """Which agents are not in the world and due to enter it at the beginning of the coming step."""
+    due = state.clock >= np.array(scenario.spawn_delay or (0,) * scenario.agents)
+    return ~state.active & ~state.finished & due
+
+
+def enter(state: State, where: Int[Array, "A 2"], scenario: Scenario) -> State:
+    """Puts those that are due into the world, at the beginning of a step; they act in it."""
+    due = enters_now(state, scenario)
+    return _put(state, due, where, ENTERED_EARLY, state.clock + 1)._replace(active=state.active | due)
+
+
+def leaves_now(state: State) -> Bool[Array, " A"]:
+    """Which agents have come to their end in this step."""
+    return state.active & state.finished
+
+
+def settle(state: State, where: Int[Array, "A 2"], scenario: Scenario) -> State:
+    """At the end of a step: those that came to their end are put elsewhere empty-handed, or stay and do no more."""
+    if not scenario.respawn:
+        return state._replace(active=state.active & ~state.finished)
+    left = leaves_now(state)
+    state = _put(state, left, where, ENTERED_LATE, state.clock)
+    return state._replace(
+        finished=state.finished & ~left,
+        carrying=jnp.where(left, cells.EMPTY, state.carrying),
+    )
+
+
+def _put(state: State, who: Bool[Array, " A"], where: Int[Array, "A 2"], when: int, clock) -> State:
+    index = jnp.arange(len(who))
+    return state._replace(
+        position=jnp.where(who[:, None], where, state.position),
+        arrival=jnp.where(who, arrival_at(clock, when, index), state.arrival),
+    )
+
+
+def draw(key: Key[Array, ""], state: State, who: Bool[Array, " A"]) -> Int[Array, "A 2"]:
+    """A place for each of ``who``, one after another: uniform over the free cells of its box where no agent is.
+
+    Where a box has none, over those of the whole world; where that has none either, over cells with agents.
+    """
+    height, width = state.grid.shape
+    free = cells.walkable(state.grid)
+    row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
+    # Those who are put somewhere leave their cells first.
+    others = jnp.where(who[:, None], -1, state.position)
+    crowded = ((others[:, 0, None, None] == row) & (others[:, 1, None, None] == column)).any(0)
+
+    def one_agent(crowded, given):
+        key, (first_row, first_column, last_row, last_column), wanted = given
+        boxed = (row >= first_row) & (row <= last_row) & (column >= first_column) & (column <= last_column)
+        # Each wish outweighs all that follow, and the lot.
+        score = jax.random.uniform(key, free.shape) + jnp.where(boxed, 1.0, 0.0)
+        score += jnp.where(crowded, 0.0, 2.0) + jnp.where(free, 4.0, 0.0)
+        cell = jnp.argmax(score)
+        here = (row == cell // width) & (column == cell % width)
+        return crowded | (here & wanted), jnp.stack([cell // width, cell % width])
+
+    return jax.lax.scan(one_agent, crowded, (jax.random.split(key, len(who)), state.spawn, who))[1]

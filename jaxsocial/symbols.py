@@ -1,0 +1,57 @@
+"""Observations in small integers: the kind, colour and state of cells, agents and their headings among them.
+
+What a picture would not show is not told: of states only a door's and an agent's heading, and not the
+numbers of goals, which are their hidden order.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, UInt8
+
+from jaxsocial import cells, sight
+from jaxsocial.world import Scenario, State, View
+
+
+def _marks(state: State, scenario: Scenario) -> Int[Array, " A"]:
+    """A mark that tells an agent's colour and heading."""
+    colours = np.array([cells.COLOUR_NAMES.index(name) for name in scenario.agent_colours], np.int32)
+    return 1 + (state.heading | colours << 2)
+
+
+def _triples(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 3"]:
+    """(kind, colour, state) of agents where there are marks, their headings less ``turned``; else of things."""
+    kind, colour = cells.kind_of(codes), cells.colour_of(codes)
+    state = jnp.where(kind == cells.DOOR, cells.state_of(codes), 0)
+    agent = marks - 1
+    heading = ((agent & 3) - turned) % 4
+    there = marks > 0
+    triple = (
+        jnp.where(there, cells.AGENT, kind),
+        jnp.where(there, agent >> 2, colour),
+        jnp.where(there, heading, state),
+    )
+    return jnp.stack(triple, axis=-1).astype(jnp.uint8)
+
+
+def observe(state: State, agents: tuple[int, ...], view: View, scenario: Scenario) -> UInt8[Array, "B V V 3"]:
+    """What these agents see through a view that they have in common; `cells.UNSEEN` where they do not.
+
+    As in a picture the observer looks up: headings are told as they appear to it.
+    """
+    chosen = jnp.array(agents)
+    position, heading = state.position[chosen], state.heading[chosen]
+    marks = _marks(state, scenario)
+    codes, mark = sight.unmarked(sight.window(sight.marked(state, marks), position, heading, view))
+    seen = sight.visible(codes, view) & state.active[chosen, None, None]
+    others = jnp.zeros_like(mark) if "agent" in view.hidden else mark
+    mark = jnp.where(sight.own_cell(heading, view), marks[chosen, None, None], others)
+    if view.hidden:
+        codes = jnp.where((view.hidden_kinds >> cells.kind_of(codes)) & 1 == 1, cells.EMPTY, codes)
+    codes = jnp.where(seen, codes, cells.UNSEEN)
+    return _triples(codes, jnp.where(seen, mark, 0), heading[:, None, None] - cells.UP)
+
+
+def whole_world(state: State, scenario: Scenario) -> UInt8[Array, "H W 3"]:
+    """Kind, colour and state of every cell; agents first come to theirs, with their headings as they are."""
+    codes, marks = sight.unmarked(sight.marked(state, _marks(state, scenario)))
+    return _triples(codes, marks, jnp.zeros_like(marks))
