@@ -2,19 +2,24 @@
 
 from jaxsocial.env import Env, make_env
 from jaxsocial.registry import make, make_scenario, register, registered_scenarios
-from jaxsocial.world import Rules, Scenario, State, Timestep, make_rules
+from jaxsocial.scenarios.text_map import scenario_from_file, scenario_from_text
+from jaxsocial.world import Observation, Rules, Scenario, State, Timestep, View, make_rules
 
 __all__ = [
     "Env",
+    "Observation",
     "Rules",
     "Scenario",
     "State",
     "Timestep",
+    "View",
     "make",
     "make_env",
     "make_rules",
     "make_scenario",
     "register",
     "registered_scenarios",
+    "scenario_from_file",
+    "scenario_from_text",
 ]
 __version__ = "0.1.0"

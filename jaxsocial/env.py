@@ -153,6 +153,8 @@ def _step(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
 
 def acting_order(key: Key[Array, ""], agents: int) -> Int[Array, " A"]:
     """Each agent's place in a uniformly drawn acting order."""
+    if agents == 1:
+        return jnp.zeros(1, jnp.int32)
     lot = jax.random.bits(key, (agents,))
     # A lot drawn twice (once in 2**32) goes to the lower index first, so that places stay distinct.
     index = jnp.arange(agents)

@@ -160,8 +160,7 @@ def _tile_numbers(state: State, chosen: Int[Array, " B"], view: View, scenario: 
     """The tile of each cell in each window: shadow, a thing, or the agent that is drawn there."""
     position, heading = state.position[chosen], state.heading[chosen]
     numbers = 1 + jnp.arange(scenario.agents)
-    codes, first = sight.unmarked(sight.window(sight.marked(state, numbers), position, heading, view))
-    seen = sight.visible(codes, view) & state.active[chosen, None, None]
+    codes, first, seen = sight.looks(state, chosen, numbers, view)
     itself = 1 + chosen[:, None, None]
     agent = jnp.where(sight.own_cell(heading, view), itself, first)
     things = appearance(codes, scenario)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key
 
-from jaxsocial import cells
+from jaxsocial import cells, grid
 from jaxsocial.actions import ENTERED_EARLY, ENTERED_LATE, arrival_at
 from jaxsocial.world import Scenario, State
 
@@ -64,13 +64,13 @@ def draw(key: Key[Array, ""], state: State, who: Bool[Array, " A"]) -> Int[Array
     crowded = ((others[:, 0, None, None] == row) & (others[:, 1, None, None] == column)).any(0)
 
     def one_agent(crowded, given):
-        key, (first_row, first_column, last_row, last_column), wanted = given
-        boxed = (row >= first_row) & (row <= last_row) & (column >= first_column) & (column <= last_column)
+        lot, box, wanted = given
         # Each wish outweighs all that follow, and the lot.
-        score = jax.random.uniform(key, free.shape) + jnp.where(boxed, 1.0, 0.0)
+        score = lot + jnp.where(grid.in_box(free.shape, box), 1.0, 0.0)
         score += jnp.where(crowded, 0.0, 2.0) + jnp.where(free, 4.0, 0.0)
         cell = jnp.argmax(score)
         here = (row == cell // width) & (column == cell % width)
         return crowded | (here & wanted), jnp.stack([cell // width, cell % width])
 
-    return jax.lax.scan(one_agent, crowded, (jax.random.split(key, len(who)), state.spawn, who))[1]
+    lots = grid.lots(key, len(who), height, width)
+    return jax.lax.scan(one_agent, crowded, (lots, state.spawn, who))[1]

@@ -5,6 +5,7 @@ the bottom. Row 0 is farthest ahead.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -88,6 +89,27 @@ def marked(state: State, marks: Int[Array, " A"], rank: int = 0) -> Int[Array, "
 def unmarked(codes: Int[Array, "*S"]) -> tuple[Int[Array, "*S"], Int[Array, "*S"]]:
     """The codes of things, and the marks of agents (0 where there is none), of a marked grid or a window of it."""
     return codes & (1 << MARK) - 1, codes >> MARK
+
+
+class Seen(NamedTuple):
+    """What is in the windows of some agents that share a view."""
+
+    codes: Int[Array, "B V V"]
+    """Of things, hidden from sight or not."""
+    marks: Int[Array, "B V V"]
+    """Of agents; 0 where there is none."""
+    visible: Bool[Array, "B V V"]
+    """Nowhere for an agent that is not active."""
+
+
+def looks(state: State, chosen: Int[Array, " B"], marks: Int[Array, " A"], view: View) -> Seen:
+    """What these agents have before them, given the marks of all."""
+    position, heading = state.position[chosen], state.heading[chosen]
+    # Both are read in several places, which would each work them out again.
+    both = batching.computed_once(marked(state, marks))
+    both = batching.computed_once(window(both, position, heading, view))
+    codes, found = unmarked(both)
+    return Seen(codes, found, visible(codes, view) & state.active[chosen, None, None])
 
 
 def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, UInt8
 
-from jaxsocial import cells, sight
+from jaxsocial import batching, cells, sight
 from jaxsocial.world import Scenario, State, View
 
 
@@ -20,17 +20,14 @@ def _marks(state: State, scenario: Scenario) -> Int[Array, " A"]:
 
 def _triples(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 3"]:
     """(kind, colour, state) of agents where there are marks, their headings less ``turned``; else of things."""
-    kind, colour = cells.kind_of(codes), cells.colour_of(codes)
-    state = jnp.where(kind == cells.DOOR, cells.state_of(codes), 0)
+    state = jnp.where(cells.kind_of(codes) == cells.DOOR, cells.state_of(codes), 0)
     agent = marks - 1
     heading = ((agent & 3) - turned) % 4
-    there = marks > 0
-    triple = (
-        jnp.where(there, cells.AGENT, kind),
-        jnp.where(there, agent >> 2, colour),
-        jnp.where(there, heading, state),
-    )
-    return jnp.stack(triple, axis=-1).astype(jnp.uint8)
+    of_agent = cells.AGENT | (agent >> 2) << 8 | heading << 16
+    of_thing = cells.kind_of(codes) | cells.colour_of(codes) << 8 | state << 16
+    # All three in one integer: else all of it is worked out for each of them.
+    packed = batching.computed_once(jnp.where(marks > 0, of_agent, of_thing))
+    return ((packed[..., None] >> np.array([0, 8, 16])) & 0xFF).astype(jnp.uint8)
 
 
 def observe(state: State, agents: tuple[int, ...], view: View, scenario: Scenario) -> UInt8[Array, "B V V 3"]:
@@ -39,10 +36,9 @@ def observe(state: State, agents: tuple[int, ...], view: View, scenario: Scenari
     As in a picture the observer looks up: headings are told as they appear to it.
     """
     chosen = jnp.array(agents)
-    position, heading = state.position[chosen], state.heading[chosen]
+    heading = state.heading[chosen]
     marks = _marks(state, scenario)
-    codes, mark = sight.unmarked(sight.window(sight.marked(state, marks), position, heading, view))
-    seen = sight.visible(codes, view) & state.active[chosen, None, None]
+    codes, mark, seen = sight.looks(state, chosen, marks, view)
     others = jnp.zeros_like(mark) if "agent" in view.hidden else mark
     mark = jnp.where(sight.own_cell(heading, view), marks[chosen, None, None], others)
     if view.hidden:

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "jaxsocial"
 FLOORS = (
     ("cells", "grid", "shapes", "world", "batching"),
-    ("actions", "places", "sight", "paint", "symbols", "observation", "scenarios"),
+    ("actions", "places", "sight", "paint", "symbols", "observation", "alphabet", "maps", "scenarios"),
     ("env",),
     ("registry", "render", "bridges", "agents"),
     ("learning",),
@@ -28,6 +28,8 @@ STAIRS = {
     ("symbols", "sight"),
     ("observation", "paint"),
     ("observation", "symbols"),
+    ("maps", "alphabet"),
+    ("scenarios.text_map", "maps"),
     ("agents.network", "agents.policy"),
     ("agents.network", "agents.tiles"),
     ("agents.experts", "agents.policy"),

@@ -277,7 +277,7 @@ def check_agreement(world: Scenario, one: Drawn, other: Drawn):
     step = env.make_env(world).step_without_restart
     rules = rules_of(one, world)
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves), one.state, other.state)
-    actions = np.stack([one.actions[0], other.actions[0]])
+    actions = jnp.asarray(np.stack([one.actions[0], other.actions[0]]))
     both = quick_jit(jax.vmap(step, (0, 0, 0, None)))(two_keys(one.seed), together, actions, rules)
     for number, drawn in enumerate((one, other)):
         alone = stepper(world)(two_keys(one.seed)[number], drawn.state, actions[number], rules)

@@ -64,7 +64,8 @@ def _action_towards(cost: Int[Array, "4 H W"], grid, goal, position, heading, sc
     row, column = position[0], position[1]
     step = jnp.asarray(cells.STEP)[heading]
     front_row, front_column = row + step[0], column + step[1]
-    toll = _toll(grid[front_row, front_column])
+    ahead = grid.at[front_row, front_column].get(mode="fill", fill_value=cells.WALL, wrap_negative_indices=False)
+    toll = _toll(ahead)
     at_goal = (front_row == goal[0]) & (front_column == goal[1])
     forward = jnp.where(at_goal, 0, toll + cost[heading, front_row, front_column])
     left, right = cost[(heading - 1) % 4, row, column], cost[(heading + 1) % 4, row, column]

@@ -12,6 +12,7 @@ from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.registry import make_scenario
 from jaxsocial.run.curriculum import PenaltyRamp
+from jaxsocial.run.worlds import make_world, settings
 from jaxsocial.world import Rules, Scenario, make_rules
 
 
@@ -27,6 +28,10 @@ class RuleNumbers:
     """Factor on prestige after every step, 0 to 1."""
     prestige_scale: float = 4.0
     """Prestige (in rewards) at which an agent is 76 % blue, above 0."""
+    first_level: int = 0
+    """The first of the fixed levels, where there are any."""
+    levels: int = 0
+    """How many fixed levels episodes begin from; 0 for a fresh one every time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +82,9 @@ class Config:
             )
         if self.rules.prestige_scale <= 0:
             raise ValueError(f"rules.prestige_scale={self.rules.prestige_scale}: choose a number above 0")
+        for name in ("first_level", "levels"):
+            if getattr(self.rules, name) < 0:
+                raise ValueError(f"rules.{name}={getattr(self.rules, name)}: choose 0 or more")
         ramp = self.penalty_ramp
         if not 0 <= ramp.first_share <= 1:
             raise ValueError(f"penalty_ramp.first_share={ramp.first_share}: choose 0 to 1, 1 for no ramp")
@@ -115,13 +123,14 @@ def world_rules(config: Config) -> Rules:
 
 
 def to_plain(record) -> Any:
-    """A config, or a part of it, as what JSON can hold."""
+    """A config, or a part of it, as what JSON can hold; the settings of a world's layout stand beside the world's."""
+    if isinstance(record, Scenario):
+        return {name: to_plain(value) for name, value in settings(record).items()}
     if dataclasses.is_dataclass(record):
-        fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-        return {name: to_plain(value) for name, value in fields.items() if not callable(value)}
+        return {f.name: to_plain(getattr(record, f.name)) for f in dataclasses.fields(record)}
     if hasattr(record, "_asdict"):
         return {name: to_plain(value) for name, value in record._asdict().items()}
-    return record
+    return [to_plain(part) for part in record] if isinstance(record, tuple) else record
 
 
 def from_plain(plain: dict[str, Any]) -> Config:
@@ -131,7 +140,7 @@ def from_plain(plain: dict[str, Any]) -> Config:
       ValueError: a field that does not exist, or a value that does not fit.
     """
     parts = {
-        "world": make_scenario,
+        "world": make_world,
         "rules": RuleNumbers,
         "penalty_ramp": PenaltyRamp,
         "network": NetworkSizes,

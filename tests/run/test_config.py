@@ -5,14 +5,104 @@ import jax
 import numpy as np
 import pytest
 
+from jaxsocial import registry
+from jaxsocial.env import make_env
+from jaxsocial.learning.settings import Sizes
+from jaxsocial.registry import make_scenario, registered_scenarios
 from jaxsocial.run import config as configs
+from jaxsocial.run import worlds
 from jaxsocial.run.curriculum import PenaltyRamp
+from jaxsocial.scenarios.text_map import scenario_from_text
+from jaxsocial.world import Scenario, View
+from tests.compiling import quick_jit
 
 
 @pytest.mark.parametrize("name", configs.presets())
 def test_a_preset_survives_json(name):
     config = configs.preset(name)
     assert configs.from_plain(json.loads(json.dumps(configs.to_plain(config)))) == config
+
+
+@dataclasses.dataclass(frozen=True)
+class Corridor:
+    """A layout with a setting of its own, as users write them; it is never called here."""
+
+    doors: tuple[int, ...] = (2,)
+
+    def __call__(self, key, scenario):
+        raise NotImplementedError
+
+
+def corridor(doors=(2,), **sizes):
+    return Scenario(layout=Corridor(doors), name="corridor", **({"height": 3, "clutter": 0, "things": (152,)} | sizes))
+
+
+WORLDS = {
+    "views": make_scenario(
+        "goal_cycle", agents=2, views=(View(5, 2, 8, hidden=("agent", "bonus")), View(9)), inputs=("reward", "heading")
+    ),
+    "map": scenario_from_text("#####\n#>0x#\n#.1<#\n#####\n\nx: red key", agents=3, max_steps=9, colours=("red",) * 3),
+    "own layout": corridor((1, 4), width=30),
+    "maze": make_scenario("maze", extra_connections=0.25, height=15, width=21),
+    "things": make_scenario("cluttered", things=(152, 40, 9)),
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_world_survives_json(name, monkeypatch):
+    monkeypatch.setitem(registry._SCENARIOS, "corridor", corridor)
+    world = WORLDS[name]
+    config = dataclasses.replace(
+        configs.preset("paper"), world=world, partners=("random",) * (world.agents - 1), solo_worlds=3
+    )
+    assert configs.from_plain(json.loads(json.dumps(configs.to_plain(config)))) == config
+    assert hash(configs.from_plain(configs.to_plain(config)).world) == hash(world)
+
+
+@pytest.mark.parametrize("name", registered_scenarios())
+def test_every_scenario_is_made_again_from_its_settings(name):
+    world = make_scenario(name)
+    assert worlds.make_world(**worlds.settings(world)) == world
+    assert worlds.changed(world, max_steps=17) == dataclasses.replace(world, max_steps=17)
+
+
+def test_a_changed_world_keeps_what_it_set_itself():
+    larger = worlds.changed(make_scenario("goal_cycle", view_size=5), height=23)
+    assert larger == make_scenario("goal_cycle", view_size=5, height=23)
+    assert larger.clutter > make_scenario("goal_cycle").clutter
+    assert worlds.changed(make_scenario("goal_cycle", clutter=4), height=23).clutter == 4
+
+
+def test_a_map_s_sizes_cannot_be_changed():
+    with pytest.raises(ValueError, match="height=9: the map has 4"):
+        worlds.changed(WORLDS["map"], height=9)
+
+
+def test_what_makes_no_world_is_refused():
+    plain = configs.to_plain(dataclasses.replace(configs.preset("paper"), world=make_scenario("goal_cycle")))
+    plain["world"] |= {"name": "text", "text": "###\n###\n###", "size": 3}
+    with pytest.raises(ValueError, match="the map cannot be built"):
+        configs.from_plain(plain)
+
+
+def test_fixed_levels_are_in_every_world_s_rules_and_held_out_ones_are_others():
+    config = dataclasses.replace(
+        configs.preset("quickstart"), rules=configs.RuleNumbers(first_level=4, levels=3), sizes=Sizes(worlds=40)
+    )
+    rules = configs.world_rules(config)
+    assert (rules.first_level == 4).all()
+    assert (rules.levels == 3).all()
+    env = make_env(config.world)
+    held_out = rules._replace(first_level=rules.first_level + 3)
+    fresh = quick_jit(jax.vmap(env.reset))
+    pools = []
+    for seed, pool in enumerate((rules, rules, held_out)):
+        with jax.debug_key_reuse(False):
+            grids = np.asarray(fresh(jax.random.split(jax.random.key(seed), 40), pool)[0].grid)
+        pools.append({grid.tobytes() for grid in grids})
+    assert len(pools[0]) == 3
+    assert pools[0] == pools[1]
+    assert not pools[0] & pools[2]
 
 
 def test_quickstart_solo_differs_from_quickstart_in_company_only():
@@ -51,6 +141,8 @@ def test_solo_worlds_are_exact():
         ({"total_steps": 0}, "choose 1 or more"),
         ({"partners": ("expert",)}, "name one for each"),
         ({"rules": configs.RuleNumbers(prestige_scale=0.0)}, "above 0"),
+        ({"rules": configs.RuleNumbers(levels=-1)}, "rules.levels=-1: choose 0 or more"),
+        ({"rules": configs.RuleNumbers(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
         ({"penalty_ramp": PenaltyRamp(first_share=1.5)}, "choose 0 to 1"),
         ({"penalty_ramp": PenaltyRamp(hold_steps=5.0, full_steps=3.0)}, "no smaller"),
     ],
