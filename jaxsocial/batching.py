@@ -9,41 +9,73 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Shaped
+from jaxtyping import Array, Bool, Shaped
 
 
 def where_needed(needed, compute: Callable, otherwise, *arguments):
     """``compute(*arguments)`` where ``needed``, and ``otherwise`` elsewhere.
 
     Written for one world: ``needed`` is a scalar, and ``compute`` returns the structure of ``otherwise``.
-    However often it is vmapped, ``compute`` runs for a whole batch when any world of it needs it, and not
-    at all when none does. Arguments must be given explicitly: ``compute`` must not close over traced values.
+    However often it is vmapped, ``compute`` runs for the worlds of a batch that need it, a portion of them at a
+    time, and not at all when none does. Arguments must be given explicitly: ``compute`` must not close over traced
+    values.
     """
+    return _chooser(compute, 0)(needed, otherwise, *arguments)
 
-    return _chooser(compute)(needed, otherwise, *arguments)
+
+PORTIONS, SMALLEST_PORTION = 16, 32
+"""A portion is a sixteenth of a batch: rarely do more worlds end in one step, unless all do."""
 
 
-def _chooser(batched: Callable):
-    """(needed, otherwise, *arguments) -> what `where_needed` returns, of as many axes as ``batched`` takes."""
+def _chooser(compute: Callable, axes: int):
+    """(needed, otherwise, *arguments) -> what `where_needed` returns, with so many axes of worlds."""
 
     def choose(needed, otherwise, *arguments):
-        select = functools.partial(_select, needed)
-        # The selection stands inside the branch: else all worlds are copied once more at every step.
-        return jax.lax.cond(
-            jnp.any(needed),
-            lambda: jax.tree.map(select, batched(*arguments), otherwise),
-            lambda: otherwise,
-        )
+        if axes == 0:
+            return jax.lax.cond(needed, lambda: compute(*arguments), lambda: otherwise)
+        flat = functools.partial(_flat, axes)
+        chosen = _by_portions(flat(needed), compute, *(jax.tree.map(flat, x) for x in (otherwise, arguments)))
+        return jax.tree.map(lambda x: x.reshape(needed.shape + x.shape[1:]), chosen)
 
     choose = jax.custom_batching.custom_vmap(choose)
 
     @choose.def_vmap
     def one_deeper(size, are_batched, *operands):
         widened = jax.tree.map(lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands)
-        result = _chooser(jax.vmap(batched))(*widened)
+        result = _chooser(compute, axes + 1)(*widened)
         return result, jax.tree.map(lambda _: True, result)
 
     return choose
+
+
+def _by_portions(needed: Bool[Array, " N"], compute: Callable, otherwise, arguments):
+    """The same for worlds along one axis."""
+    worlds = len(needed)
+    portion = min(worlds, max(SMALLEST_PORTION, -(-worlds // PORTIONS)))
+    # As plain numbers: jax's checker takes a key that a loop reads for one that is used again (jax 0.10).
+    unwrapped = jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, arguments)
+
+    def one_portion(carried):
+        waiting, result = carried
+        index = jnp.nonzero(waiting, size=portion, fill_value=worlds)[0]
+        given = jax.tree.map(lambda x: x.at[index].get(mode="clip"), unwrapped)
+        fresh = jax.vmap(compute)(*jax.tree.map(_as_before, given, arguments))
+        result = jax.tree.map(lambda old, new: old.at[index].set(new, mode="drop"), result, fresh)
+        return waiting.at[index].set(False, mode="drop"), result
+
+    return jax.lax.while_loop(lambda carried: carried[0].any(), one_portion, (needed, otherwise))[1]
+
+
+def _is_key(x) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _as_before(x, before):
+    return jax.random.wrap_key_data(x, impl=jax.random.key_impl(before)) if _is_key(before) else x
+
+
+def _flat(axes: int, x):
+    return x.reshape(-1, *x.shape[axes:])
 
 
 def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
@@ -75,6 +107,3 @@ def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
 def _widen(x, is_batched: bool, size: int):
     return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
 
-
-def _select(needed, new, old):
-    return jnp.where(needed.reshape(needed.shape + (1,) * (new.ndim - needed.ndim)), new, old)

@@ -74,7 +74,8 @@ def _reset(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> tuple[State
 
 def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
     layout_key, heading_key = jax.random.split(_level_key(key, rules))
-    laid_out = scenario.layout(layout_key, scenario)
+    # Layouts may leave weak types, with which step would be traced twice.
+    laid_out = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
     agents = scenario.agents
     there = rules.present & (np.array(scenario.spawn_delay or (0,) * agents) == 0)
     heading = jax.random.randint(heading_key, (agents,), 0, 4)
@@ -89,7 +90,7 @@ def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State
         active=there,
         finished=~rules.present,
         arrival=jnp.arange(agents),
-        carrying=jnp.full(agents, cells.EMPTY, jnp.int32),  # else a weak type: step would be traced twice
+        carrying=jnp.full(agents, cells.EMPTY, jnp.int32),
         prestige=jnp.zeros(agents, jnp.float32),
         last_goal=jnp.full(agents, -1, jnp.int32),
         spawn=jnp.broadcast_to(everywhere, (agents, 4)) if laid_out.spawn is None else laid_out.spawn,

@@ -12,10 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxsocial import cells
-from jaxsocial.agents.seats import seat_partners
 from jaxsocial.env import episode_ended, make_env
-from jaxsocial.run.checkpoint import frozen_player
-from jaxsocial.run.program import FROZEN
+from jaxsocial.run.program import seated
 from jaxsocial.world import Observation, Rules, Scenario, State
 
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -95,8 +93,7 @@ def make_table(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ())
     """
     names = partners or default_partners(scenario)
     names = names * (scenario.agents - 1) if len(names) == 1 else names
-    frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in names if name.startswith(FROZEN)}
-    policy = seat_partners(names, scenario, frozen)
+    policy = seated(names, scenario)
     env = make_env(scenario, rules)
 
     def begin(key):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from jaxsocial.agents.network import Parameters
+from jaxsocial.agents.policy import Policy
 from jaxsocial.agents.seats import seat_partners
 from jaxsocial.env import make_env
 from jaxsocial.learning.rollout import Outcome, rollout, start
@@ -17,7 +18,7 @@ from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_
 from jaxsocial.run.checkpoint import frozen_player, network_of
 from jaxsocial.run.config import Config, world_rules
 from jaxsocial.run.curriculum import PenaltyRamp, rules_in_force
-from jaxsocial.world import Rules
+from jaxsocial.world import Rules, Scenario
 
 FROZEN = "run:"
 """Marks a partner that is the folder of an earlier run."""
@@ -43,9 +44,18 @@ def make_parts(config: Config) -> Parts:
     Raises:
       ValueError: partners that are unknown or do not fit, or layers that the view has no room for.
     """
-    frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in config.partners if name.startswith(FROZEN)}
-    partners = seat_partners(config.partners, config.world, frozen)
+    partners = seated(config.partners, config.world)
     return Parts(make_env(config.world), network_of(config), partners, config.sizes)
+
+
+def seated(names: tuple[str, ...], scenario: Scenario) -> Policy:
+    """The partners of these names, those of earlier runs loaded.
+
+    Raises:
+      ValueError: partners that are unknown or do not fit.
+    """
+    frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in names if name.startswith(FROZEN)}
+    return seat_partners(names, scenario, frozen)
 
 
 def make_program(config: Config) -> Program:

@@ -1,0 +1,83 @@
+"""What a figure must be read with: machine, load, versions; and how fast the machine's memory is."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+PACKAGES = ("jaxsocial", "jax", "jaxlib", "jax-cuda13-plugin", "numpy", "flax", "xminigrid", "navix")
+
+
+def machine(module: str) -> dict[str, object]:
+    """Date, command, processor, load, memory, device, versions."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["python", "-m", module, *sys.argv[1:]]),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load_average": list(os.getloadavg()),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+        "versions": _versions(),
+    }
+
+
+def _processor() -> str:
+    """The model's name where the system tells it."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text().splitlines() if listing.exists() else []
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are installed."""
+    installed = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
+    return {name: installed[name] for name in PACKAGES if name in installed}
+
+
+def copy_rate(bytes_held: int = 2**28, repeats: int = 10, runs: int = 5) -> float:
+    """Bytes read and written a second by adding 1 to a large array, again and again; of the median run.
+
+    In one loop on one array, so that neither dispatch nor fresh pages are timed.
+    """
+
+    @jax.jit
+    def add(x):
+        return jax.lax.fori_loop(0, repeats, lambda _, x: x + 1, x)
+
+    x = jnp.zeros(bytes_held // 4, jnp.float32)
+    seconds = [timed(add, x).wall for _ in range(runs + 1)][1:]
+    return 2 * bytes_held * repeats / statistics.median(seconds)
+
+
+class Seconds(NamedTuple):
+    wall: float
+    processor: float
+    """Of all threads of this process together; other work on the machine sways it less."""
+
+
+class Clock:
+    """Runs from when it is made."""
+
+    def __init__(self):
+        self._began = Seconds(time.perf_counter(), time.process_time())
+
+    def seconds(self) -> Seconds:
+        return Seconds(time.perf_counter() - self._began.wall, time.process_time() - self._began.processor)
+
+
+def timed(function, *arguments) -> Seconds:
+    """Until all results are there."""
+    clock = Clock()
+    jax.block_until_ready(function(*arguments))
+    return clock.seconds()
