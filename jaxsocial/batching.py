@@ -23,8 +23,8 @@ def where_needed(needed, compute: Callable, otherwise, *arguments):
     return _chooser(compute, 0)(needed, otherwise, *arguments)
 
 
-PORTIONS, SMALLEST_PORTION = 16, 32
-"""A portion is a sixteenth of a batch: rarely do more worlds end in one step, unless all do."""
+PORTIONS, SMALLEST_PORTION = 64, 32
+"""A portion is a 64th of a batch: rarely do more worlds end in one step, unless all do."""
 
 
 def _chooser(compute: Callable, axes: int):
@@ -106,4 +106,3 @@ def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
 
 def _widen(x, is_batched: bool, size: int):
     return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
-

@@ -17,6 +17,7 @@ TANH_IS_ONE = 18.99035
 """From here on NumPy's 64-bit tanh, and so the reference's, is exactly 1."""
 HIDDEN, EMPTY = 0, 1
 """The first two tiles of every atlas: what cannot be seen, and bare floor."""
+SAMPLES_A_PIXEL = shapes.SAMPLES**2
 MOST_SELECTIONS = 8
 """Up to so many things are told apart by selections, which run in vectors; more by a table."""
 
@@ -112,19 +113,25 @@ def agent_tiles(
     colour = tint(state, rules, scenario)[None, :, None, None, :]
     # A prestige picture is the white one times the colour, shifted; the others are drawn in colour.
     by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])[:, None, None, None]
-    white = 255 * covered // 9
-    picture = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // 9)
+    white = 255 * covered // SAMPLES_A_PIXEL
+    picture = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // SAMPLES_A_PIXEL)
     untinted = jnp.where(by_prestige & ~state.active[:, None, None, None], white, picture)
     on = state.grid.at[state.position[:, 0], state.position[:, 1]].get(mode="clip")
     things = _turned_things(scenario, tile)[observer[:, None], appearance(on, scenario)[None, :] - EMPTY]
     blended = _blend(untinted, things)
     bare = (cells.kind_of(on) == cells.EMPTY) | ((hidden_kinds >> cells.kind_of(on)) & 1 == 1)
     tiles = jnp.where(bare[:, None, None, None], untinted, blended)
+    return _lit(tiles, observer, tile).astype(jnp.uint8)
+
+
+def _lit(tiles: Int[Array, "B A t t 3"], observer: Int[Array, " B"], tile: int) -> Int[Array, "B A t t 3"]:
+    """As `_on_floor`, for pictures that are not known before."""
+    if not shapes.empty(tile).any():
+        return tiles
     floor = jnp.asarray(_turned(shapes.empty(tile)), jnp.int32)[observer][:, None]
-    # As `_on_floor`, for pictures that are not known before.
     corners = tiles[:, :, (0, 0, -1, -1), (0, -1, 0, -1)]
     black = (corners == 0).all(-1).any(-1)[..., None, None, None]
-    return jnp.where(black, tiles + floor, tiles).astype(jnp.uint8)
+    return jnp.where(black, tiles + floor, tiles)
 
 
 def _turned_things(scenario, tile):

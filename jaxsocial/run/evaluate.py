@@ -11,7 +11,7 @@ from rich.table import Table
 from scipy import stats
 
 from jaxsocial.agents.network import Parameters
-from jaxsocial.learning.rollout import Tally
+from jaxsocial.learning.rollout import Outcome, Tally
 from jaxsocial.learning.update import Parts
 from jaxsocial.run.config import Config, world_rules
 from jaxsocial.run.program import play_episodes, seed_keys
@@ -59,8 +59,13 @@ def episode_player(config: Config, parts: Parts, episodes: int, alone: bool = Fa
     def play(parameters, keys, rules):
         return jax.vmap(lambda p, key: play_episodes(key, p, rules, parts))(parameters, keys)
 
-    # Each world plays exactly one episode, which ends with the last step.
-    return lambda parameters: jax.tree.map(lambda x: np.asarray(x[:, -1]), play(parameters, keys, rules).tally)
+    return lambda parameters: _at_the_end(play(parameters, keys, rules))
+
+
+def _at_the_end(outcome: Outcome) -> Tally:
+    """The sums when each world's first episode ended; outcomes are (seeds, steps, episodes, agents)."""
+    end = np.asarray(outcome.ended).argmax(axis=1)[:, None, :, None]
+    return jax.tree.map(lambda x: np.take_along_axis(np.asarray(x), end, axis=1)[:, 0], outcome.tally)
 
 
 def results_of(tally: Tally, config: Config, player: str, seats: list[int]) -> list[Result]:

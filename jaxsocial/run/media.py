@@ -62,6 +62,8 @@ def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> I
     for step in range(config.world.max_steps):
         if step:
             play = one_step(step_keys[step - 1], play)
+            if bool(play.first[0]):  # all came to their end before the clock ran out: this is another world
+                return
         returns = np.asarray(play.tally.return_[0]).tolist()
         row, column = np.asarray(play.state.position[0, 0]).tolist()
         yield Scene(np.asarray(draw(play)), np.asarray(play.observation.image[0]), returns, (row, column), step)
