@@ -5,6 +5,7 @@ step. For rare and dear work (a new layout at an episode's end) that is most of 
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -75,7 +76,7 @@ def _as_before(x, before):
 
 
 def _flat(axes: int, x):
-    return x.reshape(-1, *x.shape[axes:])
+    return x.reshape(math.prod(x.shape[:axes]), *x.shape[axes:])  # -1 cannot stand for it where a shape has a 0
 
 
 def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:

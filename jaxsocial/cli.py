@@ -16,6 +16,7 @@ from jaxsocial.run import checkpoint, evaluate, media, options, play, terminal, 
 from jaxsocial.run.config import Config, presets
 from jaxsocial.run.options import REFUSED, parse, value_after
 from jaxsocial.run.program import make_parts
+from jaxsocial.scenarios import marlgrid
 from jaxsocial.world import Rules, Scenario, make_rules
 
 INTERRUPTED = 130
@@ -131,6 +132,8 @@ def _scenarios(chosen: options.ScenariosOptions, arguments: list[str], console: 
     table = Table("scenario", "what it is")
     for name, build in registered_scenarios().items():
         table.add_row(name, (build.__doc__ or "").strip().splitlines()[0])
+    for name, (scenario, sizes) in marlgrid.WORLDS.items():
+        table.add_row(name, f"MarlGrid's: {scenario}, {sizes['height']} x {sizes['width']}, agents: {sizes['agents']}")
     console.print(table)
     return 0
 

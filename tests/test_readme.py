@@ -19,12 +19,12 @@ def test_an_example_runs(example, monkeypatch):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 @pytest.mark.parametrize("command", re.findall(r"`jaxsocial ([a-z]+ [^`\[]*?)`", README))
 def test_a_command_is_understood(command):
-    parse(command.replace("RUN", "folder").split())
+    parse(command.replace("RUN", "folder").replace("SCENARIO", "maze").split())
 
 
 def test_links_lead_somewhere():
