@@ -25,7 +25,7 @@ NUMBERS = Coefficients(learning_rate=3e-3, entropy_weight=1.0, kl_stop=1e3, kl_r
 def one_layout(key, scenario):
     """Always the same one; the heading alone is drawn afresh."""
     del key
-    return goal_cycle.layout(jax.random.key(1), scenario)
+    return goal_cycle.GoalCycle()(jax.random.key(1), scenario)
 
 
 def one_world():
