@@ -2,8 +2,9 @@
 
 from jaxsocial.env import Env, make_env
 from jaxsocial.registry import make, make_scenario, register, registered_scenarios
+from jaxsocial.scenario import Scenario, View
 from jaxsocial.scenarios.text_map import scenario_from_file, scenario_from_text
-from jaxsocial.world import Observation, Rules, Scenario, State, Timestep, View, make_rules
+from jaxsocial.world import Observation, Rules, State, Timestep, make_rules
 
 __all__ = [
     "Env",

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial import cells
-from jaxsocial.world import Rules, Scenario, State
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Rules, State
 
 ENTERED_EARLY, MOVED, ENTERED_LATE = range(3)
 """When in a step an agent came to its cell."""

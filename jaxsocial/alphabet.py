@@ -7,7 +7,7 @@ A thing in words is ``[colour] [open|closed|locked] kind [number] [with thing]``
 import re
 
 from jaxsocial import cells
-from jaxsocial.world import MAXIMUM_GOALS
+from jaxsocial.scenario import MAXIMUM_GOALS
 
 USUAL_COLOURS = {
     cells.BONUS: "yellow",

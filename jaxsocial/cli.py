@@ -16,8 +16,9 @@ from jaxsocial.run import checkpoint, evaluate, media, options, play, terminal, 
 from jaxsocial.run.config import Config, presets
 from jaxsocial.run.options import REFUSED, parse, value_after
 from jaxsocial.run.program import make_parts
+from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios import marlgrid
-from jaxsocial.world import Rules, Scenario, make_rules
+from jaxsocial.world import Rules, make_rules
 
 INTERRUPTED = 130
 LARGEST_TILE = 256

@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxsocial import batching, cells, places
 from jaxsocial.actions import act
 from jaxsocial.observation import first_observation, observe
-from jaxsocial.world import Rules, Scenario, State, Timestep, make_rules
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Rules, State, Timestep, make_rules
 
 LEVELS_SEED = 2021
 """Where fixed levels begin; never change it: levels are known by their numbers."""
@@ -77,7 +78,7 @@ def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State
     # Layouts may leave weak types, with which step would be traced twice.
     laid_out = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
     agents = scenario.agents
-    there = rules.present & (np.array(scenario.spawn_delay or (0,) * agents) == 0)
+    there = rules.present & (np.array(scenario.agent_delays) == 0)
     heading = jax.random.randint(heading_key, (agents,), 0, 4)
     if laid_out.heading is not None:
         heading = jnp.where(laid_out.heading < 0, heading, laid_out.heading)
@@ -126,10 +127,13 @@ def _act(key, state, actions, rules, scenario) -> tuple[State, Float[Array, " A"
         state, reward = act(state, actions, acting_order(key, scenario.agents), rules, scenario)
         return places.settle(state, state.position, scenario), reward
     order_key, enter_key, again_key = jax.random.split(key, 3)
-    where = _places_for(enter_key, state, places.enters_now(state, scenario))
-    state = places.enter(state, where, scenario)
+    if any(scenario.spawn_delay):
+        where = _places_for(enter_key, state, places.enters_now(state, scenario))
+        state = places.enter(state, where, scenario)
     state, reward = act(state, actions, acting_order(order_key, scenario.agents), rules, scenario)
-    where = _places_for(again_key, state, places.leaves_now(state))
+    where = state.position
+    if scenario.respawn:
+        where = _places_for(again_key, state, places.leaves_now(state))
     return places.settle(state, where, scenario), reward
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxsocial import alphabet, cells
-from jaxsocial.world import MAXIMUM_GOALS
+from jaxsocial.scenario import MAXIMUM_GOALS
 
 ANY_HEADING = -1
 HEADINGS = {"right": cells.RIGHT, "down": cells.DOWN, "left": cells.LEFT, "up": cells.UP}

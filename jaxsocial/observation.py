@@ -5,7 +5,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from jaxsocial import paint, symbols
-from jaxsocial.world import Observation, Rules, Scenario, State
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Observation, Rules, State
 
 NO_ACTION = -1
 

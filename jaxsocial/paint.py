@@ -8,10 +8,11 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, UInt8
+from jaxtyping import Array, Bool, Int, UInt, UInt8
 
 from jaxsocial import batching, cells, shapes, sight
-from jaxsocial.world import Rules, Scenario, State, View
+from jaxsocial.scenario import Scenario, View
+from jaxsocial.world import Rules, State
 
 TANH_IS_ONE = 18.99035
 """From here on NumPy's 64-bit tanh, and so the reference's, is exactly 1."""
@@ -152,13 +153,14 @@ def observe(
     """What these agents see through a view that they have in common; all shadow for one that is not active."""
     chosen = jnp.array(agents)
     heading = state.heading[chosen]
-    numbers = _tile_numbers(state, chosen, view, scenario).astype(jnp.uint8)
+    numbers = _tile_numbers(state, chosen, view, scenario)
     # Tiles are worked out for every observer, or once for each heading where that is fewer.
     few = len(agents) <= 4
     observers, of_observer = (heading, jnp.arange(len(agents))) if few else (jnp.arange(4), heading)
     static = jnp.asarray(atlas(things_of(scenario), view.tile_pixels))[observers]
     moving = agent_tiles(state, observers, rules, scenario, view.tile_pixels, view.hidden_kinds)
     tiles = jnp.concatenate([static, moving], axis=1)
+    numbers = numbers.astype(np.min_scalar_type(tiles.shape[1]))  # a byte, unless there are very many
     # Every pixel reads both, and without this works them out again for itself.
     return _tiles_to_pixels(batching.computed_once(numbers), batching.computed_once(tiles), of_observer)
 
@@ -184,7 +186,7 @@ def _tile_numbers(state: State, chosen: Int[Array, " B"], view: View, scenario: 
 
 
 def _tiles_to_pixels(
-    numbers: UInt8[Array, "B V V"], tiles: UInt8[Array, "C K t t 3"], of_observer: Int[Array, " B"]
+    numbers: UInt[Array, "B V V"], tiles: UInt8[Array, "C K t t 3"], of_observer: Int[Array, " B"]
 ) -> UInt8[Array, "B P P 3"]:
     """Pixels through the tiles of each observer, which may share them."""
     count, size, _ = numbers.shape

@@ -11,12 +11,13 @@ from jaxtyping import Array, Bool, Int, Key
 
 from jaxsocial import cells, grid
 from jaxsocial.actions import ENTERED_EARLY, ENTERED_LATE, arrival_at
-from jaxsocial.world import Scenario, State
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import State
 
 
 def enters_now(state: State, scenario: Scenario) -> Bool[Array, " A"]:
     """Which agents are not in the world and due to enter it at the beginning of the coming step."""
-    due = state.clock >= np.array(scenario.spawn_delay or (0,) * scenario.agents)
+    due = state.clock >= np.array(scenario.agent_delays)
     return ~state.active & ~state.finished & due
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from jaxsocial.env import Env, make_env
+from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios import marlgrid
 from jaxsocial.scenarios.cluttered import cluttered
 from jaxsocial.scenarios.door_key import door_key
@@ -12,7 +13,7 @@ from jaxsocial.scenarios.goal_cycle import goal_cycle
 from jaxsocial.scenarios.maze import maze
 from jaxsocial.scenarios.multi_room import multi_room
 from jaxsocial.scenarios.visibility import visibility
-from jaxsocial.world import Scenario, make_rules
+from jaxsocial.world import make_rules
 
 _SCENARIOS: dict[str, Callable[..., Scenario]] = {}
 

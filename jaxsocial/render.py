@@ -1,5 +1,6 @@
 """Worlds for people: pictures, maps in the characters of `jaxsocial.maps`, and both in a terminal's colours."""
 
+import dataclasses
 import functools
 import itertools
 import string
@@ -11,7 +12,8 @@ from jaxtyping import UInt8
 
 from jaxsocial import alphabet, cells, paint, shapes, sight
 from jaxsocial.maps import MARKS, Mark, in_words
-from jaxsocial.world import Rules, Scenario, State, View
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Rules, State
 
 Picture = UInt8[np.ndarray, "height width 3"]
 RGB = tuple[int, int, int]
@@ -34,8 +36,7 @@ _whole_world = jax.jit(paint.whole_world, static_argnums=(2, 3))
 
 def view(state: State, agent: int, rules: Rules, scenario: Scenario, tile: int = 32) -> Picture:
     """What one agent sees, cells of ``tile`` pixels; it looks up."""
-    own = scenario.agent_views[agent]
-    same = View(own.size, own.offset, tile, own.see_through_walls, own.hidden)
+    same = dataclasses.replace(scenario.agent_views[agent], tile_pixels=tile)
     return np.asarray(_view(state, (agent,), same, rules, scenario)[0])
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from jaxsocial import batching, cells
-from jaxsocial.world import State, View
+from jaxsocial.scenario import View
+from jaxsocial.world import State
 
 OUTSIDE = cells.EMPTY  # beyond the grid there is nothing, and one can look through it
 

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Int, UInt8
 
 from jaxsocial import batching, cells, sight
-from jaxsocial.world import Scenario, State, View
+from jaxsocial.scenario import Scenario, View
+from jaxsocial.world import State
 
 
 def _marks(state: State, scenario: Scenario) -> Int[Array, " A"]:

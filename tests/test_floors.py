@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jaxsocial"
 FLOORS = (
-    ("cells", "grid", "shapes", "world", "batching"),
+    ("cells", "grid", "shapes", "scenario", "world", "batching"),
     ("actions", "places", "sight", "paint", "symbols", "observation", "alphabet", "maps", "scenarios"),
     ("env",),
     ("registry", "render", "bridges", "agents"),
@@ -20,8 +20,8 @@ FLOORS = (
 """From the ground up; a room may import from any lower floor."""
 STAIRS = {
     ("grid", "cells"),
-    ("world", "cells"),
-    ("world", "grid"),
+    ("scenario", "cells"),
+    ("world", "scenario"),
     ("shapes", "cells"),
     ("places", "actions"),
     ("paint", "sight"),

@@ -10,7 +10,7 @@ import pytest
 import jaxsocial
 from jaxsocial import cells
 from jaxsocial.observation import first_observation, observe
-from jaxsocial.world import View
+from jaxsocial.scenario import View
 from tests.compiling import quick_jit
 
 MAP = """

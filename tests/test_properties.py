@@ -13,7 +13,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jaxsocial import cells, env, make_rules
-from jaxsocial.world import Scenario, State, View
+from jaxsocial.scenario import Scenario, View
+from jaxsocial.world import State
 from tests.compiling import quick_jit
 from tests.golden.recording import Recorded
 

@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Int
 
 from jaxsocial import batching, cells
 from jaxsocial.agents.policy import Policy
-from jaxsocial.world import Scenario, State
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import State
 
 UNREACHABLE = 10**8
 DETOUR = 10**4

@@ -9,7 +9,7 @@ import numpy as np
 from jaxsocial.agents.experts import knowing_expert, searching_expert
 from jaxsocial.agents.network import Network, Parameters
 from jaxsocial.agents.policy import Policy, distribution, random_policy
-from jaxsocial.world import Scenario
+from jaxsocial.scenario import Scenario
 
 
 def _random(seats: tuple[int, ...], scenario: Scenario) -> Policy:

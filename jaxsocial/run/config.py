@@ -13,7 +13,8 @@ from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.registry import make_scenario
 from jaxsocial.run.curriculum import PenaltyRamp
 from jaxsocial.run.worlds import make_world, settings
-from jaxsocial.world import Rules, Scenario, make_rules
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Rules, make_rules
 
 
 @dataclasses.dataclass(frozen=True)

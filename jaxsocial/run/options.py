@@ -18,8 +18,8 @@ from tyro.constructors import ConstructorRegistry, StructConstructorSpec, Struct
 from jaxsocial.registry import make_scenario
 from jaxsocial.run.config import Config, preset
 from jaxsocial.run.worlds import changed, in_place_of, layout_fields, settings
+from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios.text_map import scenario_from_file
-from jaxsocial.world import Scenario
 
 REFUSED = 2
 HIDDEN = ("name", "things", "views", "text")

@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxsocial import cells
 from jaxsocial.env import episode_ended, make_env
 from jaxsocial.run.program import seated
-from jaxsocial.world import Observation, Rules, Scenario, State
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Observation, Rules, State
 
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 """At a person's speed only the time to compile counts."""

@@ -18,7 +18,8 @@ from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_
 from jaxsocial.run.checkpoint import frozen_player, network_of
 from jaxsocial.run.config import Config, world_rules
 from jaxsocial.run.curriculum import PenaltyRamp, rules_in_force
-from jaxsocial.world import Rules, Scenario
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Rules
 
 FROZEN = "run:"
 """Marks a partner that is the folder of an earlier run."""

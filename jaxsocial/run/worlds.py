@@ -7,8 +7,8 @@ import dataclasses
 from typing import Any
 
 from jaxsocial.registry import make_scenario
+from jaxsocial.scenario import Scenario, View
 from jaxsocial.scenarios import text_map
-from jaxsocial.world import Scenario, View
 
 KEPT = ("agents", "view_size", "view_offset", "tile_pixels", "see_through_walls", "actions")
 """What a run keeps of its world where another scenario takes that one's place."""

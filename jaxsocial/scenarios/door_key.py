@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from jaxsocial import cells, grid
-from jaxsocial.world import Layout, Scenario
+from jaxsocial.scenario import Layout, Scenario
 
 GOAL = cells.encode(cells.GOAL, "green")
 DOOR = cells.encode(cells.DOOR, "yellow", cells.LOCKED)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from jaxsocial import cells, grid
-from jaxsocial.world import Layout, Scenario, problems_of_room
+from jaxsocial.scenario import Layout, Scenario, problems_of_room
 
 GOAL = cells.encode(cells.GOAL, "green")
 

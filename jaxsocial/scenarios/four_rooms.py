@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Key
 
 from jaxsocial import cells, grid
-from jaxsocial.world import Layout, Scenario
+from jaxsocial.scenario import Layout, Scenario
 
 GOAL = cells.encode(cells.GOAL, "yellow")
 

@@ -6,7 +6,7 @@ import jax
 from jaxtyping import Array, Key
 
 from jaxsocial import cells, grid
-from jaxsocial.world import Layout, Scenario
+from jaxsocial.scenario import Layout, Scenario
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxsocial import cells, grid
-from jaxsocial.world import Layout, Scenario
+from jaxsocial.scenario import Layout, Scenario
 
 GOAL = cells.encode(cells.GOAL, "green")
 DOORS = tuple(

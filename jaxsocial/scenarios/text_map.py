@@ -12,7 +12,7 @@ from jaxtyping import Array, Key
 
 from jaxsocial import cells, grid
 from jaxsocial.maps import ANY_HEADING, Map, read
-from jaxsocial.world import Layout, Scenario
+from jaxsocial.scenario import Layout, Scenario
 
 NAME = "text"
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from jaxsocial import cells, grid
-from jaxsocial.world import Layout, Scenario
+from jaxsocial.scenario import Layout, Scenario
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsocial import cells
-from jaxsocial.world import GOAL_CYCLE_THINGS, MAXIMUM_GOALS, Layout, Rules, Scenario, State, View
+from jaxsocial.scenario import GOAL_CYCLE_THINGS, MAXIMUM_GOALS, Layout, Scenario, View
+from jaxsocial.world import Rules, State
 
 COLOURS = len(cells.COLOURS)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from jaxsocial import cells, observation, paint, places, shapes, sight
 from jaxsocial.actions import act
-from jaxsocial.world import Rules, Scenario, State
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Rules, State
 from tests.golden.recording import Recording, from_seats, rules_of, scenario_of, states_of
 
 TOLERANCE = {"rewards": 1e-5, "prestige": 1e-5, "rich_position": 1e-6}

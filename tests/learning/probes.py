@@ -12,7 +12,8 @@ import jax.numpy as jnp
 
 from jaxsocial.agents.policy import Policy
 from jaxsocial.env import Env
-from jaxsocial.world import Observation, Rules, Scenario, Timestep
+from jaxsocial.scenario import Scenario
+from jaxsocial.world import Observation, Rules, Timestep
 
 ACTIONS = 3
 ALWAYS = 1000

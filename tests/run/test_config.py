@@ -12,8 +12,8 @@ from jaxsocial.registry import make_scenario, registered_scenarios
 from jaxsocial.run import config as configs
 from jaxsocial.run import worlds
 from jaxsocial.run.curriculum import PenaltyRamp
+from jaxsocial.scenario import Scenario, View
 from jaxsocial.scenarios.text_map import scenario_from_text
-from jaxsocial.world import Scenario, View
 from tests.compiling import quick_jit
 
 
