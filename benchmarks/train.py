@@ -1,113 +1,224 @@
-"""How many learner steps a second a whole training iteration makes, and where its time goes.
+"""How many learner steps a second training makes, where its time goes, and how near it is to what its products cost.
 
-    python -m benchmarks.train --presets quickstart paper --out train.json
+    python -m benchmarks.train --presets quickstart paper --company scripted frozen --seeds 1 5 25 --out train.json
 
-Play, refresh and the whole iteration are compiled and timed on their own; what the iteration takes beyond play
-and its refreshes is the update. Shares can miss 100 % a little, since the compiler joins what it compiles together.
+Each row is measured in a process of its own. Play, refreshes and the whole iteration are compiled and timed on their
+own; what the iteration takes beyond play and its refreshes is the update. Shares can miss 100 % a little, since the
+compiler joins what it compiles together. "frozen" partners are untrained networks of the learner's kind, which cost
+what trained ones do.
 """
 
 import argparse
+import dataclasses
+import functools
 import json
+import multiprocessing
+import resource
 import statistics
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
-from benchmarks.world import machine
+from benchmarks.machine import machine, timed
+from benchmarks.table import print_table
+from jaxsocial.agents.cost import operations
+from jaxsocial.learning.refresh import refresh
 from jaxsocial.learning.rollout import rollout
-from jaxsocial.learning.update import Learner, new_learner, one_iteration, refresh
-from jaxsocial.run.config import preset, world_rules
-from jaxsocial.run.program import make_parts
+from jaxsocial.run import checkpoint
+from jaxsocial.run.config import Config, write_config
+from jaxsocial.run.numbers import evaluation_rules, numbers_of
+from jaxsocial.run.presets import preset
+from jaxsocial.run.program import Member, Program, make_program
+
+KIBIBYTE = 1024
 
 
 class Figure(NamedTuple):
+    """One row."""
+
     preset: str
+    company: str
+    seeds: int
     learner_steps: int
-    compile_seconds: float
+    """In one iteration, all seeds together."""
+    first_update_seconds: float
+    """From nothing to the end of the first iteration, compiling everything."""
     iteration_seconds: float
+    """Of the median run."""
     steps_per_second: float
     play_share: float
     refresh_share: float
     update_share: float
+    operations: float
+    """Floating-point operations of matrix products in one iteration, counted, if no seed stops early."""
+    plain_rate: float
+    """Floating-point operations a second of a plain large matrix product in the same process."""
+    share_of_plain: float
+    """What the products would take at that rate, as a share of what the iteration takes."""
+    peak_memory_gib: float
 
 
 def main() -> None:
     options = _options()
-    facts = machine("benchmarks.train")
-    print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
-    print(
-        f"{'preset':>18} {'compile s':>10} {'iteration s':>12} {'steps/s':>10} {'play':>6} {'refresh':>8} {'update':>7}"
-    )
-    figures = [_measure(name, options.runs) for name in options.presets]
+    rows = [(name, who, n) for name in options.presets for who in options.company for n in options.seeds]
+    context = multiprocessing.get_context("spawn")
+    facts, figures = None, []
+    for row in rows:
+        with context.Pool(1) as pool:
+            measured, figure = pool.apply(measure, (*row, options.runs))
+        facts = facts or measured
+        figures.append(figure)
+        print(f"{figure.preset}, {figure.company}, {figure.seeds}: {figure.steps_per_second:,.0f} steps/s", flush=True)
+    print("\n".join(f"{name}: {fact}" for name, fact in (facts or {}).items()))
+    print_table(figures, COLUMNS)
     if options.out:
-        record = facts | {"figures": [figure._asdict() for figure in figures]}
+        record = (facts or {}) | {"runs": options.runs, "figures": [figure._asdict() for figure in figures]}
         options.out.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=["quickstart", "paper"])
+    parser.add_argument("--company", nargs="+", default=["scripted", "frozen"], choices=["scripted", "frozen"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="how many train at once, in each row")
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each, after one that is not counted")
     parser.add_argument("--out", type=Path, help="where to write all figures as JSON")
     return parser.parse_args()
 
 
-def _measure(name: str, runs: int) -> Figure:
-    config = preset(name)
-    parts, rules, coefficients = make_parts(config), world_rules(config), config.coefficients.traced()
-    learner: Learner = jax.jit(lambda key: new_learner(key, rules, coefficients, parts))(jax.random.key(0))
-
-    def play(learner):
-        return rollout(
-            learner.key, learner.play, learner.parameters, rules, parts.env, parts.network, parts.partners,
-            parts.sizes.steps,
-        )  # fmt: skip
-
-    def replay(learner, trajectory):
-        return refresh(learner.parameters, learner.play.memory, trajectory, coefficients, parts)
-
-    began = time.perf_counter()
-    iterate = jax.jit(lambda learner: one_iteration(learner, rules, coefficients, parts)).lower(learner).compile()
-    compile_seconds = time.perf_counter() - began
-    trajectory = jax.jit(play)(learner)[1]
-    whole = _median(iterate, runs, learner)
-    # Without the trajectory's pictures kept, the compiler would leave out painting them.
-    played = _median(jax.jit(play), runs, learner)
-    rounds = config.sizes.minibatches // config.sizes.refresh_interval
-    refreshed = rounds * _median(jax.jit(replay), runs, learner, trajectory)
+def measure(name: str, company: str, seeds: int, runs: int) -> tuple[dict[str, object], Figure]:
+    """One row, and the facts of the process that measured it."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = _config(name, company, seeds, Path(folder))
+        began = time.perf_counter()
+        program = make_program(config)
+        members, _ = jax.block_until_ready(program.chunk(program.begin(), 1))
+        first = time.perf_counter() - began
+    whole = statistics.median(_iterations(program, members, runs))
+    # The members that were given away are gone: play and refreshes are measured on new ones.
+    played, refreshed = _parts_of_an_iteration(config, program, runs)
+    count, rate = _operations(config), _plain_rate()
     figure = Figure(
         preset=name,
-        learner_steps=config.iteration_steps,
-        compile_seconds=compile_seconds,
+        company=company,
+        seeds=seeds,
+        learner_steps=config.iteration_steps * seeds,
+        first_update_seconds=first,
         iteration_seconds=whole,
-        steps_per_second=config.iteration_steps / whole,
+        steps_per_second=config.iteration_steps * seeds / whole,
         play_share=played / whole,
         refresh_share=refreshed / whole,
         update_share=1 - (played + refreshed) / whole,
+        operations=count,
+        plain_rate=rate,
+        share_of_plain=count / rate / whole,
+        peak_memory_gib=_peak_memory() / 2**30,
     )
-    _print(figure)
-    return figure
+    return machine("benchmarks.train"), figure
 
 
-def _median(function, runs: int, *arguments) -> float:
+def _config(name: str, company: str, seeds: int, folder: Path) -> Config:
+    """The preset for so many seeds; with untrained networks, saved like a run's, as partners where they are frozen."""
+    # No seed stops early, so that all rows do the same work.
+    config = preset(name)
+    numbers = config.coefficients._replace(kl_stop=1e9, kl_restore=1e9)
+    config = dataclasses.replace(config, seeds=seeds, coefficients=numbers)
+    if company == "scripted":
+        return config
+    world = dataclasses.replace(config.world, agents=config.sizes.learners)
+    expert = dataclasses.replace(config, world=world, partners=(), seeds=1)
+    write_config(expert, folder / "config.json")
+    checkpoint.save(folder, make_program(expert).begin(), 0, expert)
+    return dataclasses.replace(config, partners=(f"run:{folder}",) * len(config.partners))
+
+
+def _iterations(program: Program, members: Member, runs: int) -> list[float]:
     seconds = []
     for _ in range(runs + 1):
         began = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
+        members, _ = jax.block_until_ready(program.chunk(members, 1))
         seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:])
+    return seconds[1:]
 
 
-def _print(figure: Figure) -> None:
-    print(
-        f"{figure.preset:>18} {figure.compile_seconds:10.1f} {figure.iteration_seconds:12.3f}"
-        f" {figure.steps_per_second:8,.0f} {figure.play_share:6.0%} {figure.refresh_share:8.0%}"
-        f" {figure.update_share:7.0%}",
-        flush=True,
-    )
+def _parts_of_an_iteration(config: Config, program: Program, runs: int) -> tuple[float, float]:
+    """Seconds of play, and of all refreshes, in one iteration of all seeds."""
+    parts = program.parts._replace(axis=None)
+    rules, coefficients = evaluation_rules(config, config.sizes.worlds), numbers_of(config).coefficients
 
+    @jax.jit
+    def play(member: Member):
+        learner = member.learner
+        steps, partners = parts.sizes.steps, parts.partners.parameters
+        # Without the trajectory's pictures kept, the compiler would leave out painting them.
+        return rollout(learner.key, learner.play, learner.parameters, partners, rules, parts, steps)[:2]
+
+    @jax.jit
+    def replay(parameters, memory, trajectory):
+        one = functools.partial(refresh, coefficients=coefficients, parts=parts)
+        return jax.vmap(one, (0, 1, 1))(parameters, memory, trajectory)
+
+    members = program.begin()
+    learner = members.learner
+    _, trajectory = jax.vmap(play)(members)
+    played = _median(jax.jit(jax.vmap(play)), runs, members)
+    replayed = _median(jax.jit(jax.vmap(replay)), runs, learner.parameters, learner.play.memory, trajectory)
+    return played, config.sizes.rounds * replayed
+
+
+def _median(function, runs: int, *arguments) -> float:
+    return statistics.median([timed(function, *arguments).wall for _ in range(runs + 1)][1:])
+
+
+def _operations(config: Config) -> float:
+    """Of the products of one iteration of all seeds."""
+    sizes, world = config.sizes, config.world
+    view = world.agent_views[0]
+    once = operations(config.network, view.size, view.tile_pixels, world.actions)
+    frozen = sum(name.startswith("run:") for name in config.partners)
+    replayed = config.iteration_steps * once.forward
+    backward = once.forward + (once.prediction if sizes.prediction != "none" else 0)
+    # A backward pass takes two products for each of the forward pass.
+    fitted = 3 * sizes.minibatches * sizes.segments * sizes.segment_length * backward
+    each = sizes.learners * (replayed * (1 + sizes.rounds) + fitted) + frozen * replayed
+    return config.seeds * float(each)
+
+
+def _plain_rate(size: int = 2048, repeats: int = 10) -> float:
+    """Floating-point operations a second of a square matrix product in 32 bits; of the median of 5 runs."""
+
+    @jax.jit
+    def multiply(x, y):
+        return jax.lax.fori_loop(0, repeats, lambda _, x: x @ y, x)
+
+    x, y = jnp.ones((size, size)), jnp.eye(size)
+    return 2 * size**3 * repeats / _median(multiply, 5, x, y)
+
+
+def _peak_memory() -> float:
+    """Bytes: the device's where it counts them, else this process's."""
+    counted = jax.devices()[0].memory_stats() or {}
+    return counted.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIBIBYTE)
+
+
+COLUMNS = (
+    ("preset", lambda row: row.preset),
+    ("company", lambda row: row.company),
+    ("seeds", lambda row: str(row.seeds)),
+    ("first update s", lambda row: f"{row.first_update_seconds:.1f}"),
+    ("iteration s", lambda row: f"{row.iteration_seconds:.3f}"),
+    ("steps/s", lambda row: f"{row.steps_per_second:,.0f}"),
+    ("play", lambda row: f"{row.play_share:.0%}"),
+    ("refresh", lambda row: f"{row.refresh_share:.0%}"),
+    ("update", lambda row: f"{row.update_share:.0%}"),
+    ("GFLOP", lambda row: f"{row.operations / 1e9:,.1f}"),
+    ("of plain product", lambda row: f"{row.share_of_plain:.0%}"),
+    ("memory GiB", lambda row: f"{row.peak_memory_gib:.2f}"),
+)
 
 if __name__ == "__main__":
     main()

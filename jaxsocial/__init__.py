@@ -4,9 +4,10 @@ from jaxsocial.env import Env, make_env
 from jaxsocial.registry import make, make_scenario, register, registered_scenarios
 from jaxsocial.scenario import Scenario, View
 from jaxsocial.scenarios.text_map import scenario_from_file, scenario_from_text
-from jaxsocial.world import Observation, Rules, State, Timestep, make_rules
+from jaxsocial.world import Dropout, Observation, Rules, State, Timestep, make_dropout, make_rules
 
 __all__ = [
+    "Dropout",
     "Env",
     "Observation",
     "Rules",
@@ -15,6 +16,7 @@ __all__ = [
     "Timestep",
     "View",
     "make",
+    "make_dropout",
     "make_env",
     "make_rules",
     "make_scenario",

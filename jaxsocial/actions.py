@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial import cells
 from jaxsocial.scenario import Scenario
-from jaxsocial.world import Rules, State
+from jaxsocial.world import Rules, State, standing
 
 ENTERED_EARLY, MOVED, ENTERED_LATE = range(3)
 """When in a step an agent came to its cell."""
@@ -103,7 +103,7 @@ def _may_enter(state, target, ahead, scenario) -> Bool[Array, " A"]:
 
 
 def _occupied(state: State, target: Int[Array, "A 2"]) -> Bool[Array, " A"]:
-    return (target[:, None] == state.position[None, :]).all(-1).any(-1)
+    return (target[:, None] == standing(state)[None, :]).all(-1).any(-1)
 
 
 def _enter(state: State, code: Int[Array, " A"], rules: Rules, scenario: Scenario) -> Entry:

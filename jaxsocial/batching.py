@@ -12,47 +12,66 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Shaped
 
+PORTIONS, SMALLEST_PORTION = 64, 32
+"""A portion is a 64th of a batch: rarely do more worlds end in one step, unless all do."""
 
-def where_needed(needed, compute: Callable, otherwise, *arguments):
+
+def where_needed(needed, compute: Callable, otherwise, *arguments, portions: int = PORTIONS, shared=None):
     """``compute(*arguments)`` where ``needed``, and ``otherwise`` elsewhere.
 
     Written for one world: ``needed`` is a scalar, and ``compute`` returns the structure of ``otherwise``.
     However often it is vmapped, ``compute`` runs for the worlds of a batch that need it, a portion of them at a
     time, and not at all when none does. Arguments must be given explicitly: ``compute`` must not close over traced
     values.
+
+    Args:
+      needed: whether this world needs the work.
+      compute: the work; called as ``compute(shared, *arguments)`` where ``shared`` is given.
+      otherwise: what a world has that does not need it.
+      arguments: of this world.
+      portions: how many portions a batch is cut into: many where few worlds need the work at a time.
+      shared: an argument that is the same for all worlds, such as a network's weights: it is never copied.
+
+    Raises:
+      ValueError: ``shared`` differs between worlds.
     """
-    return _chooser(compute, 0)(needed, otherwise, *arguments)
+    if shared is None:
+        return _chooser(lambda _, *given: compute(*given), portions, 0)(needed, otherwise, (), *arguments)
+    return _chooser(compute, portions, 0)(needed, otherwise, shared, *arguments)
 
 
-PORTIONS, SMALLEST_PORTION = 64, 32
-"""A portion is a 64th of a batch: rarely do more worlds end in one step, unless all do."""
+def _chooser(compute: Callable, portions: int, axes: int):
+    """(needed, otherwise, shared, *arguments) -> what `where_needed` returns, with so many axes of worlds."""
 
-
-def _chooser(compute: Callable, axes: int):
-    """(needed, otherwise, *arguments) -> what `where_needed` returns, with so many axes of worlds."""
-
-    def choose(needed, otherwise, *arguments):
+    def choose(needed, otherwise, shared, *arguments):
         if axes == 0:
-            return jax.lax.cond(needed, lambda: compute(*arguments), lambda: otherwise)
+            return jax.lax.cond(needed, lambda: compute(shared, *arguments), lambda: otherwise)
         flat = functools.partial(_flat, axes)
-        chosen = _by_portions(flat(needed), compute, *(jax.tree.map(flat, x) for x in (otherwise, arguments)))
+        work = functools.partial(compute, shared)
+        otherwise, arguments = (jax.tree.map(flat, x) for x in (otherwise, arguments))
+        chosen = _by_portions(flat(needed), work, otherwise, arguments, portions)
         return jax.tree.map(lambda x: x.reshape(needed.shape + x.shape[1:]), chosen)
 
     choose = jax.custom_batching.custom_vmap(choose)
 
     @choose.def_vmap
-    def one_deeper(size, are_batched, *operands):
-        widened = jax.tree.map(lambda is_batched, x: _widen(x, is_batched, size), tuple(are_batched), operands)
-        result = _chooser(compute, axes + 1)(*widened)
+    def one_deeper(size, are_batched, needed, otherwise, shared, *arguments):
+        of_needed, of_otherwise, of_shared, *of_arguments = are_batched
+        if any(jax.tree.leaves(of_shared)):
+            raise ValueError("shared differs between worlds: give it as an argument")
+        flags, operands = (of_needed, of_otherwise, of_arguments), (needed, otherwise, list(arguments))
+        widened = jax.tree.map(lambda is_batched, x: _widen(x, is_batched, size), flags, operands)
+        needed, otherwise, arguments = widened
+        result = _chooser(compute, portions, axes + 1)(needed, otherwise, shared, *arguments)
         return result, jax.tree.map(lambda _: True, result)
 
     return choose
 
 
-def _by_portions(needed: Bool[Array, " N"], compute: Callable, otherwise, arguments):
+def _by_portions(needed: Bool[Array, " N"], compute: Callable, otherwise, arguments, portions: int):
     """The same for worlds along one axis."""
     worlds = len(needed)
-    portion = min(worlds, max(SMALLEST_PORTION, -(-worlds // PORTIONS)))
+    portion = min(worlds, max(SMALLEST_PORTION, -(-worlds // portions)))
     # As plain numbers: jax's checker takes a key that a loop reads for one that is used again (jax 0.10).
     unwrapped = jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, arguments)
 

@@ -1,6 +1,7 @@
 """The command line: one sub-command a verb; calls `run`, prints."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -10,12 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxsocial import render
+from jaxsocial.agents.network import Parameters
 from jaxsocial.env import make_env
 from jaxsocial.registry import registered_scenarios
-from jaxsocial.run import checkpoint, evaluate, media, options, play, terminal, train
-from jaxsocial.run.config import Config, presets
+from jaxsocial.run import checkpoint, evaluate, media, options, play, probes, terminal, train, trained
+from jaxsocial.run.cache import keep_compiled_programs
+from jaxsocial.run.config import Config
+from jaxsocial.run.episodes import episode_player, without_teacher
 from jaxsocial.run.options import REFUSED, parse, value_after
+from jaxsocial.run.presets import presets
 from jaxsocial.run.program import make_parts
+from jaxsocial.run.worlds import changed
 from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios import marlgrid
 from jaxsocial.world import Rules, make_rules
@@ -30,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     try:
         chosen = parse(arguments)
+        keep_compiled_programs()
         return _VERBS[type(chosen)](chosen, arguments, console)
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
@@ -60,15 +67,39 @@ def _longer(chosen: options.TrainOptions, arguments: list[str]) -> int | None:
 def _evaluate(chosen: options.EvaluateOptions, arguments: list[str], console: Console) -> int:
     if chosen.episodes < 1:
         raise ValueError(f"--episodes {chosen.episodes}: choose 1 or more")
-    config = _on_levels(checkpoint.config_of(chosen.run), chosen)
-    parameters, iteration = checkpoint.restore_parameters(chosen.run, config)
-    player = evaluate.episode_player(config, make_parts(config), chosen.episodes, chosen.alone)
-    results = evaluate.evaluate(config, player(parameters), chosen.alone)
+    own = checkpoint.config_of(chosen.run)
+    parameters, iteration = checkpoint.restore_parameters(chosen.run, own)
+    config = _among(chosen.partners, _on_levels(own, chosen))
+    if chosen.probes:
+        return _probe(chosen, config, parameters, console)
+    episodes = episode_player(config, chosen.episodes, chosen.alone)(parameters)
+    results = evaluate.evaluate(config, episodes, chosen.alone)
     first, count = config.rules.first_level, config.rules.levels
     about = [str(chosen.run), "alone" if chosen.alone else "in company"]
     about += [f"levels {first} to {first + count - 1}"] if count else []
     console.print(evaluate.table(results, ", ".join([*about, f"iteration {iteration} of {config.iterations}"])))
     return 0
+
+
+def _probe(chosen: options.EvaluateOptions, config: Config, parameters: Parameters, console: Console) -> int:
+    names = probes.chosen_probes(chosen.probes, config)
+    results, transmission = probes.probe(config, parameters, names, chosen.episodes)
+    console.print(probes.table(results, f"{chosen.run}, {chosen.episodes} episodes of each of {config.seeds} seeds"))
+    for learner, score in transmission.items():
+        console.print(f"cultural transmission, {learner}: {score}", highlight=False)
+    path = chosen.run / "probes.json"
+    path.write_text(json.dumps(probes.plain(results, transmission), indent=2) + "\n")
+    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _among(partners: tuple[str, ...] | None, config: Config) -> Config:
+    """The config of a run, with other partners if they are given, however many."""
+    if partners is None:
+        return config
+    world = changed(config.world, agents=config.sizes.learners + len(partners))
+    company = config.company._replace(epsilon=(0.0,))
+    return dataclasses.replace(config, world=world, partners=partners, company=company)
 
 
 def _on_levels(config: Config, chosen: options.EvaluateOptions) -> Config:
@@ -81,8 +112,9 @@ def _on_levels(config: Config, chosen: options.EvaluateOptions) -> Config:
 def _render(chosen: options.RenderOptions, arguments: list[str], console: Console) -> int:
     if chosen.out.suffix not in (".gif", ".png"):
         raise ValueError(f"--out {chosen.out}: end the name in .gif or .png")
-    loaded = checkpoint.load_policy(chosen.run, chosen.seed)
-    media.write_episode(chosen.out, loaded.config, loaded.parameters, make_parts(loaded.config), chosen.episode)
+    config = without_teacher(checkpoint.config_of(chosen.run))
+    learners = trained.load_learners(chosen.run, chosen.seed)
+    media.write_episode(chosen.out, config, learners, make_parts(config), chosen.episode)
     console.print(f"wrote {chosen.out}", soft_wrap=True, highlight=False)
     return 0
 

@@ -19,6 +19,8 @@ from jaxsocial.world import Rules, State, Timestep, make_rules
 
 LEVELS_SEED = 2021
 """Where fixed levels begin; never change it: levels are known by their numbers."""
+PRESENCE, DROPOUT = 2**32 - 1, 2**32 - 2
+"""Set who is drawn to take part apart from all else that is drawn from the same key."""
 
 
 class Reset(Protocol):
@@ -78,7 +80,9 @@ def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State
     # Layouts may leave weak types, with which step would be traced twice.
     laid_out = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
     agents = scenario.agents
-    there = rules.present & (np.array(scenario.agent_delays) == 0)
+    # Of the episode's key and not the level's: in the same level company varies.
+    taking_part = jax.random.uniform(jax.random.fold_in(key, PRESENCE)) < rules.present
+    there = taking_part & (np.array(scenario.agent_delays) == 0)
     heading = jax.random.randint(heading_key, (agents,), 0, 4)
     if laid_out.heading is not None:
         heading = jnp.where(laid_out.heading < 0, heading, laid_out.heading)
@@ -89,7 +93,8 @@ def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State
         position=jnp.where(there[:, None], laid_out.position, -1),
         heading=heading,
         active=there,
-        finished=~rules.present,
+        finished=~taking_part,
+        away=jnp.zeros(agents, bool),
         arrival=jnp.arange(agents),
         carrying=jnp.full(agents, cells.EMPTY, jnp.int32),
         prestige=jnp.zeros(agents, jnp.float32),
@@ -111,14 +116,17 @@ def _reset_to(state: State, rules: Rules, scenario: Scenario) -> tuple[State, Ti
     observation = first_observation(state, rules, scenario)
     nobody = jnp.zeros(scenario.agents, bool)
     reward = jnp.zeros(scenario.agents, jnp.float32)
-    return state, Timestep(observation, reward, nobody, nobody, observation)
+    return state, Timestep(observation, reward, nobody, nobody, observation, state.active)
 
 
 def _step_without_restart(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
     state, reward = _act(key, state, actions, rules, scenario)
+    if rules.dropout is not None:
+        lot = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,))
+        state = places.come_and_go(state, lot, rules.dropout, scenario)
     observation = observe(state, reward, actions, rules, scenario)
     out_of_time = (state.clock >= scenario.max_steps) & ~state.finished
-    return state, Timestep(observation, reward, state.finished, out_of_time, observation)
+    return state, Timestep(observation, reward, state.finished, out_of_time, observation, state.active)
 
 
 def _act(key, state, actions, rules, scenario) -> tuple[State, Float[Array, " A"]]:
@@ -153,7 +161,7 @@ def _step(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
     state, observation = batching.where_needed(
         episode_ended(timestep), restart, (state, timestep.observation), restart_key, rules
     )
-    return state, timestep._replace(observation=observation)
+    return state, timestep._replace(observation=observation, present=state.active)
 
 
 def acting_order(key: Key[Array, ""], agents: int) -> Int[Array, " A"]:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from jaxsocial import paint, symbols
 from jaxsocial.scenario import Scenario
-from jaxsocial.world import Observation, Rules, State
+from jaxsocial.world import Observation, Rules, State, standing
 
 NO_ACTION = -1
 
@@ -21,7 +21,7 @@ def observe(
     """The observations of all agents, given what they got and did in the last step."""
     everything = {
         "reward": lambda: reward,
-        "position": lambda: _shares(state.position, scenario),
+        "position": lambda: _shares(standing(state), scenario),
         "heading": lambda: state.heading,
         "last_action": lambda: last_action.astype(jnp.int32),
         "goal_position": lambda: _goal_positions(state, scenario),

@@ -1,24 +1,24 @@
-"""Where agents are put after a world's start: those that enter late, and those that came to an end.
+"""Where agents are put after a world's start: those that enter late, come to an end, or were away and are back.
 
-Where each may be put is a box of cells, `State.spawn`. What is drawn, and what is done with it, are
-apart, so that recorded places can be used instead.
+Where each may be put is a box of cells, `State.spawn`; one that was away comes back to its own cell. What is
+drawn, and what is done with it, are apart, so that recorded places can be used instead.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxsocial import cells, grid
 from jaxsocial.actions import ENTERED_EARLY, ENTERED_LATE, arrival_at
 from jaxsocial.scenario import Scenario
-from jaxsocial.world import State
+from jaxsocial.world import Dropout, State, standing
 
 
 def enters_now(state: State, scenario: Scenario) -> Bool[Array, " A"]:
     """Which agents are not in the world and due to enter it at the beginning of the coming step."""
     due = state.clock >= np.array(scenario.agent_delays)
-    return ~state.active & ~state.finished & due
+    return ~state.active & ~state.finished & ~state.away & due
 
 
 def enter(state: State, where: Int[Array, "A 2"], scenario: Scenario) -> State:
@@ -44,6 +44,36 @@ def settle(state: State, where: Int[Array, "A 2"], scenario: Scenario) -> State:
     )
 
 
+def come_and_go(state: State, lot: Float[Array, " A"], dropout: Dropout, scenario: Scenario) -> State:
+    """At the end of a step: some that are active leave, and some that were away come back to where they left.
+
+    ``lot`` is uniform from 0 to 1. One that is away keeps all it has; its prestige does not decay.
+    """
+    gone = state.clock >= dropout.gone_from
+    leaves = state.active & (gone | (lot < dropout.leave))
+    comes_back = state.away & ~gone & (lot < dropout.rejoin)
+    state = state._replace(active=state.active & ~leaves, away=state.away | leaves)
+    comes_back &= _finds_room(state, comes_back, scenario)
+    state = _put(state, comes_back, state.position, ENTERED_LATE, state.clock)
+    return state._replace(active=state.active | comes_back, away=state.away & ~comes_back)
+
+
+def _finds_room(state: State, comes_back: Bool[Array, " A"], scenario: Scenario) -> Bool[Array, " A"]:
+    """Whether the cell that an agent left can take it: nothing is in the way there, and nobody, unless all are ghosts.
+
+    Of several that come back to one cell the first in number finds room.
+    """
+    room = jnp.ones_like(comes_back)
+    if scenario.grid_changes:
+        room &= cells.walkable(state.grid[state.position[:, 0], state.position[:, 1]])
+    if scenario.ghost:
+        return room
+    index = jnp.arange(scenario.agents)
+    there = (state.position[:, None] == state.position[None, :]).all(-1)
+    in_the_way = ~state.away | (comes_back & (index < index[:, None]))
+    return room & ~(there & in_the_way).any(-1)
+
+
 def _put(state: State, who: Bool[Array, " A"], where: Int[Array, "A 2"], when: int, clock) -> State:
     index = jnp.arange(len(who))
     return state._replace(
@@ -61,7 +91,7 @@ def draw(key: Key[Array, ""], state: State, who: Bool[Array, " A"]) -> Int[Array
     free = cells.walkable(state.grid)
     row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
     # Those who are put somewhere leave their cells first.
-    others = jnp.where(who[:, None], -1, state.position)
+    others = jnp.where(who[:, None], -1, standing(state))
     crowded = ((others[:, 0, None, None] == row) & (others[:, 1, None, None] == column)).any(0)
 
     def one_agent(crowded, given):

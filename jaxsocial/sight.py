@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Int
 
 from jaxsocial import batching, cells
 from jaxsocial.scenario import View
-from jaxsocial.world import State
+from jaxsocial.world import State, standing
 
 OUTSIDE = cells.EMPTY  # beyond the grid there is nothing, and one can look through it
 
@@ -64,9 +64,10 @@ def first_come(state: State) -> Bool[Array, " A"]:
 
 def _rank(state: State) -> Int[Array, " A"]:
     """How many agents in its cell came before each; -1 for one that is not in the world."""
-    together = (state.position[:, None] == state.position[None, :]).all(-1)
+    position = standing(state)
+    together = (position[:, None] == position[None, :]).all(-1)
     earlier = state.arrival[:, None] < state.arrival[None, :]
-    return jnp.where(state.position[:, 0] < 0, -1, (together & earlier).sum(0))
+    return jnp.where(position[:, 0] < 0, -1, (together & earlier).sum(0))
 
 
 MARK = 16

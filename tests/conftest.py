@@ -1,6 +1,10 @@
 """For every test: keys are checked for reuse, and the shapes in signatures are checked at each call."""
 
 import os
+import tempfile
+
+# Many tests compile the same small programs; the workers of a run share them, and the user's own stay out of it.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="jaxsocial-tests-"))
 
 import jax
 import pytest

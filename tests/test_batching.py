@@ -56,6 +56,33 @@ def test_means_where_when_only_some_arguments_are_batched(in_axes):
         np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
 
 
+def weighted(weights, x):
+    return weights @ x
+
+
+@pytest.mark.parametrize("portions", [1, 3, 64])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_what_is_shared_serves_all_worlds(depth, portions):
+    batch = (4, 40)[:depth]
+    random = np.random.default_rng(depth)
+    needed = jnp.asarray(random.random(batch) < 0.6)
+    weights, x = (jnp.asarray(random.normal(size=size), jnp.float32) for size in ((5, 5), (*batch, 5)))
+
+    def one(needed, x, weights):
+        return where_needed(needed, weighted, x, x, portions=portions, shared=weights)
+
+    result = vmapped(one, depth, (0, 0, None))(needed, x, weights)
+    np.testing.assert_allclose(result, jnp.where(needed[..., None], x @ weights.T, x), rtol=1e-5, atol=1e-6)
+    text = str(jax.make_jaxpr(vmapped(one, depth, (0, 0, None)))(needed, x, weights))
+    assert "5,5]" in text
+    assert ",5,5]" not in text  # never a copy a world
+
+
+def test_what_is_shared_must_not_differ():
+    with pytest.raises(ValueError, match="give it as an argument"):
+        jax.vmap(lambda w: where_needed(True, weighted, jnp.ones(5), jnp.ones(5), shared=w))(jnp.ones((3, 5, 5)))
+
+
 def counting(x):
     """Tells the host each time that it is really computed."""
 

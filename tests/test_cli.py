@@ -4,8 +4,8 @@ import pytest
 
 from jaxsocial import cli
 from jaxsocial.registry import make_scenario, registered_scenarios
-from jaxsocial.run.config import presets
 from jaxsocial.run.options import parse
+from jaxsocial.run.presets import presets
 from jaxsocial.scenarios.text_map import scenario_from_file
 from tests.run import runs
 
@@ -28,6 +28,11 @@ from tests.run import runs
         ("train --out tests", "choose another --out"),
         ("evaluate nowhere", "holds no run"),
         ("evaluate nowhere --episodes 0", "choose 1 or more"),
+        ("train --company.epsilon 2", "choose 0 to 1"),
+        ("train --start-from nowhere", "holds no run"),
+        ("train --partners run:nowhere@5 expert", "nowhere holds no run"),
+        ("train --partners run:@5 expert", "names no run"),
+        ("train --teacher oracle", "choose from expert"),
         ("render nowhere --out film.avi", ".gif or .png"),
         ("evaluate nowhere --levels 3", "holds no run"),
         ("train --rules.levels -1", "choose 0 or more"),

@@ -32,19 +32,37 @@ STAIRS = {
     ("scenarios.text_map", "maps"),
     ("agents.network", "agents.policy"),
     ("agents.network", "agents.tiles"),
+    ("agents.network", "agents.blocks"),
+    ("agents.network", "agents.layers"),
+    ("agents.layers", "agents.tiles"),
+    ("agents.cost", "agents.network"),
+    ("agents.cost", "agents.tiles"),
     ("agents.experts", "agents.policy"),
     ("agents.seats", "agents.policy"),
     ("agents.seats", "agents.experts"),
     ("agents.seats", "agents.network"),
-    ("learning.update", "learning.rollout"),
-    ("learning.update", "learning.advantages"),
-    ("learning.update", "learning.ppo"),
-    ("learning.update", "learning.prediction"),
-    ("learning.update", "learning.imitation"),
-    ("learning.update", "learning.settings"),
     ("learning.settings", "learning.prediction"),
+    ("learning.rollout", "learning.settings"),
+    ("learning.rollout", "learning.sharing"),
+    ("learning.refresh", "learning.rollout"),
+    ("learning.refresh", "learning.advantages"),
+    ("learning.refresh", "learning.settings"),
+    ("learning.refresh", "learning.sharing"),
+    ("learning.minibatch", "learning.refresh"),
+    ("learning.minibatch", "learning.rollout"),
+    ("learning.minibatch", "learning.ppo"),
+    ("learning.minibatch", "learning.prediction"),
+    ("learning.minibatch", "learning.imitation"),
+    ("learning.minibatch", "learning.settings"),
+    ("learning.minibatch", "learning.sharing"),
+    ("learning.update", "learning.minibatch"),
+    ("learning.update", "learning.refresh"),
+    ("learning.update", "learning.rollout"),
+    ("learning.update", "learning.settings"),
+    ("learning.update", "learning.sharing"),
 }
 """(room, room) on one floor, of which the first may import the second."""
+FEW_IMPORT = {"flax": {"agents.network", "agents.layers"}, "distrax": {"agents.policy"}}
 LEARNING_MAY_IMPORT = {"world", "env", "agents.policy", "agents.network"}
 LEARNING_KNOWS_OF_ENV = {"Env", "Timestep", "episode_ended", "discount"}
 
@@ -109,8 +127,8 @@ def test_learning_is_blind_to_the_world(name):
         assert imported != "env" or what in LEARNING_KNOWS_OF_ENV, f"{name} may not know env.{what}"
 
 
-@pytest.mark.parametrize(("library", "rooms"), [("flax", {"agents.network"}), ("distrax", {"agents.policy"})])
-def test_one_room_deals_with_each_library(library, rooms):
+@pytest.mark.parametrize(("library", "rooms"), FEW_IMPORT.items())
+def test_few_rooms_deal_with_each_library(library, rooms):
     importers = {name for name, path in NAMES.items() if any(of.split(".")[0] == library for of, _ in imports(path))}
     assert importers <= rooms
 

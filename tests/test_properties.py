@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from jaxsocial import cells, env, make_rules
+from jaxsocial import cells, env, make_dropout, make_rules
 from jaxsocial.scenario import Scenario, View
 from jaxsocial.world import State
 from tests.compiling import quick_jit
@@ -61,6 +61,8 @@ class Drawn(NamedTuple):
     reward: list[float]
     penalty: float
     decay: float
+    leave: float
+    rejoin: float
     seed: int
 
 
@@ -79,6 +81,8 @@ def played(draw, world: Scenario) -> Drawn:
         reward=draw(st.lists(st.floats(-3, 3, width=32), min_size=3, max_size=3)),
         penalty=draw(st.floats(-3, 3, width=32)),
         decay=draw(st.sampled_from((0.0, 0.5, 0.99, 1.0))),
+        leave=draw(st.sampled_from((0.0, 0.0, 0.3, 1.0))),
+        rejoin=draw(st.sampled_from((0.0, 0.3, 1.0))),
         seed=draw(st.integers(0, 1000)),
     )
 
@@ -97,6 +101,7 @@ def _with_agents(grid, late, world, random) -> State:
         heading=random.integers(0, 4, agents).astype(np.int32),
         active=~late,
         finished=np.zeros(agents, bool),
+        away=np.zeros(agents, bool),
         arrival=np.arange(agents, dtype=np.int32),
         carrying=np.where(late, cells.EMPTY, holding).astype(np.int32),
         prestige=random.random(agents).astype(np.float32),
@@ -112,7 +117,8 @@ def stepper(world: Scenario):
 
 
 def rules_of(drawn: Drawn, world: Scenario):
-    return make_rules(world, reward=drawn.reward, penalty=drawn.penalty, prestige_decay=drawn.decay)
+    dropout = make_dropout(drawn.leave, drawn.rejoin)
+    return make_rules(world, reward=drawn.reward, penalty=drawn.penalty, prestige_decay=drawn.decay, dropout=dropout)
 
 
 def check_all_steps(world: Scenario, drawn: Drawn):
@@ -123,6 +129,7 @@ def check_all_steps(world: Scenario, drawn: Drawn):
         after, timestep = jax.tree.map(np.asarray, (after, timestep))
         check_places(after, world)
         check_who_takes_part(before, after, timestep, world)
+        check_who_is_away(before, after, drawn, world)
         check_things(before, after, actions, world)
         check_pay(before, after, timestep, drawn, world)
         before = after
@@ -132,25 +139,45 @@ def check_places(state: State, world: Scenario):
     here = state.position[state.position[:, 0] >= 0]
     assert (here < (world.height, world.width)).all()
     assert (state.position[state.position[:, 0] < 0] == -1).all()
-    under = state.grid[here[:, 0], here[:, 1]]
+    there = state.position[(state.position[:, 0] >= 0) & ~state.away]
+    under = state.grid[there[:, 0], there[:, 1]]
     assert (cells.walkable(under) | (cells.kind_of(under) == cells.DOOR)).all()
     assert np.isin(state.heading, range(4)).all()
     arrivals = collections.Counter(zip(map(tuple, state.position.tolist()), state.arrival.tolist(), strict=True))
     assert all(count == 1 for (place, _), count in arrivals.items() if place != (-1, -1))
 
 
+def acted(before: State, after: State):
+    """Who was there, or entered late, even if it left in the same step."""
+    return before.active | (~before.away & (after.active | after.away))
+
+
 def check_who_takes_part(before: State, after: State, timestep, world: Scenario):
-    assert (after.active == ~after.finished)[before.active].all()
+    assert (after.active == ~after.finished & ~after.away)[before.active].all()
+    assert (timestep.present == after.active).all()
     assert (before.finished <= after.finished).all()
     assert (timestep.terminated == after.finished).all()
     assert not (world.respawn and after.finished.any())
-    resting = ~after.active & (before.active == after.active)
+    resting = ~acted(before, after)
     for field in ("position", "heading", "carrying", "last_goal", "prestige"):
         assert (getattr(before, field)[resting] == getattr(after, field)[resting]).all()
     assert (timestep.reward[resting] == 0).all()
     image = timestep.observation.image[~after.active]
     nothing_seen = (cells.SHADOW, (0, 0, 0)) if world.observation == "rgb" else ((cells.UNSEEN, 0, 0),)
     assert np.logical_or.reduce([(image == colour).all(-1) for colour in nothing_seen]).all()
+
+
+def check_who_is_away(before: State, after: State, drawn: Drawn, world: Scenario):
+    assert not (after.away & (after.active | after.finished)).any()
+    stayed, back = before.away & after.away, before.away & ~after.away
+    assert after.active[back].all()
+    assert not (before.away.any() and drawn.leave == 0)
+    assert not (back.any() and drawn.rejoin == 0)
+    assert not (stayed.any() and drawn.rejoin == 1 and world.ghost and not world.grid_changes)
+    assert not (after.active[before.active].any() and drawn.leave == 1)
+    if not world.ghost:
+        at = [tuple(position) for position in after.position[~after.away].tolist()]
+        assert all(at.count(tuple(position)) == 1 for position in after.position[back].tolist())
 
 
 def inventory(state: State):
@@ -194,13 +221,12 @@ def check_pay(before: State, after: State, timestep, drawn: Drawn, world: Scenar
     share = 1 - 0.9 * after.clock / world.max_steps if world.reward_decay else 1.0
     payable = share * np.array([0.0, *drawn.reward, -abs(drawn.penalty)])
     assert np.isclose(timestep.reward[:, None], payable, rtol=1e-5, atol=1e-6).any(-1).all()
-    taking_part = before.active | after.active
     kept = (
         before.prestige
         if world.negative_prestige
         else np.where(timestep.reward < 0, 0, before.prestige + timestep.reward)
     )
-    expected = np.where(taking_part, kept * drawn.decay, before.prestige)
+    expected = np.where(acted(before, after), kept * drawn.decay, before.prestige)
     np.testing.assert_allclose(after.prestige, expected, rtol=1e-5, atol=1e-6)
     assert ((after.last_goal >= -1) & (after.last_goal < max(world.goals, 1))).all()
 

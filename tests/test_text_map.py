@@ -208,7 +208,7 @@ def test_experts_stay_inside_a_world_without_walls():
         def one_step(carried, key):
             state, memory, first = carried
             act_key, step_key = jax.random.split(key)
-            memory, actions = expert.apply(act_key, memory, state, timestep.observation, first)
+            memory, actions = expert.apply(expert.parameters, act_key, memory, state, timestep.observation, first)
             state, after = env.step_without_restart(step_key, state, actions)
             return (state, memory, jnp.bool_(False)), after.reward[0]
 

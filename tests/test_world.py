@@ -55,5 +55,5 @@ def test_clutter_is_15_percent_of_the_inner_cells_unless_given():
 
 def test_rules_count_the_agents_that_take_part():
     rules = make_rules(goal_cycle(agents=3), present=2)
-    assert rules.present.tolist() == [True, True, False]
-    assert all(isinstance(leaf, jax.Array) for leaf in rules)
+    assert rules.present.tolist() == [1.0, 1.0, 0.0]
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(rules))

@@ -1,7 +1,7 @@
 """Scripted experts: shortest paths to goals, turns counted, that go round the other goals.
 
-They read the true state. In a goal cycle one knows the hidden order; the other has to find it by trial and
-pays for it. Elsewhere both head for the nearest goal. Neither opens doors.
+They read the true state. In a goal cycle one knows the hidden order; one has to find it by trial and pays for it;
+one knows it and goes wrong on purpose. Elsewhere all head for the nearest goal. None opens doors.
 Distances to every goal are worked out when an episode begins and kept in the expert's memory.
 """
 
@@ -106,7 +106,7 @@ def _no_distances(scenario: Scenario) -> Int[Array, "G 4 H W"]:
 def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
     """Knows the order: heads for the next goal, at first (and in worlds without a cycle) for the nearest."""
 
-    def apply(key, cost, state, observation, first):
+    def apply(parameters, key, cost, state, observation, first):
         cost = _distances_at_start(first, cost, state)
         agents = jnp.array(seats)
         wanted = jax.vmap(lambda last: _next_goal(last, scenario))(state.last_goal[agents])
@@ -114,6 +114,45 @@ def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
         return cost, actions
 
     return Policy(init=lambda: _no_distances(scenario), apply=apply)
+
+
+class Erring(NamedTuple):
+    """What an anti-expert remembers."""
+
+    cost: Int[Array, "G 4 H W"]
+    visited: Int[Array, " seats"]
+    """The goal that each of its seats stood on last; -1 before the first."""
+
+
+def anti_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
+    """Knows the order and takes the costliest: after its first goal it goes from one wrong goal to the next.
+
+    A partner not to learn from: whoever follows it pays at every goal but the first.
+    """
+    if not scenario.may_hold(cells.BONUS):
+        return knowing_expert(seats, scenario)  # there is no order to get wrong
+
+    def apply(parameters, key, memory, state, observation, first):
+        agents = jnp.array(seats)
+        visited = _visited(jnp.where(first, -1, memory.visited), state, agents)
+        memory = Erring(_distances_at_start(first, memory.cost, state), visited)
+        wanted = jax.vmap(lambda last, visited: _wrong_goals(last, visited, scenario))(state.last_goal[agents], visited)
+        actions = jax.vmap(_head_for, (None, 0, None, 0, None))(memory.cost, wanted, state, agents, scenario)
+        return memory, actions
+
+    return Policy(init=lambda: Erring(_no_distances(scenario), jnp.full(len(seats), -1)), apply=apply)
+
+
+def _visited(before: Int[Array, " seats"], state: State, agents) -> Int[Array, " seats"]:
+    here = (state.position[agents][:, None] == state.goals[None]).all(-1)
+    return jnp.where(here.any(-1), jnp.argmax(here, axis=-1), before)
+
+
+def _wrong_goals(last, visited, scenario: Scenario) -> Bool[Array, " G"]:
+    """The goals that cost, but for the one just left; that too where there is no other."""
+    follows = _next_goal(last, scenario)
+    others = ~follows & (jnp.arange(scenario.goals) != visited)
+    return jnp.where(last < 0, follows, jnp.where(others.any(), others, ~follows))
 
 
 def _next_goal(last: Int[Array, ""], scenario: Scenario) -> Bool[Array, " G"]:
@@ -146,7 +185,7 @@ def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
     if not scenario.may_hold(cells.BONUS):
         return knowing_expert(seats, scenario)  # there is no order to find
 
-    def apply(key, memory, state, observation, first):
+    def apply(parameters, key, memory, state, observation, first):
         memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
         agents = jnp.array(seats)
         memory = jax.tree.map(lambda new, old: jnp.where(first, new, old), _forgotten(memory, state, agents), memory)

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import distrax
 import jax
-from jaxtyping import Array, Bool, Float, Int, Key
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from jaxsocial.world import Observation, State
 
@@ -17,9 +18,13 @@ class Policy(NamedTuple):
 
     init: Callable[[], Memory]
     """The memory before anything was seen."""
-    apply: Callable[[Key[Array, ""], Memory, State, Observation, Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]]
-    """(key, memory, state, observation, first) -> (memory, actions). ``first`` marks an episode's first step,
-    before which memory is as new. Scripted players read the state, the others the observation."""
+    apply: Callable[
+        [PyTree, Key[Array, ""], Memory, State, Observation, Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]
+    ]
+    """(parameters, key, memory, state, observation, first) -> (memory, actions). ``first`` marks an episode's first
+    step, before which memory is as new. Scripted players read the state, the others the observation."""
+    parameters: PyTree = ()
+    """What ``apply`` is given first, such as a network's weights: arrays, so that programs take them as arguments."""
 
 
 def distribution(logits: Float[Array, "*B actions"]) -> distrax.Categorical:
@@ -30,7 +35,16 @@ def distribution(logits: Float[Array, "*B actions"]) -> distrax.Categorical:
 def random_policy(seats: int, actions: int) -> Policy:
     """Every action equally likely, at every step."""
 
-    def apply(key, memory, state, observation, first):
+    def apply(parameters, key, memory, state, observation, first):
         return memory, jax.random.randint(key, (seats,), 0, actions)
+
+    return Policy(init=lambda: (), apply=apply)
+
+
+def absent_policy(seats: int) -> Policy:
+    """Nobody: the seats stay empty, and what stands here for an action moves no one."""
+
+    def apply(parameters, key, memory, state, observation, first):
+        return memory, jnp.zeros(seats, jnp.int32)
 
     return Policy(init=lambda: (), apply=apply)

@@ -1,9 +1,14 @@
 """Frames as tiles, and tiles as neighbourhoods: what turns convolutions into products with a matrix."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 COLOURS = 3
+OFFSETS = tuple((row, column) for row in range(3) for column in range(3))
+"""The places of a 3 by 3 neighbourhood."""
 
 
 def to_tiles(frames: UInt8[Array, "*N P P 3"], tile: int) -> UInt8[Array, "*N V V pixels"]:
@@ -40,8 +45,22 @@ def contrasts(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features"]:
     return jnp.concatenate(parts, axis=-1).reshape(*tiles.shape[:-1], -1)
 
 
+@jax.custom_vjp
 def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:
     """Every 3 by 3 neighbourhood that lies inside, flattened row by row."""
-    height, width = x.shape[-3] - 2, x.shape[-2] - 2
-    shifted = [x[..., r : r + height, c : c + width, :] for r in range(3) for c in range(3)]
+    height, width = x.shape[1] - 2, x.shape[2] - 2
+    shifted = [x[:, r : r + height, c : c + width] for r, c in OFFSETS]
     return jnp.concatenate(shifted, axis=-1)
+
+
+@jax.custom_vjp
+def overlaid(neighbourhoods: Float[Array, "N h w nine_c"]) -> Float[Array, "N h+2 w+2 c"]:
+    """Neighbourhoods laid back where `patches` takes them from, and summed where they overlap: its transpose."""
+    parts = jnp.split(neighbourhoods, len(OFFSETS), axis=-1)
+    margins = [((0, 0), (r, 2 - r), (c, 2 - c), (0, 0)) for r, c in OFFSETS]
+    return functools.reduce(jnp.add, map(jnp.pad, parts, margins))
+
+
+# Each is linear and the other's transpose. Left to find that itself, jax pads each part of a neighbourhood by itself.
+patches.defvjp(lambda x: (patches(x), None), lambda _, gradient: (overlaid(gradient),))
+overlaid.defvjp(lambda x: (overlaid(x), None), lambda _, gradient: (patches(gradient),))

@@ -13,6 +13,8 @@ from jaxsocial.learning.prediction import Target
 class Sizes:
     """The static side of learning. Raises ValueError, with the cure, where sizes do not fit together."""
 
+    learners: int = 1
+    """Learners in every world, in its first seats, each with a network of its own."""
     worlds: int = 128
     """Worlds played side by side."""
     steps: int = 250
@@ -33,11 +35,16 @@ class Sizes:
 
     @property
     def iteration_steps(self) -> int:
-        """Learner steps in one iteration, all worlds together."""
+        """Steps of each learner in one iteration, all worlds together."""
         return self.worlds * self.steps
 
+    @property
+    def rounds(self) -> int:
+        """Refreshes in one iteration."""
+        return self.minibatches // self.refresh_interval
+
     def __post_init__(self):
-        for name in ("worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval"):
+        for name in ("learners", "worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: choose 1 or more")
         if self.segment_length > self.steps:

@@ -1,14 +1,12 @@
-"""Checkpoints by orbax: what a run needs to go on bit for bit, and its policy for use elsewhere."""
+"""Checkpoints by orbax: what a run needs to go on bit for bit."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
 from jaxsocial.agents.network import Network, Parameters, make_network
-from jaxsocial.agents.seats import frozen_policy
-from jaxsocial.learning.update import Learner
 from jaxsocial.run.config import Config, read_config
 
 KEPT = 2
@@ -36,20 +34,18 @@ def network_of(config: Config) -> Network:
     )
 
 
-def manager(folder: Path) -> ocp.CheckpointManager:
+def manager(folder: Path, keep_period: int | None = None) -> ocp.CheckpointManager:
     """The checkpoints of a run. Saves are finished, or not there at all, however the process ends."""
-    options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False)
+    options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, keep_period=keep_period, enable_async_checkpointing=False)
     return ocp.CheckpointManager(folder.resolve() / "checkpoints", options=options)
 
 
-def save(folder: Path, learner: Learner, iteration: int) -> None:
-    """Saves a learner as it stands after so many iterations."""
-    rest = learner._replace(parameters={})
-    items = ocp.args.Composite(
-        parameters=ocp.args.StandardSave(_flat(learner.parameters)), rest=ocp.args.StandardSave(_flat(rest))
-    )
-    with manager(folder) as checkpoints:
-        checkpoints.save(iteration, args=items)
+def save(folder: Path, members, iteration: int, config: Config) -> None:
+    """Saves the members of a run, records with a ``learner``, as they stand after so many iterations."""
+    items = {name: ocp.args.StandardSave(flat(part)) for name, part in _items(members).items()}
+    # Kept checkpoints are deleted by a manager that does not know of them: every one has to be told.
+    with manager(folder, config.keep_every * config.checkpoint_iterations or None) as checkpoints:
+        checkpoints.save(iteration, args=ocp.args.Composite(**items))
 
 
 def latest(folder: Path) -> int | None:
@@ -58,45 +54,27 @@ def latest(folder: Path) -> int | None:
         return checkpoints.latest_step()
 
 
-def restore(folder: Path, like: Learner) -> tuple[Learner, int]:
-    """The learner of the last checkpoint, and how many iterations it had done.
+def restore(folder: Path, like):
+    """The members of the last checkpoint, and how many iterations they had done.
 
     Args:
-      like: a learner of the same structure, arrays or shapes.
+      folder: the run's.
+      like: members of the same structure, arrays or shapes.
 
     Raises:
       ValueError: there is no checkpoint.
     """
-    parameters, iteration = _restore_item(folder, "parameters", like.parameters)
-    rest, _ = _restore_item(folder, "rest", like._replace(parameters={}))
-    return rest._replace(parameters=parameters), iteration
+    iteration = iteration_at(folder, config_of(folder))
+    found = {name: restore_item(folder, iteration, name, part) for name, part in _items(like).items()}
+    learner = found["rest"].learner._replace(parameters=found["parameters"], optimiser_state=found["optimiser"])
+    return found["rest"]._replace(learner=learner), iteration
 
 
-class LoadedPolicy(NamedTuple):
-    """A trained policy: its network and the parameters of one seed."""
-
-    network: Network
-    parameters: Parameters
-    config: Config
-
-
-def load_policy(folder: str | Path, seed: int | None = None) -> LoadedPolicy:
-    """The policy that a run has trained, from its last checkpoint.
-
-    Args:
-      folder: the run's folder.
-      seed: which seed of a run of several; the first if not given.
-
-    Raises:
-      ValueError: no run there, no checkpoint yet, or no such seed.
-    """
-    config = config_of(folder)
-    index = 0 if seed is None else seed - config.seed
-    if not 0 <= index < config.seeds:
-        last = config.seed + config.seeds - 1
-        raise ValueError(f"seed={seed} was not trained in {folder}: choose {config.seed} to {last}")
-    parameters, _ = restore_parameters(Path(folder), config)
-    return LoadedPolicy(network_of(config), jax.tree.map(lambda x: x[index], parameters), config)
+def _items(members) -> dict[str, Any]:
+    """What is stored apart, so that it can be read without the rest."""
+    learner = members.learner
+    rest = members._replace(learner=learner._replace(parameters={}, optimiser_state={}))
+    return {"parameters": learner.parameters, "optimiser": learner.optimiser_state, "rest": rest}
 
 
 def config_of(folder: str | Path) -> Config:
@@ -111,49 +89,52 @@ def config_of(folder: str | Path) -> Config:
     return read_config(path)
 
 
-def restore_parameters(folder: Path, config: Config) -> tuple[Parameters, int]:
-    """The parameters of all seeds (first axis) from the last checkpoint, and its iteration."""
-    one = jax.eval_shape(network_of(config).init, jax.random.key(0))
-    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.seeds, *x.shape), x.dtype), one)
-    return _restore_item(folder, "parameters", like)
+def restore_parameters(folder: Path, config: Config, steps: int | None = None) -> tuple[Parameters, int]:
+    """The parameters of all seeds and learners (the first two axes), and the iteration they are of.
 
-
-def frozen_player(folder: str):
-    """A trained run as a partner: (seats, scenario) -> policy.
+    Args:
+      folder: the run's.
+      config: the run's.
+      steps: learner steps of an earlier checkpoint that was kept; the last one if not given.
 
     Raises:
-      ValueError: the run was trained for other observations or actions.
+      ValueError: there is no such checkpoint.
     """
-    loaded = load_policy(folder)
-
-    def build(seats, scenario):
-        mine = (loaded.config.world.observation_shape, loaded.config.world.actions)
-        if mine != (scenario.observation_shape, scenario.actions):
-            raise ValueError(
-                f"partners: run:{folder} was trained for observations {mine[0]} and {mine[1]} actions, the world has "
-                f"{scenario.observation_shape} and {scenario.actions}: choose a run of an equal view"
-            )
-        return frozen_policy(loaded.network, loaded.parameters, seats)
-
-    return build
+    one = jax.eval_shape(network_of(config).init, jax.random.key(0))
+    axes = config.seeds, config.sizes.learners
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*axes, *x.shape), x.dtype), one)
+    iteration = iteration_at(folder, config, steps)
+    return restore_item(folder, iteration, "parameters", like), iteration
 
 
-def _flat(tree) -> dict[str, Any]:
+def iteration_at(folder: Path, config: Config, steps: int | None = None) -> int:
+    """The iteration of the checkpoint after so many learner steps; of the last one if none are given.
+
+    Raises:
+      ValueError: there is no such checkpoint, with those there are.
+    """
+    with manager(folder) as checkpoints:
+        there = {iteration * config.iteration_steps: iteration for iteration in sorted(checkpoints.all_steps())}
+    if not there:
+        raise ValueError(f"{folder} has no checkpoint yet: let it train for longer, or start it again")
+    if steps is not None and steps not in there:
+        raise ValueError(f"{folder} has no checkpoint @{steps}: choose from {', '.join(f'@{s}' for s in there)}")
+    return max(there.values()) if steps is None else there[steps]
+
+
+def flat(tree) -> dict[str, Any]:
     """Leaves by path. Empty parts, and the classes of the optimiser's records, need not be stored."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
-def _restore_item(folder: Path, item: str, like):
+def restore_item(folder: Path, iteration: int, item: str, like):
+    """One of the items of a checkpoint, in the structure and shapes of ``like``."""
     with manager(folder) as checkpoints:
-        iteration = checkpoints.latest_step()
-        if iteration is None:
-            raise ValueError(f"{folder} has no checkpoint yet: let it train for longer, or start it again")
-        shapes = jax.tree.map(_shape, _flat(like))
+        shapes = jax.tree.map(_shape, flat(like))
         restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))
-    flat = restored[item]
-    leaves = [flat[name] for name in _flat(like)]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves), iteration
+    leaves = [restored[item][name] for name in flat(like)]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
 
 def _shape(leaf):

@@ -1,20 +1,16 @@
-"""What a run is made of, and the presets: the only place where defaults of whole runs are chosen."""
+"""What a run is made of."""
 
 import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.registry import make_scenario
-from jaxsocial.run.curriculum import PenaltyRamp
+from jaxsocial.run.company import Company
+from jaxsocial.run.curriculum import PenaltyRamp, Stages
 from jaxsocial.run.worlds import make_world, settings
 from jaxsocial.scenario import Scenario
-from jaxsocial.world import Rules, make_rules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +41,20 @@ class Config:
     """The world's rewards and prestige."""
     penalty_ramp: PenaltyRamp = PenaltyRamp()
     """How the penalty grows over training."""
+    stages: Stages = Stages()
+    """Penalties one after another, each until the learner does well."""
     partners: tuple[str, ...] = ("expert", "expert")
-    """Who sits beside the learner, one a seat: expert, searching_expert, random, or run:FOLDER for a trained one."""
-    solo_worlds: int = 0
-    """In how many of the worlds the learner is alone."""
+    """Who sits beside the learners, one a seat: expert, searching_expert, anti_expert, random, absent, or a trained
+    one: run:FOLDER, with @STEPS for an earlier checkpoint, #SEED for another of its seeds, #SEED.LEARNER for another
+    learner of its worlds."""
+    company: Company = Company()
+    """How partners err, where they are missing, how they come and go."""
+    teacher: str = ""
+    """Whom to imitate, named like a partner: it acts in the learner's seat, and the learner learns to do as it does."""
+    start_from: str = ""
+    """The folder of a run whose networks these learners begin with, with @STEPS for an earlier checkpoint."""
+    keep_optimiser: bool = False
+    """Whether the optimiser's state comes along with ``start_from``, or begins anew."""
     network: NetworkSizes = NetworkSizes()
     """The learner's layers."""
     sizes: Sizes = Sizes()
@@ -65,6 +71,8 @@ class Config:
     """Learner steps between two lines of metrics; nothing touches the host in between."""
     checkpoint_steps: int = 2_000_000
     """Learner steps between two checkpoints."""
+    keep_every: int = 0
+    """Every so many checkpoints one is kept for good, to sit beside others as run:FOLDER@STEPS; 0 for none."""
     evaluation_episodes: int = 256
     """Episodes that the finished learner, and an untrained one, are measured over."""
     preset: str = "paper"
@@ -74,13 +82,17 @@ class Config:
         for name in ("total_steps", "seeds", "log_steps", "checkpoint_steps", "evaluation_episodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: choose 1 or more")
-        if not 0 <= self.solo_worlds <= self.sizes.worlds:
-            raise ValueError(f"solo_worlds={self.solo_worlds}: choose 0 to {self.sizes.worlds}, the worlds there are")
-        if len(self.partners) != self.world.agents - 1:
+        if self.keep_every < 0:
+            raise ValueError(f"keep_every={self.keep_every}: choose 0 or more")
+        left = self.world.agents - self.sizes.learners
+        if len(self.partners) != left:
             raise ValueError(
                 f"partners={self.partners} are {len(self.partners)}, but world.agents={self.world.agents} leaves "
-                f"{self.world.agents - 1} seats beside the learner: name one for each"
+                f"{left} seats beside the learner: name one for each"
             )
+        problem = self.company.problem(left) or self.stages.problem(self.rules.penalty)
+        if problem:
+            raise ValueError(problem)
         if self.rules.prestige_scale <= 0:
             raise ValueError(f"rules.prestige_scale={self.rules.prestige_scale}: choose a number above 0")
         for name in ("first_level", "levels"):
@@ -107,20 +119,16 @@ class Config:
         return min(max(1, self.log_steps // self.iteration_steps), needed)
 
     @property
+    def checkpoint_iterations(self) -> int:
+        """Iterations between two checkpoints: whole chunks."""
+        chunk_steps = self.chunk_iterations * self.iteration_steps
+        return max(1, round(self.checkpoint_steps / chunk_steps)) * self.chunk_iterations
+
+    @property
     def iterations(self) -> int:
         """Iterations in the whole run: whole chunks, since a last one of another length would be compiled anew."""
         chunk_steps = self.chunk_iterations * self.iteration_steps
         return -(-self.total_steps // chunk_steps) * self.chunk_iterations
-
-
-def world_rules(config: Config) -> Rules:
-    """Rules for every world of a batch, worlds as the first axis: the solo worlds come first."""
-    rules = make_rules(config.world, **dataclasses.asdict(config.rules))
-    worlds = config.sizes.worlds
-    batch: Rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (worlds, *x.shape)), rules)
-    social = jnp.arange(worlds) >= config.solo_worlds
-    others = jnp.arange(config.world.agents) > 0
-    return batch._replace(present=batch.present & (social[:, None] | ~others))
 
 
 def to_plain(record) -> Any:
@@ -144,6 +152,8 @@ def from_plain(plain: dict[str, Any]) -> Config:
         "world": make_world,
         "rules": RuleNumbers,
         "penalty_ramp": PenaltyRamp,
+        "stages": Stages,
+        "company": Company,
         "network": NetworkSizes,
         "sizes": Sizes,
         "coefficients": Coefficients,
@@ -165,84 +175,3 @@ def write_config(config: Config, path: Path) -> None:
 
 def read_config(path: Path) -> Config:
     return from_plain(json.loads(path.read_text()))
-
-
-def _small() -> Config:
-    """Minutes on two cores: a small open room, four goals, short episodes, a light network.
-
-    How these settings were found, and what each is for, is in docs/quickstart.md.
-    """
-    world = make_scenario(
-        "goal_cycle",
-        height=9,
-        width=9,
-        goals=4,
-        clutter=0,
-        agents=3,
-        view_offset=3,
-        max_steps=64,
-        actions=3,
-    )
-    return Config(
-        world=world,
-        rules=RuleNumbers(prestige_scale=1.0),
-        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=900_000, full_steps=5_600_000),
-        network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="contrasts"),
-        sizes=Sizes(
-            worlds=64,
-            steps=64,
-            minibatches=12,
-            segments=16,
-            segment_length=64,
-            refresh_interval=12,
-            prediction="none",
-        ),
-        coefficients=Coefficients(
-            learning_rate=5e-4,
-            gamma=0.99,
-            gae_lambda=0.95,
-            value_weight=0.5,
-            entropy_weight=0.02,
-            kl_stop=1.0,
-            kl_restore=1.0,
-        ),
-        total_steps=5_700_000,
-    )
-
-
-def _alone(config: Config) -> Config:
-    return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
-
-
-def _predicting(config: Config, target) -> Config:
-    return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
-
-
-def _presets() -> dict[str, tuple[Config, str]]:
-    paper = Config(world=make_scenario("goal_cycle"))
-    quickstart = _small()
-    return {
-        "quickstart": (quickstart, "a small room with two experts who know the order; minutes on two CPU cores"),
-        "quickstart-solo": (_alone(quickstart), "the same learner, as long, alone"),
-        "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
-        "paper-solo": (_alone(paper), "alone, next frame predicted"),
-        "paper-vanilla": (_predicting(paper, "none"), "two experts, nothing predicted"),
-        "paper-autoencoder": (_predicting(paper, "current"), "two experts, the current frame reconstructed"),
-    }
-
-
-def presets() -> dict[str, tuple[Config, str]]:
-    """All presets: name to (config, one line on what it is)."""
-    return {name: (dataclasses.replace(config, preset=name), about) for name, (config, about) in _presets().items()}
-
-
-def preset(name: str) -> Config:
-    """The preset of that name.
-
-    Raises:
-      ValueError: there is none, with the names there are.
-    """
-    known = presets()
-    if name not in known:
-        raise ValueError(f"preset {name!r} is unknown: choose from {', '.join(known)}")
-    return known[name][0]

@@ -1,20 +1,14 @@
 """How well everyone does: returns, goals and penalties over whole episodes, with intervals."""
 
-import dataclasses
-from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Bool, Float
 from rich.table import Table
 from scipy import stats
 
-from jaxsocial.agents.network import Parameters
-from jaxsocial.learning.rollout import Outcome, Tally
-from jaxsocial.learning.update import Parts
-from jaxsocial.run.config import Config, world_rules
-from jaxsocial.run.program import play_episodes, seed_keys
+from jaxsocial.run.config import Config
+from jaxsocial.run.episodes import Episodes
 
 CONFIDENCE = 0.95
 
@@ -41,40 +35,36 @@ class Result(NamedTuple):
     penalties: Score
 
 
-def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
-    """Keys of evaluation, apart from those of training."""
-    return jax.vmap(lambda key: jax.random.fold_in(key, 2**31 - 1))(seed_keys(config))
+def learner_names(config: Config) -> list[str]:
+    """What each learner is called in tables and pictures."""
+    learners = config.sizes.learners
+    return ["learner"] if learners == 1 else [f"learner {number}" for number in range(learners)]
 
 
-def episode_player(config: Config, parts: Parts, episodes: int, alone: bool = False) -> Callable[[Parameters], Tally]:
-    """A function, compiled once, that plays whole episodes with the parameters of each seed.
-
-    It returns sums of shape (seeds, episodes, agents), and always plays the same episodes.
-    """
-    sizes = dataclasses.replace(config.sizes, worlds=episodes)
-    rules = world_rules(dataclasses.replace(config, sizes=sizes, solo_worlds=episodes if alone else 0))
-    keys = evaluation_keys(config)
-
-    @jax.jit
-    def play(parameters, keys, rules):
-        return jax.vmap(lambda p, key: play_episodes(key, p, rules, parts))(parameters, keys)
-
-    return lambda parameters: _at_the_end(play(parameters, keys, rules))
-
-
-def _at_the_end(outcome: Outcome) -> Tally:
-    """The sums when each world's first episode ended; outcomes are (seeds, steps, episodes, agents)."""
-    end = np.asarray(outcome.ended).argmax(axis=1)[:, None, :, None]
-    return jax.tree.map(lambda x: np.take_along_axis(np.asarray(x), end, axis=1)[:, 0], outcome.tally)
-
-
-def results_of(tally: Tally, config: Config, player: str, seats: list[int]) -> list[Result]:
-    """One result a seed, from the mean over these agents in each episode."""
+def evaluate(config: Config, episodes: Episodes, alone: bool = False) -> list[Result]:
+    """Each learner, and each kind of partner beside them."""
     results = []
-    for index in range(config.seeds):
-        each = [np.asarray(values)[index][:, seats].mean(-1) for values in tally]
-        results.append(Result(player, config.seed + index, len(each[0]), *(score(values) for values in each)))
+    for seat, name in enumerate(learner_names(config)):
+        results += results_of(episodes, config, name, [seat])
+    for name in {} if alone else dict.fromkeys(config.partners):
+        seats = [seat for seat, partner in enumerate(config.partners, config.sizes.learners) if partner == name]
+        results += results_of(episodes, config, name, seats)
     return results
+
+
+def results_of(episodes: Episodes, config: Config, player: str, seats: list[int]) -> list[Result]:
+    """One result a seed, from the mean over these agents in each episode."""
+    counted = episodes.present[..., seats]
+    reward = np.where(counted, episodes.reward[..., seats], 0.0)
+    sums = [_per_episode(values) for values in (reward, reward > 0, reward < 0)]
+    return [
+        Result(player, config.seed + index, len(own), *(score(values[index]) for values in sums))
+        for index, own in enumerate(sums[0])
+    ]
+
+
+def _per_episode(values: Float[np.ndarray, "S E T A"] | Bool[np.ndarray, "S E T A"]) -> Float[np.ndarray, "S E"]:
+    return values.sum(2, dtype=float).mean(-1)
 
 
 def score(values: Float[np.ndarray, " episodes"]) -> Score:
@@ -85,15 +75,6 @@ def score(values: Float[np.ndarray, " episodes"]) -> Score:
         (values,), np.mean, confidence_level=CONFIDENCE, n_resamples=2000, method="percentile", rng=0
     ).confidence_interval
     return Score(float(values.mean()), float(interval.low), float(interval.high))
-
-
-def evaluate(config: Config, tally: Tally, alone: bool = False) -> list[Result]:
-    """The learner, and each kind of partner beside it, from the episodes of an `episode_player`."""
-    results = results_of(tally, config, "learner", [0])
-    for name in {} if alone else dict.fromkeys(config.partners):
-        seats = [seat for seat, partner in enumerate(config.partners, 1) if partner == name]
-        results += results_of(tally, config, name, seats)
-    return results
 
 
 def table(results: list[Result], title: str) -> Table:

@@ -14,11 +14,11 @@ from PIL import Image, ImageDraw
 
 from jaxsocial import paint
 from jaxsocial.agents.network import Parameters
-from jaxsocial.learning.rollout import Play, rollout, start
-from jaxsocial.learning.update import Parts
-from jaxsocial.run.config import Config, world_rules
-from jaxsocial.run.evaluate import Result
+from jaxsocial.learning.rollout import Parts, Play, rollout, start
+from jaxsocial.run.config import Config
+from jaxsocial.run.evaluate import Result, learner_names
 from jaxsocial.run.metrics import Row, learner_return
+from jaxsocial.run.numbers import evaluation_rules
 
 TILE = 32
 """Pixels on a side of a cell in pictures for people."""
@@ -45,12 +45,12 @@ class Scene(NamedTuple):
 
 
 def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> Iterator[Scene]:
-    """One episode of one world, from its first moment to its last step."""
-    rules = jax.tree.map(lambda x: x[-1:], world_rules(config))
+    """One episode of one world, from its first moment to its last step; ``parameters`` of all its learners."""
+    rules = evaluation_rules(config, 1)
 
     @jax.jit
     def one_step(key, play: Play):
-        return rollout(key, play, parameters, rules, parts.env, parts.network, parts.partners, 1)[0]
+        return rollout(key, play, parameters, parts.partners.parameters, rules, parts, 1)[0]
 
     @jax.jit
     def draw(play: Play):
@@ -58,7 +58,7 @@ def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> I
         return paint.whole_world(state, world_rules, config.world, TILE)
 
     start_key, *step_keys = jax.random.split(jax.random.key(seed), config.world.max_steps)
-    play = start(start_key, parts.env, rules, parts.network, parts.partners)
+    play = start(start_key, rules, parts)
     for step in range(config.world.max_steps):
         if step:
             play = one_step(step_keys[step - 1], play)
@@ -97,7 +97,7 @@ def _view(view: Picture, target: int) -> Image.Image:
 
 def player_names(config: Config) -> list[str]:
     """What each agent is called in pictures."""
-    return ["learner", *(name.rstrip("/").split("/")[-1] for name in config.partners)]
+    return [*learner_names(config), *(name.rstrip("/").split("/")[-1] for name in config.partners)]
 
 
 def write_episode(path: Path, config: Config, parameters: Parameters, parts: Parts, seed: int) -> None:
@@ -110,18 +110,19 @@ def write_episode(path: Path, config: Config, parameters: Parameters, parts: Par
         imageio.imwrite(path, np.stack(frames), duration=1000 / FRAMES_A_SECOND, loop=0)
 
 
-def write_learning_curve(path: Path, rows: list[Row], results: list[Result], title: str) -> None:
+def write_learning_curve(path: Path, rows: list[Row], results: list[Result], config: Config) -> None:
     """Return over learner steps, every seed on its own, with the partners and an untrained learner as lines."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for seed in dict.fromkeys(row["seed"] for row in rows):
-        points = [(row["step"] / 1e6, learner_return(row)) for row in rows if row["seed"] == seed]
-        points = [(step, value) for step, value in points if not math.isnan(value)]
-        axes.plot(*zip(*points, strict=True), label=f"learner, seed {seed}")
-    for number, name in enumerate(dict.fromkeys(r.player for r in results if r.player != "learner")):
+    names = learner_names(config)
+    for seed, learner in dict.fromkeys((row["seed"], row["learner"]) for row in rows):
+        own = [row for row in rows if (row["seed"], row["learner"]) == (seed, learner)]
+        points = [(row["step"] / 1e6, learner_return(row)) for row in own if not math.isnan(learner_return(row))]
+        axes.plot(*zip(*points, strict=True), label=f"{names[learner]}, seed {seed}")
+    for number, name in enumerate(dict.fromkeys(r.player for r in results if r.player not in names)):
         mean = float(np.mean([result.return_.mean for result in results if result.player == name]))
         axes.axhline(mean, linestyle=("--", ":", "-.")[number % 3], color="0.4", label=f"{name} ({mean:.1f})")
-    axes.set(xlabel="learner steps (millions)", ylabel="return of an episode", title=title)
+    axes.set(xlabel="learner steps (millions)", ylabel="return of an episode", title=config.preset)
     axes.legend(frameon=False, fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     draw_penalty(axes, rows)

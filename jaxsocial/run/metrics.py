@@ -1,5 +1,6 @@
-"""Metrics as JSON lines: one line a seed and log point."""
+"""Metrics as JSON lines: one line a seed, learner and log point."""
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -11,12 +12,15 @@ Row = dict[str, Any]
 
 
 def rows_of(metrics: dict[str, np.ndarray], step: int, first_seed: int) -> list[Row]:
-    """Means over a chunk's iterations, for each seed; metrics are (seeds, iterations). NaN counts as absent."""
-    seeds = next(iter(metrics.values())).shape[0]
+    """Means over a chunk's iterations, for each seed and learner; metrics are (seeds, iterations, learners).
+
+    NaN counts as absent.
+    """
+    seeds, _, learners = next(iter(metrics.values())).shape
     rows = []
-    for index in range(seeds):
-        means = {name: _mean(values[index]) for name, values in metrics.items()}
-        rows.append({"step": step, "seed": first_seed + index} | means)
+    for index, learner in itertools.product(range(seeds), range(learners)):
+        means = {name: _mean(values[index, :, learner]) for name, values in metrics.items()}
+        rows.append({"step": step, "seed": first_seed + index, "learner": learner} | means)
     return rows
 
 

@@ -16,7 +16,8 @@ import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
 from jaxsocial.registry import make_scenario
-from jaxsocial.run.config import Config, preset
+from jaxsocial.run.config import Config
+from jaxsocial.run.presets import preset
 from jaxsocial.run.worlds import changed, in_place_of, layout_fields, settings
 from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios.text_map import scenario_from_file
@@ -52,6 +53,11 @@ class EvaluateOptions:
     """Episodes a seed."""
     alone: bool = False
     """Take the partners away."""
+    probes: tuple[str, ...] = ()
+    """Measure social learning among company, alone, half, random, anti_expert, or all of these, and save it in the
+    run's folder as probes.json."""
+    partners: tuple[str, ...] | None = None
+    """Others beside the learner, as many as you like; those of the run if not given."""
     first_level: int | None = None
     """The first of the fixed levels to play, such as the first that was not trained on; as trained if not given."""
     levels: int | None = None

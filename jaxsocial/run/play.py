@@ -107,7 +107,9 @@ def make_table(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ())
 
     def turn(game, action):
         key, partner_key, step_key = jax.random.split(game.key, 3)
-        memory, others = policy.apply(partner_key, game.memory, game.state, game.observation, game.first)
+        memory, others = policy.apply(
+            policy.parameters, partner_key, game.memory, game.state, game.observation, game.first
+        )
         state, timestep = env.step_without_restart(step_key, game.state, jnp.concatenate([action[None], others]))
         returns = game.returns + timestep.reward
         over = episode_ended(timestep)

@@ -1,36 +1,60 @@
-"""A config made into functions, each compiled once: begin, a chunk of iterations, and evaluation episodes."""
+"""Configs made into functions, each compiled once: begin, a chunk of iterations, and evaluation episodes.
 
+Members of a program, each a seed of a setting, train side by side under `jax.vmap`. Several devices share them, or
+where there are fewer members than devices the worlds of each (`jax.shard_map`); one device runs the same code.
+"""
+
+import dataclasses
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Float, Key
 
 from jaxsocial.agents.network import Parameters
 from jaxsocial.agents.policy import Policy
-from jaxsocial.agents.seats import seat_partners
+from jaxsocial.agents.seats import Seated, seat_partners
 from jaxsocial.env import make_env
-from jaxsocial.learning.rollout import Outcome, rollout, start
-from jaxsocial.learning.settings import Coefficients
-from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_iteration
-from jaxsocial.run.checkpoint import frozen_player, network_of
-from jaxsocial.run.config import Config, world_rules
-from jaxsocial.run.curriculum import PenaltyRamp, rules_in_force
+from jaxsocial.learning import sharing
+from jaxsocial.learning.rollout import Parts
+from jaxsocial.learning.update import Learner, Metrics, new_learner, one_iteration
+from jaxsocial.run.checkpoint import config_of, network_of
+from jaxsocial.run.company import partner_noise
+from jaxsocial.run.config import Config
+from jaxsocial.run.curriculum import Progress, advanced, first_progress
+from jaxsocial.run.numbers import Numbers, numbers_of, training_rules, without_numbers
+from jaxsocial.run.trained import begin_with, frozen_player, source_of
 from jaxsocial.scenario import Scenario
 from jaxsocial.world import Rules
 
 FROZEN = "run:"
 """Marks a partner that is the folder of an earlier run."""
+MEMBERS, WORLDS = "members", "worlds"
+"""The axes of devices."""
+
+
+class Member(NamedTuple):
+    """One seed of one setting: all that changes in a run."""
+
+    learner: Learner
+    progress: Progress
+    healthy: Bool[Array, ""]
+    """False once a number went bad; the rest stays as it was before that iteration."""
 
 
 class Program(NamedTuple):
-    """The compiled side of a run. Seeds are the first axis of every learner."""
+    """The compiled side of a run. Members are the first axis of everything."""
 
-    begin: Callable[[], Learner]
-    chunk: Callable[[Learner, int], tuple[Learner, Metrics]]
-    """(learner, iterations) -> learner, metrics of shape (seeds, iterations)."""
+    begin: Callable[[], Member]
+    chunk: Callable[[Member, int], tuple[Member, Metrics]]
+    """(members, iterations) -> members, metrics of shape (members, iterations, learners)."""
+    place: Callable[[Member], Member]
+    """Puts members, restored from disk, on the devices that they belong to."""
     parts: Parts
 
 
@@ -45,58 +69,181 @@ def make_parts(config: Config) -> Parts:
     Raises:
       ValueError: partners that are unknown or do not fit, or layers that the view has no room for.
     """
-    partners = seated(config.partners, config.world)
-    return Parts(make_env(config.world), network_of(config), partners, config.sizes)
+    teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
+    partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
+    partners = partners._replace(
+        parameters=partners.parameters._replace(epsilon=player_noise(numbers_of(config), config))
+    )
+    return Parts(make_env(config.world), network_of(config), partners, config.sizes, imitates=bool(teachers))
 
 
-def seated(names: tuple[str, ...], scenario: Scenario) -> Policy:
-    """The partners of these names, those of earlier runs loaded.
+def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> Policy:
+    """The players of these names, those of earlier runs loaded.
 
     Raises:
-      ValueError: partners that are unknown or do not fit.
+      ValueError: players that are unknown or do not fit.
     """
     frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in names if name.startswith(FROZEN)}
-    return seat_partners(names, scenario, frozen)
+    return seat_partners(names, scenario, frozen, first_seat)
 
 
-def make_program(config: Config) -> Program:
-    """Everything a run computes; compiles at the first call of each function."""
-    parts = make_parts(config)
-    rules = world_rules(config)
-    coefficients, ramp = config.coefficients.traced(), config.penalty_ramp.traced()
+def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | None = None) -> Program:
+    """Everything a run computes; compiles at the first call of each function.
+
+    Args:
+      configs: one, or several that differ in nothing but numbers and seeds; each has as many members as seeds.
+      devices: what to compute on; all there are if not given. As many are used as can share evenly.
+
+    Raises:
+      ValueError: configs that cannot train side by side, or see `make_parts`.
+    """
+    configs = (configs,) if isinstance(configs, Config) else tuple(configs)
+    config = configs[0]
+    for other in configs[1:]:
+        _check_alike(config, other)
+    if config.start_from:
+        config_of(source_of(config.start_from).folder)  # refused before anything compiles
+    mesh = _mesh(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
+    parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
+    fixed = _Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
+    keys, numbers = jnp.concatenate([seed_keys(c) for c in configs]), _numbers_of_members(configs)
+    each, where = PartitionSpec(MEMBERS), _layout()
+    # A frozen network was read onto one device.
+    players = jax.device_put(parts.partners.parameters, NamedSharding(mesh, PartitionSpec()))
+    spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=where, check_vma=False)
 
     @jax.jit
-    def begin(keys, rules: Rules, coefficients: Coefficients) -> Learner:
-        return jax.vmap(lambda key: new_learner(key, rules, coefficients, parts))(keys)
+    def begin(keys, numbers):
+        return spread(functools.partial(_begin, fixed=fixed), in_specs=(each, each))(keys, numbers)
 
-    @functools.partial(jax.jit, static_argnums=1, donate_argnums=0)
-    def chunk(learner, iterations: int, rules: Rules, ramp: PenaltyRamp, coefficients: Coefficients):
-        return jax.vmap(lambda one: _iterations(one, iterations, rules, ramp, coefficients, parts))(learner)
+    @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
+    def chunk(members, numbers, players, iterations: int):
+        run = functools.partial(_chunk, iterations=iterations, fixed=fixed)
+        specs = (where, each, PartitionSpec())
+        return spread(run, in_specs=specs, out_specs=(where, each))(members, numbers, players)
+
+    place = functools.partial(_place, layout=where, mesh=mesh)
+
+    def first_members():
+        members = begin(keys, numbers)
+        return place(begin_with(config.start_from, members, config.keep_optimiser)) if config.start_from else members
 
     return Program(
-        begin=lambda: begin(seed_keys(config), rules, coefficients),
-        chunk=lambda learner, iterations: chunk(learner, iterations, rules, ramp, coefficients),
+        begin=first_members,
+        chunk=lambda members, iterations: chunk(members, numbers, players, iterations),
+        place=place,
         parts=parts,
     )
 
 
+class _Fixed(NamedTuple):
+    """What the compiled functions close over."""
+
+    config: Config
+    parts: Parts
+    worlds: int
+    """How many worlds of a member lie on a device."""
+
+
+def _check_alike(config: Config, other: Config) -> None:
+    mine, theirs = without_numbers(config), without_numbers(other)
+    for field in dataclasses.fields(Config):
+        name = field.name
+        if name not in ("seed", "seeds", "preset") and getattr(mine, name) != getattr(theirs, name):
+            raise ValueError(
+                f"{name}={getattr(config, name)} and {getattr(other, name)}: settings that train side by side differ "
+                "in numbers only; make a program of each"
+            )
+
+
+def _mesh(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
+    """Members, and the worlds of each, in even shares on as many devices as can be; rather members than worlds."""
+    shareable = math.gcd(config.sizes.worlds, config.sizes.segments)
+    shapes = ((m, w) for m in range(1, len(devices) + 1) for w in range(1, len(devices) // m + 1))
+    even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0]
+    shape = max(even, key=lambda shape: (math.prod(shape), shape))
+    used = np.array(devices[: math.prod(shape)], dtype=object)
+    return Mesh(used.reshape(shape), (MEMBERS, WORLDS))
+
+
+def _numbers_of_members(configs: Sequence[Config]) -> Numbers:
+    """The numbers of every member, members as the first axis."""
+    with_dropout = any(config.company.leave > 0 for config in configs)
+    each = [numbers_of(config, with_dropout) for config in configs for _ in range(config.seeds)]
+    return jax.tree.map(lambda *x: jnp.stack(x), *each)
+
+
+def _layout() -> Member:
+    """Along which axes of devices the parts of members lie."""
+    each, worlds = PartitionSpec(MEMBERS), PartitionSpec(MEMBERS, WORLDS)
+    learner = Learner(key=each, parameters=each, optimiser_state=each, play=worlds, iteration=each)  # pyright: ignore
+    return Member(learner, each, each)  # pyright: ignore
+
+
+def _place(members: Member, layout: Member, mesh: Mesh) -> Member:
+    spread = jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), layout, members)
+    return jax.device_put(members, spread)
+
+
+def _begin(keys, numbers: Numbers, fixed: _Fixed) -> Member:
+    return jax.vmap(lambda key, own: _new_member(key, own, fixed))(keys, numbers)
+
+
+def _new_member(key, numbers: Numbers, fixed: _Fixed) -> Member:
+    progress = first_progress()
+    rules = _rules_now(numbers, jnp.float32(0.0), progress, fixed)
+    learner = new_learner(key, rules, numbers.coefficients, fixed.parts)
+    return Member(learner, progress, jnp.bool_(True))
+
+
+def _chunk(members: Member, numbers: Numbers, players: Seated, iterations: int, fixed: _Fixed):
+    return jax.vmap(lambda member, own: _iterations(member, own, players, iterations, fixed))(members, numbers)
+
+
+def _rules_now(numbers: Numbers, steps, progress: Progress, fixed: _Fixed) -> Rules:
+    here = sharing.world_numbers(fixed.worlds, fixed.parts.axis)
+    return training_rules(numbers, steps, progress, fixed.config, here)
+
+
 def _iterations(
-    learner: Learner, count: int, rules: Rules, ramp: PenaltyRamp, coefficients: Coefficients, parts: Parts
-) -> tuple[Learner, dict[str, Float[Array, " iterations"]]]:
-    """Iterations of one seed, each under the penalty then in force."""
+    member: Member, numbers: Numbers, players: Seated, count: int, fixed: _Fixed
+) -> tuple[Member, dict[str, Float[Array, "iterations L"]]]:
+    """Iterations of one member, each under the rules then in force."""
+    noise = player_noise(numbers, fixed.config)
 
-    def one(learner: Learner, _):
+    def one(member: Member, _):
         # In floats: 32-bit integers end at 2.1 billion steps.
-        in_force = rules_in_force(learner.iteration * jnp.float32(parts.sizes.iteration_steps), rules, ramp)
-        learner, metrics = one_iteration(learner, in_force, coefficients, parts)
-        return learner, metrics | {"penalty": in_force.penalty.mean()}
+        steps = member.learner.iteration * jnp.float32(fixed.config.iteration_steps)
+        rules = _rules_now(numbers, steps, member.progress, fixed)
+        learner, metrics = one_iteration(
+            member.learner, players._replace(epsilon=noise), rules, numbers.coefficients, fixed.parts
+        )
+        progress = advanced(member.progress, numbers.stages, _mean_return(metrics), fixed.config.iteration_steps)
+        member = _unless_bad(member, Member(learner, progress, _all_finite(learner.parameters, metrics["loss"])))
+        facts = {"penalty": rules.penalty.mean(), "stage": member.progress.stage, "healthy": member.healthy}
+        return member, metrics | {name: jnp.broadcast_to(fact, metrics["loss"].shape) for name, fact in facts.items()}
 
-    return jax.lax.scan(one, learner, None, count)
+    return jax.lax.scan(one, member, None, count)
 
 
-def play_episodes(key: Key[Array, ""], parameters: Parameters, rules: Rules, parts: Parts) -> Outcome:
-    """One whole episode in each world of ``rules``; outcome over time, worlds and agents."""
-    start_key, play_key = jax.random.split(key)
-    play = start(start_key, parts.env, rules, parts.network, parts.partners)
-    steps = parts.env.scenario.max_steps
-    return rollout(play_key, play, parameters, rules, parts.env, parts.network, parts.partners, steps)[2]
+def player_noise(numbers: Numbers, config: Config) -> Float[Array, " seats"]:
+    """How often each seat that does not learn errs; a teacher never does."""
+    teachers = jnp.zeros(config.sizes.learners if config.teacher else 0)
+    return jnp.concatenate([teachers, partner_noise(numbers.company, len(config.partners))])
+
+
+def _mean_return(metrics: Metrics) -> Float[Array, ""]:
+    """The learners' return, in company where they were in any."""
+    social, solo = metrics["social_return"], metrics["solo_return"]
+    return jnp.where(jnp.isnan(social), solo, social).mean()
+
+
+def _all_finite(parameters: Parameters, loss: Float[Array, " L"]) -> Bool[Array, ""]:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in (*jax.tree.leaves(parameters), loss)]).all()
+
+
+def _unless_bad(before: Member, after: Member) -> Member:
+    """The new one; where numbers went bad, now or earlier, the old one, marked."""
+    healthy = before.healthy & after.healthy
+    kept: Any = jax.tree.map(lambda new, old: jnp.where(healthy, new, old), after, before)
+    return kept._replace(healthy=healthy)

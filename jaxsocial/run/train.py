@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from jaxsocial.agents.network import Parameters
-from jaxsocial.learning.update import Learner, Parts
 from jaxsocial.run import checkpoint, evaluate, media, metrics
 from jaxsocial.run.config import Config, write_config
-from jaxsocial.run.program import Program, make_program
+from jaxsocial.run.episodes import episode_player, without_teacher
+from jaxsocial.run.program import Member, Program, make_parts, make_program
 
 METRICS, EVALUATION, CURVE, EPISODE = "metrics.jsonl", "evaluation.json", "learning_curve.png", "episode.gif"
 LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "numpy")
@@ -59,7 +59,7 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
     if folder.exists():
         raise ValueError(f"{folder} exists: choose another --out, or go on with it by --resume {folder}")
     program = make_program(config)
-    learner = program.begin()
+    members = program.begin()
     folder.mkdir(parents=True)
     try:
         write_config(config, folder / "config.json")
@@ -67,7 +67,7 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
     except BaseException:
         shutil.rmtree(folder)
         raise
-    return _go_on(config, folder, program, learner, 0, console)
+    return _go_on(config, folder, program, members, 0, console)
 
 
 def resume(folder: Path, console: Console, total_steps: int | None = None) -> Finished:
@@ -82,55 +82,68 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Fi
         config = dataclasses.replace(config, total_steps=total_steps)
         write_config(config, folder / "config.json")
     program = make_program(config)
-    learner, iteration = program.begin(), 0
+    members, iteration = program.begin(), 0
     if checkpoint.latest(folder) is not None:
-        learner, iteration = checkpoint.restore(folder, learner)
+        members, iteration = checkpoint.restore(folder, members)
     metrics.cut(folder / METRICS, iteration * config.iteration_steps)
-    return _go_on(config, folder, program, learner, iteration, console)
+    return _go_on(config, folder, program, program.place(members), iteration, console)
 
 
-def _go_on(config, folder, program: Program, learner: Learner, iteration: int, console: Console) -> Finished:
+def _go_on(config, folder, program: Program, members: Member, iteration: int, console: Console) -> Finished:
     began = time.monotonic()
-    untrained = program.begin().parameters
+    untrained = program.begin().learner.parameters
     with _display(console) as bar, _stop_requests() as stop_requested:
         task = _add_task(bar, config, iteration)
-        learner = _train_loop(config, folder, program, learner, iteration, bar, task, stop_requested)
-    results = _measure(config, folder, program.parts, learner.parameters, untrained)
+        members = _train_loop(config, folder, program, members, iteration, bar, task, stop_requested)
+    results = _measure(config, folder, members.learner.parameters, untrained)
     seconds = time.monotonic() - began
     _show(config, folder, results, seconds, console)
     return Finished(folder, results, seconds)
 
 
-def _train_loop(config, folder, program, learner, iteration, bar: Progress, task: TaskID, stop_requested) -> Learner:
-    saved = iteration
+def _train_loop(config, folder, program, members, iteration, bar: Progress, task: TaskID, stop_requested) -> Member:
+    healthy = np.asarray(members.healthy)
     while iteration < config.iterations:
         size = min(config.chunk_iterations, config.iterations - iteration)
         began = time.monotonic()
-        learner, measured = program.chunk(learner, size)
+        members, measured = program.chunk(members, size)
         host = {name: np.asarray(values) for name, values in measured.items()}
         speed = size * config.iteration_steps * config.seeds / (time.monotonic() - began)
         iteration += size
         rows = metrics.rows_of(host, iteration * config.iteration_steps, config.seed)
         metrics.append(folder / METRICS, rows)
         _advance(bar, task, config, iteration, speed, rows)
-        due = (iteration - saved) * config.iteration_steps >= config.checkpoint_steps
+        healthy = _report_bad(bar.console, config, healthy, np.asarray(members.healthy), iteration)
+        due = iteration % config.checkpoint_iterations == 0
         if due or stop_requested() or iteration == config.iterations:
-            checkpoint.save(folder, learner, iteration)
-            saved = iteration
+            checkpoint.save(folder, members, iteration, config)
         if stop_requested() and iteration < config.iterations:
             raise InterruptedTraining(f"stopped and saved; go on with: jaxsocial train --resume {folder}")
-    return learner
+    return members
 
 
-def _measure(config: Config, folder: Path, parts: Parts, parameters: Parameters, untrained) -> list[evaluate.Result]:
+def _report_bad(console: Console, config: Config, before, healthy, iteration: int):
+    """Says which seeds have just been stopped because a number went bad; returns those that go on."""
+    for index in np.flatnonzero(before & ~healthy):
+        console.print(
+            f"seed {config.seed + index} stopped before step {iteration * config.iteration_steps:,}: its loss or a "
+            "weight is no longer a finite number; it keeps what it had learned, the others go on. A lower "
+            "coefficients.learning_rate may help",
+            highlight=False,
+        )
+    return healthy
+
+
+def _measure(config: Config, folder: Path, parameters: Parameters, untrained) -> list[evaluate.Result]:
     """Evaluation, pictures, and last of all the file whose presence says that the run is whole."""
-    play = evaluate.episode_player(config, parts, config.evaluation_episodes)
+    play = episode_player(config, config.evaluation_episodes)
     results = evaluate.evaluate(config, play(parameters))
     results += evaluate.results_of(play(untrained), config, "untrained learner", [0])
+    config = without_teacher(config)
     rows = metrics.read(folder / METRICS)
-    media.write_learning_curve(folder / CURVE, rows, results, config.preset)
+    media.write_learning_curve(folder / CURVE, rows, results, config)
     first_seed = jax.tree.map(lambda x: x[0], parameters)
-    media.write_episode(folder / EPISODE, config, first_seed, parts, config.seed)
+    media.write_episode(folder / EPISODE, config, first_seed, make_parts(config), config.seed)
     (folder / EVALUATION).write_text(json.dumps(evaluate.plain(results), indent=2) + "\n")
     return results
 

@@ -9,7 +9,7 @@ import pytest
 
 import jaxsocial
 from jaxsocial import cells
-from jaxsocial.agents.experts import DETOUR, UNREACHABLE, distances, knowing_expert, searching_expert
+from jaxsocial.agents.experts import DETOUR, UNREACHABLE, anti_expert, distances, knowing_expert, searching_expert
 from jaxsocial.world import make_rules
 from tests.agents.worlds import play_drawn, play_many
 from tests.compiling import quick_jit
@@ -140,6 +140,30 @@ WAY_ROUND = """
 """
 
 
+def test_an_anti_expert_is_paid_once_and_then_pays_from_goal_to_goal():
+    picture = "####### #.....# #0...1# #.....# #..2..# #######"
+    position, _, reward = play_drawn(anti_expert, picture, [(2, 2, LEFT)], 40)
+    entered = [tuple(place) for place, r in zip(position[:, 0], reward[:, 0], strict=True) if r]
+    assert reward[reward != 0].tolist() == [1.0] + [-1.5] * (len(entered) - 1)
+    # After goal 0 the next in order is 1: it goes to 2, back to 0, and so on, and never stands about.
+    assert entered[:5] == [(2, 1), (4, 3), (2, 1), (4, 3), (2, 1)]
+
+
+def test_with_two_goals_an_anti_expert_comes_back_to_the_one_it_took():
+    picture = "####### #.....# #0...1# #.....# #######"
+    position, _, reward = play_drawn(anti_expert, picture, [(2, 2, LEFT)], 30)
+    entered = [tuple(place) for place, r in zip(position[:, 0], reward[:, 0], strict=True) if r]
+    assert set(entered) == {(2, 1)}
+    assert len(entered) > 3
+
+
+def test_in_the_papers_world_an_anti_expert_loses_much():
+    env = jaxsocial.make("goal_cycle", agents=1)
+    _, reward = play_many(env, anti_expert, 64)
+    returns = reward.sum((1, 2))
+    assert returns.mean() < -10
+
+
 def test_turns_are_counted():
     picture = """
     #######
@@ -231,7 +255,7 @@ def test_every_episode_begins_afresh(expert):
 
     def one_step(carried, key):
         state, memory, first, observation = carried
-        memory, actions = policy.apply(key, memory, state, observation, first)
+        memory, actions = policy.apply(policy.parameters, key, memory, state, observation, first)
         state, timestep = env.step(jax.random.fold_in(key, 1), state, actions)
         return (state, memory, timestep.truncated[0], timestep.observation), timestep.reward[0]
 

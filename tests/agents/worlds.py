@@ -28,6 +28,7 @@ def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
         heading=seats[:, 2],
         active=jnp.ones(len(agents), bool),
         finished=jnp.zeros(len(agents), bool),
+        away=jnp.zeros(len(agents), bool),
         arrival=jnp.arange(len(agents)),
         carrying=jnp.zeros(len(agents), jnp.int32),
         prestige=jnp.zeros(len(agents)),
@@ -46,7 +47,7 @@ def episode(env, policy, state, steps, rules=None):
     def one_step(carried, key):
         state, memory, first = carried
         act_key, step_key = jax.random.split(key)
-        memory, actions = policy.apply(act_key, memory, state, observation, first)
+        memory, actions = policy.apply(policy.parameters, act_key, memory, state, observation, first)
         after, timestep = env.step_without_restart(step_key, state, actions, rules)
         return (after, memory, jnp.bool_(False)), (after.position, actions, timestep.reward)
 

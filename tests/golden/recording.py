@@ -110,7 +110,7 @@ def rules_of(recording: Recording) -> Rules:
         penalty=jnp.float32(bonus["penalty"] if bonus else 0.0),
         prestige_decay=jnp.array([a["prestige_beta"] for a in recording.agents] * repeat, jnp.float32),
         prestige_scale=jnp.array([a["prestige_scale"] for a in recording.agents] * repeat, jnp.float32),
-        present=jnp.ones(agents, bool),
+        present=jnp.ones(agents),
         first_level=jnp.int32(0),
         levels=jnp.int32(0),
     )
@@ -154,6 +154,7 @@ def states_of(recording: Recording) -> State:
         grid=_grid(recording),
         goals=np.zeros((count, scenario_of(recording).goals, 2), np.int32),
         spawn=np.zeros((count, seats, 4), np.int32),
+        away=np.zeros((count, seats), bool),
         clock=np.arange(count, dtype=np.int32),
         **by_agent,
     )

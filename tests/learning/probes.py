@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsocial.agents.policy import Policy
+from jaxsocial.agents.policy import Policy, absent_policy
 from jaxsocial.env import Env
 from jaxsocial.scenario import Scenario
 from jaxsocial.world import Observation, Rules, Timestep
@@ -61,13 +61,13 @@ def probe_rules(probe: Probe, worlds: int) -> Rules:
     """The rules of so many equal probe worlds."""
     numbers = jax.tree.map(lambda x: jnp.full(worlds, x), probe)
     nothing = jnp.zeros(worlds)
-    present = jnp.ones((worlds, 1), bool)
+    present = jnp.ones((worlds, 1))
     return Rules(numbers, nothing, nothing, nothing, present, nothing, nothing)  # pyright: ignore
 
 
 def nobody() -> Policy:
     """Partners where there are none."""
-    return Policy(init=lambda: (), apply=lambda key, memory, state, observation, first: (memory, jnp.zeros(0, int)))
+    return absent_policy(0)
 
 
 def _no_layout(key, scenario):
@@ -82,7 +82,7 @@ def _reset(key, rules):
 def _reset_to(state, rules):
     frame = _frame(state, rules.reward)
     nobody = jnp.zeros(1, bool)
-    return state, Timestep(frame, jnp.zeros(1), nobody, nobody, frame)
+    return state, Timestep(frame, jnp.zeros(1), nobody, nobody, frame, ~nobody)
 
 
 def _step(key, state, actions, rules):
@@ -96,7 +96,7 @@ def _step(key, state, actions, rules):
     )
     reward = probe.for_living + jnp.where(ends, _last_reward(probe, after), 0.0)
     terminated, truncated = ends & probe.natural, ends & ~probe.natural
-    return restarted, Timestep(observation, reward[None], terminated[None], truncated[None], final)
+    return restarted, Timestep(observation, reward[None], terminated[None], truncated[None], final, jnp.ones(1, bool))
 
 
 def _last_reward(probe: Probe, state: ProbeState):

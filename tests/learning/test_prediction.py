@@ -9,12 +9,12 @@ import pytest
 import jaxsocial
 from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.learning.prediction import prediction_loss
-from jaxsocial.learning.rollout import rollout
+from jaxsocial.learning.rollout import Parts, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.learning.update import Parts, new_learner, one_iteration
+from jaxsocial.learning.update import new_learner, one_iteration
 from jaxsocial.scenarios import goal_cycle
 from tests.learning.probes import nobody
-from tests.learning.training import tiny_network
+from tests.learning.training import the_only, tiny_network
 
 SIZES = Sizes(worlds=32, steps=32, minibatches=8, segments=32, segment_length=16, refresh_interval=8)
 SMALL = NetworkSizes(channels=(16, 32), dense=64, memory=64, heads=(16,))
@@ -43,16 +43,17 @@ def test_on_one_layout_the_next_frame_is_known_from_what_was_seen():
     @jax.jit
     def train(key):
         def one(learner, _):
-            return one_iteration(learner, rules, NUMBERS.traced(), parts)
+            return one_iteration(learner, (), rules, NUMBERS.traced(), parts)
 
         return jax.lax.scan(one, new_learner(key, rules, NUMBERS.traced(), parts), length=200)
 
     @jax.jit
     def errors(key, learner):
         """Of the prediction, and of taking the next frame to be the current one."""
-        _, seen, _ = rollout(key, learner.play, learner.parameters, rules, *parts[:3], 64)
-        outputs = parts.network.unroll(learner.parameters, learner.play.memory, seen.observation, seen.first)
-        predicted = parts.network.predict(learner.parameters, outputs.hidden, seen.action)
+        _, seen, _ = rollout(key, learner.play, learner.parameters, (), rules, parts, 64)
+        parameters, memory, seen = the_only(learner.parameters, learner.play.memory, seen)
+        outputs = parts.network.unroll(parameters, memory, seen.observation, seen.first)
+        predicted = parts.network.predict(parameters, outputs.hidden, seen.action)
         current = seen.observation.astype(jnp.float32) / 255.0
         return [prediction_loss(frame, seen.observation_next).mean() for frame in (predicted, current)]
 

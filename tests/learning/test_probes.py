@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.learning.rollout import rollout
-from tests.learning.probes import Probe, make_probe, nobody, probe_rules
+from tests.learning.probes import Probe, make_probe, probe_rules
 from tests.learning.training import QUICK, SIZES, make_trainer
 
 GAMMA = QUICK.gamma
@@ -70,8 +70,9 @@ def test_memory_is_used_where_it_is_needed(trainer):
 
     @jax.jit
     def play(key, learner):
-        network, rules = parts.network._replace(unroll=forgetful), probe_rules(REMEMBER, SIZES.worlds)
-        return rollout(key, learner.play, learner.parameters, rules, parts.env, network, nobody(), 80)[1]
+        without = parts._replace(network=parts.network._replace(unroll=forgetful))
+        rules = probe_rules(REMEMBER, SIZES.worlds)
+        return rollout(key, learner.play, learner.parameters, (), rules, without, 80)[1]
 
     trajectory = play(jax.random.key(1), trained.learner)
     assert abs(trajectory.reward_next.sum() / trajectory.ended_next.sum()) < 0.2

@@ -9,13 +9,13 @@ import optax
 import pytest
 
 from jaxsocial.agents.network import LSTM
-from jaxsocial.learning import update
-from jaxsocial.learning.rollout import rollout, start
+from jaxsocial.learning.minibatch import _loss, draw_places, optimiser, segments_at
+from jaxsocial.learning.refresh import _values_that_follow, refresh
+from jaxsocial.learning.rollout import Parts, rollout, start
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.learning.update import Parts
 from tests.compiling import quick_jit
 from tests.learning.probes import Probe, make_probe, nobody, probe_rules
-from tests.learning.training import tiny_network
+from tests.learning.training import the_only, tiny_network
 
 WORLDS, STEPS, EARLIER = 6, 14, 3
 SIZES = Sizes(worlds=WORLDS, steps=STEPS, minibatches=1, segments=300, segment_length=5, refresh_interval=1)
@@ -42,10 +42,10 @@ def window(parts):
         parameters = parts.network.init(network_key)
         # Values from the paper's initialisation are small; these differ plainly from one frame to the next.
         parameters["value"]["last"]["kernel"] *= 20.0
-        first = start(start_key, parts.env, rules, parts.network, parts.partners)
-        early, _, _ = rollout(early_key, first, parameters, rules, *parts[:3], EARLIER)
-        _, trajectory, _ = rollout(key, early, parameters, rules, *parts[:3], STEPS)
-        return parameters, early.memory, trajectory
+        learners = jax.tree.map(lambda x: x[None], parameters)
+        early, _, _ = rollout(early_key, start(start_key, rules, parts), learners, (), rules, parts, EARLIER)
+        _, trajectory, _ = rollout(key, early, learners, (), rules, parts, STEPS)
+        return the_only(learners, early.memory, trajectory)
 
     return play(jax.random.key(0))
 
@@ -68,7 +68,7 @@ def stepwise(parts, window):
 
 @pytest.fixture(scope="module")
 def fresh(parts, window):
-    return quick_jit(lambda *window: update.refresh(*window, NUMBERS, parts))(*window)
+    return quick_jit(lambda *window: refresh(*window, NUMBERS, parts))(*window)
 
 
 def test_the_window_has_what_makes_it_hard(window):
@@ -93,7 +93,7 @@ def test_values_that_follow_are_of_the_same_episode(parts, window, stepwise):
     @quick_jit
     def values(parameters, memory, trajectory):
         outputs = parts.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
-        return update._values_that_follow(parameters, outputs, trajectory, parts)
+        return _values_that_follow(parameters, outputs, trajectory, parts)
 
     found, expected = np.asarray(values(parameters, memory, trajectory)), stepwise[2]
     # What follows a natural end is worth nothing, and is multiplied by 0.
@@ -118,12 +118,16 @@ def test_a_refresh_replays_step_by_step(fresh, window, stepwise):
     np.testing.assert_allclose(fresh.advantage, (advantage - advantage.mean()) / advantage.std(), atol=1e-3)
 
 
-def test_segments_are_consecutive_and_take_their_memory_from_the_replay(window, fresh):
+def some_places(seed):
+    return jax.tree.map(lambda x: x[0, 0], draw_places(jax.random.key(seed), SIZES))
+
+
+def test_segments_are_consecutive_and_take_their_memory_from_the_replay(parts, window, fresh):
     trajectory = window[2]
     place = jnp.arange(STEPS)[:, None] * WORLDS + jnp.arange(WORLDS)
     marked = trajectory._replace(action=place)
     numbered = fresh._replace(advantage=place * 1.0, value_target=place + 0.5)
-    segment, memory, (advantage, target) = update.draw_segments(jax.random.key(3), marked, numbered, SIZES)
+    segment, memory, (advantage, target) = segments_at(some_places(3), marked, numbered, parts)
     begin, world = np.divmod(segment.action[0], WORLDS)
     np.testing.assert_array_equal(segment.action, (begin + np.arange(5)[:, None]) * WORLDS + world)
     np.testing.assert_array_equal(advantage, segment.action)
@@ -137,14 +141,14 @@ def test_segments_are_consecutive_and_take_their_memory_from_the_replay(window, 
 
 def test_a_segment_replays_to_the_policy_that_acted(parts, window, fresh):
     """Segments that begin within the window, before and at ends: |ratio - 1| < 1e-5."""
-    segment, memory, targets = update.draw_segments(jax.random.key(4), window[2], fresh, SIZES)
+    segment, memory, targets = segments_at(some_places(4), window[2], fresh, parts)
     assert segment.first[0].any()
     assert segment.first[1:].any()
     lossless = Parts(*parts[:3], Sizes(segment_length=5, prediction="none"))
-    _, metrics = quick_jit(lambda *a: update._loss(*a, NUMBERS, lossless))(window[0], segment, memory, targets)
+    _, metrics = quick_jit(lambda *a: _loss(*a, NUMBERS, lossless))(window[0], segment, memory, targets)
     assert metrics["ratio_error"] < 1e-5
     empty = jax.tree.map(jnp.zeros_like, memory)
-    _, metrics = quick_jit(lambda *a: update._loss(*a, NUMBERS, lossless))(window[0], segment, empty, targets)
+    _, metrics = quick_jit(lambda *a: _loss(*a, NUMBERS, lossless))(window[0], segment, empty, targets)
     assert metrics["ratio_error"] > 1e-4
 
 
@@ -152,7 +156,7 @@ def test_a_segment_replays_to_the_policy_that_acted(parts, window, fresh):
 def test_only_the_lstm_is_clipped_and_by_its_own_norm(window, size, clipped_to):
     parameters = window[0]
     gradient = jax.tree.map(lambda x: jnp.full_like(x, size), parameters)
-    adam = update.optimiser(NUMBERS)
+    adam = optimiser(NUMBERS)
     _, state = adam.update(gradient, adam.init(parameters), parameters)
     # After one step Adam's first moment is a tenth of the gradient it was given.
     given = jax.tree.map(lambda m: 10.0 * m, optax.tree.get(state, "mu"))
@@ -164,8 +168,33 @@ def test_only_the_lstm_is_clipped_and_by_its_own_norm(window, size, clipped_to):
 
 def test_advantages_are_normalised_over_the_batch_unless_told_otherwise(parts, window, fresh):
     as_they_are = parts._replace(sizes=dataclasses.replace(SIZES, normalise_advantages=False))
-    raw = quick_jit(lambda *window: update.refresh(*window, NUMBERS, as_they_are))(*window)
+    raw = quick_jit(lambda *window: refresh(*window, NUMBERS, as_they_are))(*window)
     np.testing.assert_allclose(raw.value_target, fresh.value_target, atol=1e-6)
     assert abs(float(raw.advantage.mean())) > 0.05 or abs(float(raw.advantage.std()) - 1) > 0.05
     normalised = (raw.advantage - raw.advantage.mean()) / raw.advantage.std()
     np.testing.assert_allclose(fresh.advantage, normalised, atol=1e-4)
+
+
+def test_rows_without_the_learner_teach_nothing(parts, window, fresh):
+    parameters, memory, trajectory = window
+    here = np.random.default_rng(0).random((STEPS, WORLDS)) < 0.7
+    resting = trajectory._replace(present=jnp.asarray(here))
+    replayed = quick_jit(lambda *window: refresh(*window, NUMBERS, parts))(parameters, memory, resting)
+    raw = np.asarray(fresh.value_target)  # less the values, advantages before they are normalised
+    kept = np.asarray(replayed.advantage)[here]
+    np.testing.assert_allclose([kept.mean(), kept.std()], [0, 1], atol=1e-4)
+    np.testing.assert_allclose(replayed.value_target, raw, atol=1e-5)
+
+    places = some_places(6)
+    loss = quick_jit(
+        lambda *given: _loss(*given, NUMBERS, Parts(*parts[:3], Sizes(segment_length=5, prediction="none")))
+    )
+    segment, before, (advantage, target) = segments_at(places, resting, replayed, parts)
+    absurd = jnp.where(segment.present, target, 1e6)
+    one, metrics = loss(parameters, segment, before, (advantage, target))
+    other, _ = loss(parameters, segment, before, (advantage, absurd))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+    seen = np.asarray(segment.present)
+    outputs = parts.network.unroll(parameters, before, segment.observation, segment.first)
+    errors = np.square(np.asarray(outputs.value) - np.asarray(target))
+    np.testing.assert_allclose(metrics["value_loss"], errors[seen].mean(), rtol=1e-4)

@@ -1,5 +1,7 @@
 """One iteration of training, in a small Goal Cycle with and without company, the clock ending episodes midway."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,9 @@ import jaxsocial
 from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.agents.seats import seat_partners
 from jaxsocial.learning import update
-from jaxsocial.learning.rollout import rollout
+from jaxsocial.learning.rollout import Parts, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.learning.update import Parts, new_learner, one_iteration
+from jaxsocial.learning.update import new_learner, one_iteration
 from jaxsocial.world import make_rules
 from tests.compiling import quick_jit
 from tests.learning.training import tiny_network
@@ -55,7 +57,7 @@ class Iterating:
 
         def one(learner, rules, coefficients):
             self.traces += 1
-            return one_iteration(learner, rules, coefficients, parts)
+            return one_iteration(learner, parts.partners.parameters, rules, coefficients, parts)
 
         self.one = quick_jit(one)
 
@@ -80,7 +82,7 @@ def same(one, other):
 
 
 def steps_of_adam(learner):
-    return int(optax.tree.get(learner.optimiser_state, "count"))
+    return int(optax.tree.get(learner.optimiser_state, "count")[0])
 
 
 def test_ratio_is_one_before_the_weights_move(second, iterate):
@@ -146,9 +148,10 @@ def test_a_batch_holds_exact_numbers_of_worlds_alone_and_in_company(second, iter
 
 
 def test_means_tell_alone_from_company(parts, second):
-    play = quick_jit(lambda key, learner, rules: rollout(key, learner.play, learner.parameters, rules, *parts[:3], 16))
+    numbers = parts.partners.parameters
+    play = quick_jit(lambda key, one, rules: rollout(key, one.play, one.parameters, numbers, rules, parts, 16))
     _, trajectory, outcome = play(jax.random.key(5), second, rules_of())
-    means = update.episode_means(outcome, rules_of())
+    means = {name: mean[0] for name, mean in update.episode_means(outcome, parts).items()}
     tally, ended = jax.tree.map(np.asarray, outcome)
     assert (tally.return_[:, :SOLO, 1:] == 0).all()
     assert np.abs(tally.return_[:, SOLO:, 1]).sum() > 0
@@ -159,7 +162,7 @@ def test_means_tell_alone_from_company(parts, second):
     # An episode that lies in the window as a whole: its sums are those of its rewards.
     rows = np.flatnonzero(ended[:, 0])
     assert list(rows) == [3, 13]
-    whole = np.asarray(trajectory.reward_next)[rows[0] + 1 : rows[1] + 1]
+    whole = np.asarray(trajectory.reward_next)[:, 0][rows[0] + 1 : rows[1] + 1]
     np.testing.assert_allclose(tally.return_[rows[1], :, 0], whole.sum(0), rtol=1e-5)
     np.testing.assert_array_equal(tally.goals[rows[1], :, 0], (whole > 0).sum(0))
     np.testing.assert_array_equal(tally.penalties[rows[1], :, 0], (whole < 0).sum(0))
@@ -171,7 +174,8 @@ def test_seeds_side_by_side_are_the_same_as_alone(parts, start, iterate):
     each = Coefficients(*[jnp.full(2, number) for number in NORMAL])._replace(learning_rate=rates)
 
     def seed(key, coefficients):
-        return one_iteration(new_learner(key, rules_of(), coefficients, parts), rules_of(), coefficients, parts)
+        learner = new_learner(key, rules_of(), coefficients, parts)
+        return one_iteration(learner, parts.partners.parameters, rules_of(), coefficients, parts)
 
     # jax's checker takes the transposition of keys in a vmapped scan for their use (jax 0.10).
     with jax.debug_key_reuse(False):
@@ -184,3 +188,52 @@ def test_seeds_side_by_side_are_the_same_as_alone(parts, start, iterate):
         chex.assert_trees_all_close(mine.parameters, alone.parameters, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(metrics["loss"][number], own_metrics["loss"], rtol=1e-4)
     assert abs(metrics["loss"][0] - metrics["loss"][1]) > 1e-3
+
+
+@pytest.fixture(scope="module")
+def of_two(parts):
+    """Two learners beside a random player, after an iteration, and its metrics."""
+    sizes = dataclasses.replace(SIZES, learners=2)
+    partners = seat_partners(("random",), ENV.scenario, first_seat=2)
+    both = parts._replace(partners=partners, sizes=sizes)
+    rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (8, *x.shape)), make_rules(ENV.scenario))
+
+    @quick_jit
+    def one(key):
+        learner = new_learner(key, rules, NORMAL.traced(), both)
+        return learner, one_iteration(learner, partners.parameters, rules, NORMAL.traced(), both)
+
+    with jax.debug_key_reuse(False):
+        return both, *one(jax.random.key(3))
+
+
+def test_learners_of_a_world_have_networks_and_metrics_of_their_own(of_two):
+    _, before, (after, metrics) = of_two
+    for learner in (before, after):
+        kernel = np.asarray(learner.parameters["policy"]["last"]["kernel"])
+        assert kernel.shape[0] == 2
+        assert (kernel[0] != kernel[1]).all()
+    assert all(values.shape == (2,) for values in metrics.values())
+    assert metrics["loss"][0] != metrics["loss"][1]
+    assert metrics["episodes"].tolist() == [8, 8]
+    assert np.isnan(metrics["solo_return"]).all()  # each is the other's company
+
+
+def test_a_learner_learns_from_its_own_trajectory_alone(of_two):
+    parts, before, (after, _) = of_two
+    _, play_key, segment_key = jax.random.split(jax.random.clone(before.key), 3)
+    rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (8, *x.shape)), make_rules(ENV.scenario))
+    numbers = parts.partners.parameters
+
+    @quick_jit
+    def alone(play_key, segment_key):
+        played = rollout(play_key, before.play, before.parameters, numbers, rules, parts, SIZES.steps)[1]
+        memory, trajectory = jax.tree.map(lambda x: x[:, 1], (before.play.memory, played))
+        own = jax.tree.map(lambda x: x[1], (before.parameters, before.optimiser_state))
+        key = jax.random.split(segment_key, 2)[1]
+        return update.fit(key, *own, memory, trajectory, NORMAL.traced(), parts)[0].parameters
+
+    with jax.debug_key_reuse(False):
+        found = alone(play_key, segment_key)
+    mine = jax.tree.map(lambda x: x[1], after.parameters)
+    chex.assert_trees_all_close(found, mine, rtol=1e-3, atol=1e-4)

@@ -6,9 +6,9 @@ import jax
 
 from jaxsocial.agents.network import Network, NetworkSizes, make_network
 from jaxsocial.env import Env
-from jaxsocial.learning.rollout import Trajectory, rollout
+from jaxsocial.learning.rollout import Parts, Trajectory, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.learning.update import Learner, Metrics, Parts, new_learner, one_iteration
+from jaxsocial.learning.update import Learner, Metrics, new_learner, one_iteration
 from jaxsocial.world import Rules
 from tests.learning.probes import Probe, nobody, probe_rules
 
@@ -43,22 +43,28 @@ def tiny_network(env: Env, sizes: NetworkSizes = TINY, prediction: bool = False)
     return make_network(sizes, scenario.observation_shape, scenario.tile_pixels, scenario.actions, prediction)
 
 
-def make_trainer(env: Env, sizes: Sizes, iterations: int):
+def the_only(parameters, memory, trajectory):
+    """What belongs to a single learner, without the axis of learners."""
+    trajectory = jax.tree.map(lambda x: x[:, 0], trajectory)
+    return jax.tree.map(lambda x: x[0], parameters), jax.tree.map(lambda x: x[:, 0], memory), trajectory
+
+
+def make_trainer(env: Env, sizes: Sizes, iterations: int, network: NetworkSizes = TINY):
     """(seed, probe) -> `Trained`, compiled once however many probes it is given."""
-    network = tiny_network(env, prediction=sizes.prediction != "none")
-    parts = Parts(env, network, nobody(), sizes)
+    made = tiny_network(env, network, prediction=sizes.prediction != "none")
+    parts = Parts(env, made, nobody(), sizes)
 
     @jax.jit
     def train(key, rules: Rules, coefficients: Coefficients) -> Trained:
         def one(learner, _):
-            return one_iteration(learner, rules, coefficients, parts)
+            return one_iteration(learner, (), rules, coefficients, parts)
 
         learner_key, play_key = jax.random.split(key)
         learner, metrics = jax.lax.scan(one, new_learner(learner_key, rules, coefficients, parts), length=iterations)
-        played = rollout(play_key, learner.play, learner.parameters, rules, env, network, nobody(), sizes.steps)
-        trajectory = played[1]
-        outputs = network.unroll(learner.parameters, learner.play.memory, trajectory.observation, trajectory.first)
-        return Trained(learner, metrics, trajectory, outputs.value)
+        played = rollout(play_key, learner.play, learner.parameters, (), rules, parts, sizes.steps)
+        parameters, memory, trajectory = the_only(learner.parameters, learner.play.memory, played[1])
+        outputs = made.unroll(parameters, memory, trajectory.observation, trajectory.first)
+        return Trained(learner, {name: values[:, 0] for name, values in metrics.items()}, trajectory, outputs.value)
 
     def train_on(probe: Probe, seed: int = 0) -> Trained:
         return train(jax.random.key(seed), probe_rules(probe, sizes.worlds), QUICK.traced())

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxsocial.run import checkpoint, metrics
+from jaxsocial.run import checkpoint, metrics, trained
 from tests.run import runs
 
 
@@ -33,8 +33,11 @@ def test_every_seed_has_its_own_rows(finished_run):
 
 def test_a_ramp_charges_its_share_of_the_penalty(tmp_path):
     folder = tmp_path / "ramp"
-    ramp = ("--penalty-ramp.first-share", "0.2", "--penalty-ramp.hold-steps", "64", "--penalty-ramp.full-steps", "192")
-    assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--world.goals", "8", *ramp) == 0
+    steps = 32 * 8  # in an iteration: enough worlds for somebody to go wrong in each
+    crowded = ("--world.goals", "8", "--sizes.worlds", "32", "--log-steps", str(steps))
+    ramp = ("--penalty-ramp.hold-steps", str(steps), "--penalty-ramp.full-steps", str(3 * steps))
+    first = ("--penalty-ramp.first-share", "0.2", "--total-steps", str(4 * steps))
+    assert runs.train(folder, *crowded, *ramp, *first) == 0
     rows = metrics.read(folder / "metrics.jsonl")
     np.testing.assert_allclose([row["penalty"] for row in rows], [0.3, 0.3, 0.9, 1.5], rtol=1e-6)
     assert all(row["social_penalties"] > 0 for row in rows)
@@ -86,11 +89,11 @@ def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
 
 
 def test_a_loaded_policy_is_the_one_trained(finished_run):
-    loaded = checkpoint.load_policy(finished_run, seed=4)
-    trained = jax.tree.map(lambda x: x[1], parameters_of(finished_run))
-    jax.tree.map(np.testing.assert_array_equal, loaded.parameters, trained)
+    loaded = trained.load_policy(finished_run, seed=4)
+    own = jax.tree.map(lambda x: x[1, 0], parameters_of(finished_run))
+    jax.tree.map(np.testing.assert_array_equal, loaded.parameters, own)
     with pytest.raises(ValueError, match="choose 3 to 4"):
-        checkpoint.load_policy(finished_run, seed=0)
+        trained.load_policy(finished_run, seed=0)
 
 
 def test_rows_after_the_checkpoint_are_dropped(tmp_path):

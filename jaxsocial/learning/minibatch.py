@@ -1,0 +1,138 @@
+"""One step of the optimiser: segments, their loss, and the trust region."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
+
+from jaxsocial.agents.network import LSTM, Outputs, Parameters
+from jaxsocial.agents.policy import distribution
+from jaxsocial.learning import imitation, ppo, sharing
+from jaxsocial.learning.prediction import prediction_loss
+from jaxsocial.learning.refresh import Fresh
+from jaxsocial.learning.rollout import Parts, Trajectory
+from jaxsocial.learning.settings import Coefficients, Sizes
+
+
+class Places(NamedTuple):
+    """Where the segments of a minibatch lie, among all worlds."""
+
+    world: Int[Array, "*M S"]
+    begin: Int[Array, "*M S"]
+    """The first row of each."""
+
+
+def draw_places(key: Key[Array, ""], sizes: Sizes) -> Places:
+    """Segments for every minibatch of an iteration, [round, minibatch, segment], uniformly with replacement."""
+    world_key, begin_key = jax.random.split(key)
+    shape = (sizes.rounds, sizes.refresh_interval, sizes.segments)
+    world = jax.random.randint(world_key, shape, 0, sizes.worlds)
+    return Places(world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1))
+
+
+class Fitting(NamedTuple):
+    """Where the minibatches of an iteration stand."""
+
+    parameters: Parameters
+    optimiser_state: PyTree
+    stopped: Bool[Array, ""]
+    divergence: Float[Array, ""]
+    """Of the last minibatch that was looked at."""
+
+
+def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
+    """Adam, after clipping the LSTM's gradient, and no other, by its global norm."""
+
+    def is_recurrent(parameters):
+        return {name: name == LSTM for name in parameters}
+
+    return optax.chain(
+        optax.masked(optax.clip_by_global_norm(coefficients.lstm_gradient_norm), is_recurrent),
+        optax.scale_by_adam(eps=1e-8),
+        optax.scale_by_learning_rate(coefficients.learning_rate),
+    )
+
+
+def one_minibatch(places: Places, fitting: Fitting, trajectory, fresh, coefficients, parts: Parts):
+    """One look at a minibatch, and one step of the optimiser unless the policy has moved too far."""
+    segment, memory, targets = segments_at(places, trajectory, fresh, parts)
+    share, metrics = jax.grad(_loss, has_aux=True)(fitting.parameters, segment, memory, targets, coefficients, parts)
+    gradient = jax.tree.map(lambda x: sharing.total(x, parts.axis), share)
+    looked_at = ~fitting.stopped
+    stopped = fitting.stopped | ~(metrics["divergence"] <= coefficients.kl_stop)
+    updates, optimiser_state = optimiser(coefficients).update(gradient, fitting.optimiser_state, fitting.parameters)
+    parameters = optax.apply_updates(fitting.parameters, updates)
+    kept, kept_state = jax.tree.map(
+        lambda old, new: jnp.where(stopped, old, new),
+        (fitting.parameters, fitting.optimiser_state),
+        (parameters, optimiser_state),
+    )
+    divergence = jnp.where(looked_at, metrics["divergence"], fitting.divergence)
+    counted = jax.tree.map(lambda x: jnp.where(looked_at, x, 0.0), metrics)
+    return Fitting(kept, kept_state, stopped, divergence), (counted, looked_at.astype(jnp.float32))
+
+
+def segments_at(places: Places, trajectory: Trajectory, fresh: Fresh, parts: Parts):
+    """Segments of a trajectory, with the recurrent state before each and what each step is to learn."""
+    row = places.begin + jnp.arange(parts.sizes.segment_length)[:, None]
+    segment, targets = jax.tree.map(
+        lambda x: sharing.gathered(x, row, places.world, parts.axis),
+        (trajectory, (fresh.advantage, fresh.value_target)),
+    )
+    memory = jax.tree.map(lambda m: sharing.gathered(m, row[:1], places.world, parts.axis)[0], fresh.memory)
+    return segment, memory, targets
+
+
+def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coefficients, parts: Parts):
+    """The loss on the segments that lie here, as their share of the mean over all, and the metrics of all.
+
+    Rows in which the learner took no part do not count.
+    """
+    outputs = parts.network.unroll(parameters, memory, segment.observation, segment.first)
+    terms = (_imitation_terms if parts.imitates else _policy_terms)(outputs, segment, targets, coefficients)
+    if parts.sizes.prediction != "none":
+        target = segment.observation_next if parts.sizes.prediction == "next" else segment.observation
+        frame = parts.network.predict(parameters, outputs.hidden, segment.action)
+        terms["prediction_loss"] = _Term(prediction_loss(frame, target), coefficients.prediction_weight)
+    count = jnp.maximum(sharing.total(segment.present.sum(), parts.axis), 1)
+    shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
+    shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))
+    metrics = {name: sharing.total(share, parts.axis) for name, share in shares.items()}
+    if not parts.imitates:
+        ratio_errors = terms["ratio_error"].values * segment.present
+        metrics["ratio_error"] = sharing.largest(ratio_errors.max(), parts.axis)
+    return shares["loss"], metrics
+
+
+class _Term(NamedTuple):
+    """One number a step, and its weight in the loss; 0 for what is only watched."""
+
+    values: Num[Array, "T N"]
+    weight: Float[Array, ""] | float = 0.0
+
+
+def _policy_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: Coefficients) -> dict[str, _Term]:
+    """Policy + value_weight value - entropy_weight entropy (PROTOCOL: loss)."""
+    advantage, value_target = targets
+    policy = distribution(outputs.logits)
+    log_ratio = jnp.asarray(policy.log_prob(segment.action)) - segment.log_prob
+    return {
+        "policy_loss": _Term(ppo.surrogate_loss(log_ratio, advantage, coefficients.clip), 1.0),
+        "value_loss": _Term(ppo.value_loss(outputs.value, value_target), coefficients.value_weight),
+        "entropy": _Term(jnp.asarray(policy.entropy()), -coefficients.entropy_weight),
+        "divergence": _Term(ppo.divergence(log_ratio)),
+        "ratio_error": _Term(jnp.abs(jnp.expm1(log_ratio))),
+    }
+
+
+def _imitation_terms(outputs: Outputs, segment: Trajectory, targets, coefficients) -> dict[str, _Term]:
+    """The teacher's actions; there is no old policy to stay near, so nothing diverges."""
+    policy = distribution(outputs.logits)
+    return {
+        "imitation_loss": _Term(imitation.imitation_loss(jnp.asarray(policy.log_prob(segment.action))), 1.0),
+        "agreement": _Term(imitation.agreement(outputs.logits, segment.action)),
+        "entropy": _Term(jnp.asarray(policy.entropy())),
+        "divergence": _Term(jnp.zeros_like(segment.log_prob)),
+    }

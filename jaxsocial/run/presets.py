@@ -1,0 +1,113 @@
+"""The presets: the only place where defaults of whole runs are chosen."""
+
+import dataclasses
+
+from jaxsocial.agents.network import NetworkSizes
+from jaxsocial.learning.settings import Coefficients, Sizes
+from jaxsocial.registry import make_scenario
+from jaxsocial.run.company import Company
+from jaxsocial.run.config import Config, RuleNumbers
+from jaxsocial.run.curriculum import PenaltyRamp, Stages
+
+
+def _small() -> Config:
+    """Minutes on two cores: a small open room, four goals, short episodes, a light network.
+
+    How these settings were found, and what each is for, is in docs/quickstart.md.
+    """
+    world = make_scenario(
+        "goal_cycle",
+        height=9,
+        width=9,
+        goals=4,
+        clutter=0,
+        agents=3,
+        view_offset=3,
+        max_steps=64,
+        actions=3,
+    )
+    return Config(
+        world=world,
+        rules=RuleNumbers(prestige_scale=1.0),
+        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=900_000, full_steps=5_600_000),
+        network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="contrasts"),
+        sizes=Sizes(
+            worlds=64,
+            steps=64,
+            minibatches=12,
+            segments=16,
+            segment_length=64,
+            refresh_interval=12,
+            prediction="none",
+        ),
+        coefficients=Coefficients(
+            learning_rate=5e-4,
+            gamma=0.99,
+            gae_lambda=0.95,
+            value_weight=0.5,
+            entropy_weight=0.02,
+            kl_stop=1.0,
+            kl_restore=1.0,
+        ),
+        total_steps=5_700_000,
+    )
+
+
+def _alone(config: Config) -> Config:
+    return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
+
+
+def _predicting(config: Config, target) -> Config:
+    return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
+
+
+def _mixed(config: Config) -> Config:
+    """96 of 128 worlds without experts (PROTOCOL: Conditions)."""
+    return dataclasses.replace(config, company=Company(solo=(0.75,)))
+
+
+def _imitating(config: Config) -> Config:
+    """An expert acts, alone in its world, and the learner fits what it does: learning rate 3e-4, segments of 10."""
+    sizes = dataclasses.replace(config.sizes, segment_length=10, prediction="none")
+    coefficients = config.coefficients._replace(learning_rate=3e-4)
+    return dataclasses.replace(_alone(config), sizes=sizes, coefficients=coefficients, teacher="expert")
+
+
+def _expert(config: Config) -> Config:
+    """The paper's stages; the returns that end them are a choice, about half of what knowing the order earns (26)."""
+    stages = Stages(penalties=(0.25, 0.5, 1.0, 1.5), returns=(12.0, 12.0, 12.0))
+    return dataclasses.replace(_predicting(_alone(config), "none"), stages=stages)
+
+
+def _presets() -> dict[str, tuple[Config, str]]:
+    paper = Config(world=make_scenario("goal_cycle"))
+    quickstart = _small()
+    return {
+        "quickstart": (quickstart, "a small room with two experts who know the order; minutes on two CPU cores"),
+        "quickstart-solo": (_alone(quickstart), "the same learner, as long, alone"),
+        "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
+        "paper-solo": (_alone(paper), "alone, next frame predicted"),
+        "paper-solo-vanilla": (_predicting(_alone(paper), "none"), "alone, nothing predicted"),
+        "paper-vanilla": (_predicting(paper, "none"), "two experts, nothing predicted"),
+        "paper-autoencoder": (_predicting(paper, "current"), "two experts, the current frame reconstructed"),
+        "paper-mixed": (_mixed(paper), "SociAPL goes on, three worlds of four without experts; give --start-from"),
+        "paper-imitation": (_imitating(paper), "behaviour cloning on what an expert sees and does, alone"),
+        "expert": (_expert(paper), "alone, under penalties that rise as it gets better: an expert for other runs"),
+    }
+
+
+def presets() -> dict[str, tuple[Config, str]]:
+    """All presets: name to (config, one line on what it is)."""
+    return {name: (dataclasses.replace(config, preset=name), about) for name, (config, about) in _presets().items()}
+
+
+def preset(name: str) -> Config:
+    """The preset of that name.
+
+    Raises:
+      ValueError: there is none, with the names there are.
+    """
+    known = presets()
+    if name not in known:
+        raise ValueError(f"preset {name!r} is unknown: choose from {', '.join(known)}")
+    return known[name][0]

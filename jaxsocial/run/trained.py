@@ -1,0 +1,154 @@
+"""Networks of earlier runs, for use elsewhere: as partners, as a beginning, in a user's own code."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxsocial.agents.network import Network, Parameters
+from jaxsocial.agents.seats import frozen_policy
+from jaxsocial.run import checkpoint
+from jaxsocial.run.checkpoint import config_of, network_of, restore_parameters
+from jaxsocial.run.config import Config
+
+
+class Source(NamedTuple):
+    """Which trained networks are meant: FOLDER, FOLDER@STEPS, FOLDER#SEED, FOLDER@STEPS#SEED.LEARNER."""
+
+    folder: Path
+    steps: int | None = None
+    """Learner steps of an earlier checkpoint; the last one if None."""
+    seed: int | None = None
+    """The run's first if None."""
+    learner: int = 0
+
+
+def source_of(text: str) -> Source:
+    """The inverse of writing one down. What follows @ or # and is no number belongs to the folder's name.
+
+    Raises:
+      ValueError: no folder is named.
+    """
+    parts = re.fullmatch(
+        r"(?P<folder>.*?)(@(?P<steps>\d+(_\d+)*))?(#(?P<seed>\d+)(\.(?P<learner>\d+))?)?", text, re.ASCII
+    )
+    if parts is None or not parts["folder"]:
+        raise ValueError(f"{text!r} names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED")
+    steps, seed = (int(parts[name]) if parts[name] else None for name in ("steps", "seed"))
+    return Source(Path(parts["folder"]), steps, seed, int(parts["learner"] or 0))
+
+
+class LoadedPolicy(NamedTuple):
+    """A trained policy: its network and the parameters of one learner."""
+
+    network: Network
+    parameters: Parameters
+    config: Config
+
+
+def load_policy(
+    folder: str | Path, seed: int | None = None, steps: int | None = None, learner: int = 0
+) -> LoadedPolicy:
+    """The policy that a run has trained.
+
+    Args:
+      folder: the run's folder.
+      seed: which seed of a run of several; the first if not given.
+      steps: learner steps of an earlier checkpoint that was kept; the last one if not given.
+      learner: which learner of a world of several.
+
+    Raises:
+      ValueError: no run there, no checkpoint yet or none at these steps, or no such seed or learner.
+    """
+    config = config_of(folder)
+    if not 0 <= learner < config.sizes.learners:
+        raise ValueError(f"learner={learner} was not trained in {folder}: choose 0 to {config.sizes.learners - 1}")
+    parameters = load_learners(folder, seed, steps)
+    return LoadedPolicy(network_of(config), jax.tree.map(lambda x: x[learner], parameters), config)
+
+
+def load_learners(folder: str | Path, seed: int | None = None, steps: int | None = None) -> Parameters:
+    """The networks of all learners of one seed, learners as the first axis; see `load_policy`."""
+    config = config_of(folder)
+    index = _place_of(seed, folder, config)
+    return jax.tree.map(lambda x: x[index], restore_parameters(Path(folder), config, steps)[0])
+
+
+def _place_of(seed: int | None, folder: str | Path, config: Config) -> int:
+    """The place of a seed among those of a run."""
+    index = 0 if seed is None else seed - config.seed
+    if not 0 <= index < config.seeds:
+        last = config.seed + config.seeds - 1
+        raise ValueError(f"seed={seed} was not trained in {folder}: choose {config.seed} to {last}")
+    return index
+
+
+def frozen_player(text: str):
+    """A trained learner as a partner: (seats, scenario) -> policy.
+
+    Raises:
+      ValueError: there is no such learner, or it was trained for other observations or actions.
+    """
+    source = source_of(text)
+    loaded = load_policy(source.folder, source.seed, source.steps, source.learner)
+
+    def build(seats, scenario):
+        mine = (loaded.config.world.observation_shape, loaded.config.world.actions)
+        if mine != (scenario.observation_shape, scenario.actions):
+            raise ValueError(
+                f"partners: run:{text} was trained for observations {mine[0]} and {mine[1]} actions, the world has "
+                f"{scenario.observation_shape} and {scenario.actions}: choose a run of an equal view"
+            )
+        return frozen_policy(loaded.network, loaded.parameters, seats)
+
+    return build
+
+
+def begin_with(text: str, members, keep_optimiser: bool):
+    """Members that begin with the networks of an earlier run.
+
+    Args:
+      text: the run, as `source_of` reads it. A run of one seed, or one of its seeds, serves all members; else it has to
+        have as many as there are.
+      members: as they would begin.
+      keep_optimiser: whether its optimiser's state comes along.
+
+    Raises:
+      ValueError: there is no such run, or it does not fit.
+    """
+    source = source_of(text)
+    if source.learner:
+        raise ValueError(f"start_from={text}: all learners of a world go on, leave .{source.learner} out")
+    config = config_of(source.folder)
+    learner, iteration = members.learner, checkpoint.iteration_at(source.folder, config, source.steps)
+
+    def taken(item, own):
+        like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.seeds, *x.shape[1:]), x.dtype), own)
+        return _shared_out(checkpoint.restore_item(source.folder, iteration, item, like), own, source, config)
+
+    if _shapes(restore_parameters(source.folder, config, source.steps)[0]) != _shapes(learner.parameters):
+        raise ValueError(f"start_from={text}: its networks are others: choose the network and prediction that it has")
+    learner = learner._replace(parameters=taken("parameters", learner.parameters))
+    if keep_optimiser:
+        learner = learner._replace(optimiser_state=taken("optimiser", learner.optimiser_state))
+    return members._replace(learner=learner)
+
+
+def _shapes(tree) -> dict[str, tuple[int, ...]]:
+    """Of every leaf but for the seeds."""
+    return {name: leaf.shape[1:] for name, leaf in checkpoint.flat(tree).items()}
+
+
+def _shared_out(found, own, source: Source, config: Config):
+    """One seed for all members, or each its own."""
+    members = len(jax.tree.leaves(own)[0])
+    if source.seed is None and config.seeds not in (1, members):
+        raise ValueError(
+            f"start_from={source.folder} has {config.seeds} seeds for {members}: name one by #SEED, or train as many"
+        )
+    index = _place_of(source.seed, source.folder, config)
+    if source.seed is not None or config.seeds == 1:
+        found = jax.tree.map(lambda x: x[index : index + 1], found)
+    return jax.tree.map(lambda x, like: jnp.broadcast_to(x, like.shape).astype(like.dtype), found, own)

@@ -1,0 +1,54 @@
+"""Rows in blocks against the same rows together."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.agents import blocks
+from jaxsocial.agents.blocks import in_blocks
+from tests.compiling import quick_jit
+
+
+def mixed(x, number):
+    return jnp.stack([jnp.sin(x).sum(-1), jnp.cos(x[:, 0]) * number], axis=-1)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 8)
+
+
+@pytest.mark.parametrize(("rows", "again"), [(8, True), (9, False), (23, True)])
+def test_each_row_is_made_from_its_own(rows, again):
+    x = jnp.arange(rows * 3.0).reshape(rows, 3)
+    number = jnp.arange(rows)
+
+    @functools.partial(quick_jit, static_argnums=0)
+    def made_and_gradient(function, x):
+        def total(x):
+            made = function(x, number)
+            return jnp.square(made).sum(), made
+
+        gradient, made = jax.grad(total, has_aux=True)(x)
+        return made, gradient
+
+    found = made_and_gradient(functools.partial(in_blocks, mixed, again=again), x)
+    for one, other in zip(found, made_and_gradient(mixed, x), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(8, [8]), (9, [5]), (23, [8]), (33, [7])])
+def test_blocks_are_of_one_size_and_no_larger_than_allowed(rows, sizes):
+    seen = []
+    in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((rows, 2)))
+    assert seen == sizes
+
+
+def test_accelerators_do_all_rows_at_once(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    seen = []
+    in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((100, 2)))
+    assert seen == [100]
