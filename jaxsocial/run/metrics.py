@@ -14,7 +14,7 @@ Row = dict[str, Any]
 def rows_of(metrics: dict[str, np.ndarray], step: int, first_seed: int) -> list[Row]:
     """Means over a chunk's iterations, for each seed and learner; metrics are (seeds, iterations, learners).
 
-    NaN counts as absent.
+    What is no finite number counts as absent: JSON has no name for it.
     """
     seeds, _, learners = next(iter(metrics.values())).shape
     rows = []
@@ -25,7 +25,7 @@ def rows_of(metrics: dict[str, np.ndarray], step: int, first_seed: int) -> list[
 
 
 def _mean(values: np.ndarray) -> float | None:
-    kept = values[~np.isnan(values)]
+    kept = values[np.isfinite(values)]
     return float(kept.mean()) if kept.size else None
 
 

@@ -95,11 +95,14 @@ def frozen_player(text: str):
     loaded = load_policy(source.folder, source.seed, source.steps, source.learner)
 
     def build(seats, scenario):
-        mine = (loaded.config.world.observation_shape, loaded.config.world.actions)
-        if mine != (scenario.observation_shape, scenario.actions):
+        mine, theirs = (
+            f"observations {world.observation_shape} in tiles of {world.agent_views[0].tile_pixels} pixels and "
+            f"{world.actions} actions"
+            for world in (loaded.config.world, scenario)
+        )
+        if mine != theirs:
             raise ValueError(
-                f"partners: run:{text} was trained for observations {mine[0]} and {mine[1]} actions, the world has "
-                f"{scenario.observation_shape} and {scenario.actions}: choose a run of an equal view"
+                f"partners: run:{text} was trained for {mine}, the world has {theirs}: choose a run of an equal view"
             )
         return frozen_policy(loaded.network, loaded.parameters, seats)
 

@@ -169,6 +169,7 @@ def test_eight_devices_come_to_what_one_comes_to(eight, finished_run):
             np.testing.assert_allclose(mine, np.nan if row[name] is None else row[name], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_on_one_device(eight, finished_run, monkeypatch):
     monkeypatch.setattr(train, "_measure", lambda *arguments: [])
     folder = eight[0] / "run"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 
 import chex
 import jax
@@ -351,18 +352,22 @@ def test_a_learner_of_two_sits_beside_another(company_run, tmp_path):
 @pytest.mark.slow
 def test_a_learner_comes_to_do_as_its_teacher_does_and_then_acts_itself(tmp_path):
     folder = tmp_path / "imitating"
-    teacher = ("--preset", "quickstart-solo", "--teacher", "expert", "--coefficients.learning-rate", "3e-3")
-    length = ("--total-steps", str(60 * runs.ITERATION), "--log-steps", str(10 * runs.ITERATION))
-    assert runs.train(folder, *teacher, *length, "--world.goals", "3", "--world.max-steps", "16") == 0
+    options = """
+        --preset quickstart-solo --teacher expert --world.goals 3 --world.max-steps 16 --coefficients.learning-rate 3e-3
+        --sizes.worlds 16 --sizes.minibatches 8 --sizes.segments 16 --sizes.refresh-interval 8
+        --network.dense 32 --network.memory 32 --network.heads 32
+        --total-steps 38400 --log-steps 128 --checkpoint-steps 38400
+    """
+    assert runs.train(folder, *shlex.split(options)) == 0
     rows = metrics.read(folder / "metrics.jsonl")
-    agreement = [row["agreement"] for row in rows]
-    assert agreement[-1] > agreement[0] + 0.2
-    assert agreement[-1] > 0.6
-    assert rows[-1]["imitation_loss"] < 0.8 * rows[0]["imitation_loss"]
+    agreement, loss = ([row[name] for row in rows] for name in ("agreement", "imitation_loss"))
+    assert np.mean(agreement[-30:]) > max(agreement[0] + 0.2, 0.75)
+    assert np.mean(loss[-30:]) < 0.5 * loss[0]
     assert "policy_loss" not in rows[0]
-    # In training the teacher acts: its returns are those of a learner that knows the order, from the start.
-    teacher_return = np.mean([row["solo_return"] for row in rows])
-    assert all(row["solo_penalties"] < row["solo_goals"] for row in rows)
+    # In training the teacher acts, which knows the order from the start.
+    ended = [row for row in rows if row["episodes"]]
+    assert len(ended) == len(rows) / 2
+    assert all(row["solo_goals"] > 10 * row["solo_penalties"] for row in ended)
     results = {r["player"]: r["return"] for r in json.loads((folder / "evaluation.json").read_text())}
-    assert results["untrained learner"]["high"] < teacher_return - 0.5
+    assert results["untrained learner"]["high"] < 0.5 * np.mean([row["solo_return"] for row in ended])
     assert results["learner"]["mean"] > results["untrained learner"]["high"]
