@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxsocial.run import checkpoint, media, metrics
-from jaxsocial.run.train import EVALUATION, METRICS
+from jaxsocial.run.chunks import METRICS
+from jaxsocial.run.train import EVALUATION
 
 BESIDE, ALONE = "tab:blue", "tab:orange"
 STYLES = ("-", "--", ":")

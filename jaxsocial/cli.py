@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import math
 import sys
+import time
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -14,14 +16,15 @@ from jaxsocial import render
 from jaxsocial.agents.network import Parameters
 from jaxsocial.env import make_env
 from jaxsocial.registry import registered_scenarios
+from jaxsocial.reproduce import command
+from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.run import checkpoint, evaluate, media, options, play, probes, terminal, train, trained
 from jaxsocial.run.cache import keep_compiled_programs
 from jaxsocial.run.config import Config
-from jaxsocial.run.episodes import episode_player, without_teacher
+from jaxsocial.run.episodes import beside, episode_player, without_teacher
 from jaxsocial.run.options import REFUSED, parse, value_after
 from jaxsocial.run.presets import presets
 from jaxsocial.run.program import make_parts
-from jaxsocial.run.worlds import changed
 from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios import marlgrid
 from jaxsocial.world import Rules, make_rules
@@ -41,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
-    except train.InterruptedTraining as stop:
+    except (train.InterruptedTraining, command.Unfinished) as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
     except KeyboardInterrupt:
@@ -69,7 +72,8 @@ def _evaluate(chosen: options.EvaluateOptions, arguments: list[str], console: Co
         raise ValueError(f"--episodes {chosen.episodes}: choose 1 or more")
     own = checkpoint.config_of(chosen.run)
     parameters, iteration = checkpoint.restore_parameters(chosen.run, own)
-    config = _among(chosen.partners, _on_levels(own, chosen))
+    config = _on_levels(own, chosen)
+    config = config if chosen.partners is None else beside(config, chosen.partners)
     if chosen.probes:
         return _probe(chosen, config, parameters, console)
     episodes = episode_player(config, chosen.episodes, chosen.alone)(parameters)
@@ -91,15 +95,6 @@ def _probe(chosen: options.EvaluateOptions, config: Config, parameters: Paramete
     path.write_text(json.dumps(probes.plain(results, transmission), indent=2) + "\n")
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
     return 0
-
-
-def _among(partners: tuple[str, ...] | None, config: Config) -> Config:
-    """The config of a run, with other partners if they are given, however many."""
-    if partners is None:
-        return config
-    world = changed(config.world, agents=config.sizes.learners + len(partners))
-    company = config.company._replace(epsilon=(0.0,))
-    return dataclasses.replace(config, world=world, partners=partners, company=company)
 
 
 def _on_levels(config: Config, chosen: options.EvaluateOptions) -> Config:
@@ -153,6 +148,21 @@ def _rules(world: Scenario, level: int | None) -> Rules:
     return make_rules(world, first_level=level, levels=1)
 
 
+def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: Console) -> int:
+    scale = make_scale(chosen.scale)
+    figures = [command.load(name, scale) for name in command.chosen(chosen.figures)]
+    limit = math.inf if chosen.time_limit is None else chosen.time_limit
+    deadline = time.monotonic() + 60 * limit
+    for figure in figures:
+        folder = chosen.out / scale.name / figure.name
+        places = command.Places(chosen.runs / scale.name, folder)
+        if chosen.report:
+            command.rebuild(figure, places, console)
+        else:
+            command.reproduce(figure, scale, places, console, deadline, chosen.partial)
+    return 0
+
+
 def _presets(chosen: options.PresetsOptions, arguments: list[str], console: Console) -> int:
     table = Table("preset", "what it is", "learner steps")
     for name, (config, about) in presets().items():
@@ -177,6 +187,7 @@ _VERBS = {
     options.RenderOptions: _render,
     options.PlayOptions: _play,
     options.DrawOptions: _draw,
+    options.ReproduceOptions: _reproduce,
     options.PresetsOptions: _presets,
     options.ScenariosOptions: _scenarios,
 }

@@ -1,10 +1,12 @@
 """For every test: keys are checked for reuse, and the shapes in signatures are checked at each call."""
 
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
 # Many tests compile the same small programs; the workers of a run share them, and the user's own stay out of it.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="jaxsocial-tests-"))
+os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ.get("JAX_COMPILATION_CACHE_DIR") or tempfile.mkdtemp("-jaxsocial")
 
 import jax
 import pytest
@@ -16,6 +18,20 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llv
 # vmap they may hold batches.
 install_import_hook("jaxsocial", "beartype.beartype")
 jax.config.update("jax_debug_key_reuse", True)
+
+
+def pytest_unconfigure(config):
+    """The cache that was made here goes, once the workers that share it are gone."""
+    cache = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    if cache.name.endswith("-jaxsocial") and not hasattr(config, "workerinput"):
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_programs():
+    """A worker would else hold the programs of every module until the end: several GB."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ FLOORS = (
     ("registry", "render", "bridges", "agents"),
     ("learning",),
     ("run",),
+    ("reproduce",),
     ("cli",),
 )
 """From the ground up; a room may import from any lower floor."""
@@ -107,8 +108,8 @@ def floor_of(room):
 def may_import(importer, imported):
     above, below = floor_of(importer), floor_of(imported)
     assert None not in (above, below), f"give {importer} and {imported} a floor"
-    # A folder of the run floor may be arranged as it likes inside.
-    same_room = importer.split(".")[0] == imported.split(".")[0] == "run"
+    # The folders of these floors may be arranged as they like inside.
+    same_room = importer.split(".")[0] == imported.split(".")[0] and floor_of(imported) in (5, 6)
     if (importer, imported.split(".")[0]) == ("env", "scenarios"):
         return False  # it is handed the record, and knows no level by name
     return below < above or same_room or (importer, imported) in STAIRS

@@ -143,6 +143,7 @@ def rollout(
 
 
 def _three(key: Key[Array, ""]) -> tuple[Key[Array, ""], ...]:
+    # Unpacked under vmap, since jax's check of keys takes columns of a batch of keys for one key used again.
     one, two, three = jax.random.split(key, 3)
     return one, two, three
 

@@ -64,7 +64,9 @@ def restore(folder: Path, like):
     Raises:
       ValueError: there is no checkpoint.
     """
-    iteration = iteration_at(folder, config_of(folder))
+    iteration = latest(folder)
+    if iteration is None:
+        raise ValueError(f"{folder} has no checkpoint yet: let it train for longer, or start it again")
     found = {name: restore_item(folder, iteration, name, part) for name, part in _items(like).items()}
     learner = found["rest"].learner._replace(parameters=found["parameters"], optimiser_state=found["optimiser"])
     return found["rest"]._replace(learner=learner), iteration

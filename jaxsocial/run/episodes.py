@@ -17,6 +17,7 @@ from jaxsocial.learning.rollout import Parts, Play, rollout, start
 from jaxsocial.run.config import Config
 from jaxsocial.run.numbers import evaluation_rules
 from jaxsocial.run.program import make_parts, seed_keys
+from jaxsocial.run.worlds import changed
 from jaxsocial.scenario import Scenario
 from jaxsocial.world import NEVER, Rules, State, make_dropout
 
@@ -31,10 +32,10 @@ class Episodes(NamedTuple):
     """The goal entered was the next in order, or any where there is no order."""
     present: Bool[np.ndarray, "S E T A"]
     """Acted in this step."""
-    prediction_error: Float[np.ndarray, "S E T L"]
-    """Of the frame that each learner foretold, 0 to about 1; NaN where nothing is predicted."""
-    other_in_view: Bool[np.ndarray, "S E T L"]
-    """Whether the frame that is foretold shows another agent."""
+    prediction_error: Float[np.ndarray, "S E T L"] | None = None
+    """Of the frame that each learner foretold, 0 to about 1; NaN where nothing is predicted. Recorded if asked for."""
+    other_in_view: Bool[np.ndarray, "S E T L"] | None = None
+    """Whether the frame that is foretold shows another agent. Recorded if asked for."""
 
 
 def without_teacher(config: Config) -> Config:
@@ -42,8 +43,19 @@ def without_teacher(config: Config) -> Config:
     return dataclasses.replace(config, teacher="")
 
 
+def beside(config: Config, partners: tuple[str, ...], world: Scenario | None = None) -> Config:
+    """The config of a run with other partners, however many, who do not err; in another world if one is given.
+
+    Raises:
+      ValueError: the world has no room for them.
+    """
+    world = changed(config.world if world is None else world, agents=config.sizes.learners + len(partners))
+    company = config.company._replace(epsilon=(0.0,))
+    return dataclasses.replace(config, world=world, partners=partners, company=company)
+
+
 def episode_player(
-    config: Config, episodes: int, alone: bool = False, gone_from: int | None = None
+    config: Config, episodes: int, alone: bool = False, gone_from: int | None = None, foresight: bool = False
 ) -> Callable[[Parameters], Episodes]:
     """A function, compiled once, that plays whole episodes with the parameters of each seed.
 
@@ -54,6 +66,7 @@ def episode_player(
       episodes: how many of each seed.
       alone: whether partners are missing.
       gone_from: the step from which on partners are gone; never if not given.
+      foresight: whether what learners foretell is recorded too, which takes longer.
 
     Raises:
       ValueError: see `make_parts`.
@@ -69,7 +82,7 @@ def episode_player(
 
     @jax.jit
     def play(parameters, keys, rules, players):
-        return jax.vmap(lambda own, key: _record(key, own, players, rules, parts))(parameters, keys)
+        return jax.vmap(lambda own, key: _record(key, own, players, rules, parts, foresight))(parameters, keys)
 
     return lambda parameters: _on_host(*play(parameters, keys, rules, parts.partners.parameters))
 
@@ -80,7 +93,7 @@ def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
 
 
 def _record(
-    key: Key[Array, ""], parameters: Parameters, players, rules: Rules, parts: Parts
+    key: Key[Array, ""], parameters: Parameters, players, rules: Rules, parts: Parts, foresight: bool
 ) -> tuple[dict[str, Shaped[Array, "T E *K"]], Bool[Array, "T E"]]:
     """One episode in every world, as the fields of `Episodes`, and which worlds' episodes ended with each step."""
     start_key, play_key = jax.random.split(key)
@@ -89,16 +102,17 @@ def _record(
         after, trajectory, outcome = rollout(step_key, play, parameters, players, rules, parts, 1)
         row = jax.tree.map(lambda x: x[0], trajectory)
         goal = jax.vmap(_goal_entered)(play.state, after.state)
-        # An autoencoder's frame is the one before the step.
-        shown = play.state if parts.sizes.prediction == "current" else after.state
         moment = {
             "reward": outcome.tally.return_[0] - play.tally.return_,
             "goal": goal,
             "right": _is_right(goal, play.state.last_goal, parts.env.scenario),
             "present": play.present,
-            "prediction_error": _prediction_error(parameters, after, row, parts),
-            "other_in_view": _others_in_view(shown, rules, parts),
         }
+        if foresight:
+            # An autoencoder's frame is the one before the step.
+            shown = play.state if parts.sizes.prediction == "current" else after.state
+            moment["prediction_error"] = _prediction_error(parameters, after, row, parts)
+            moment["other_in_view"] = _others_in_view(shown, rules, parts)
         return after, (moment, outcome.ended[0])
 
     play = start(start_key, rules, parts)

@@ -116,6 +116,26 @@ class DrawOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class ReproduceOptions:
+    """A figure of the paper by one command: trains what is missing, measures it, and writes a table and pictures."""
+
+    figures: tyro.conf.Positional[tuple[str, ...]]
+    """Among figure4, figure5, figure6, figure7, penalty, behaviour, or all of these."""
+    scale: str = "laptop"
+    """smoke: minutes, proves that every step runs; laptop: hours on two cores; paper: the paper's sizes."""
+    time_limit: float | None = None
+    """Minutes after which to stop, saved; the same command goes on."""
+    partial: bool = False
+    """Train nothing, and measure also what is not yet trained to its end."""
+    report: bool = False
+    """Train and measure nothing: build tables and pictures again from results.json."""
+    runs: Path = Path("runs/reproduce")
+    """Where trained conditions go, shared by all figures of a scale."""
+    out: Path = Path("experiments/results")
+    """Where results go: a folder a scale, in it one a figure."""
+
+
+@dataclasses.dataclass(frozen=True)
 class PresetsOptions:
     """Lists the presets: whole configs to begin from."""
 
@@ -141,6 +161,7 @@ def parse(arguments: list[str]):
         | Annotated[RenderOptions, verb("render")]
         | Annotated[PlayOptions, verb("play", default=PlayOptions(world))]
         | Annotated[DrawOptions, verb("draw", default=DrawOptions(world))]
+        | Annotated[ReproduceOptions, verb("reproduce")]
         | Annotated[PresetsOptions, verb("presets")]
         | Annotated[ScenariosOptions, verb("scenarios")]
     )

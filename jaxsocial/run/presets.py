@@ -3,6 +3,7 @@
 import dataclasses
 
 from jaxsocial.agents.network import NetworkSizes
+from jaxsocial.learning.prediction import Target
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.registry import make_scenario
 from jaxsocial.run.company import Company
@@ -53,30 +54,32 @@ def _small() -> Config:
     )
 
 
-def _alone(config: Config) -> Config:
+def alone(config: Config) -> Config:
+    """The same learner without anyone beside it."""
     return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
 
 
-def _predicting(config: Config, target) -> Config:
+def predicting(config: Config, target: Target) -> Config:
+    """The same learner with another frame to predict, or none."""
     return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
 
 
-def _mixed(config: Config) -> Config:
-    """96 of 128 worlds without experts (PROTOCOL: Conditions)."""
-    return dataclasses.replace(config, company=Company(solo=(0.75,)))
+def mixed(config: Config) -> Config:
+    """96 of 128 worlds without experts, at the whole penalty, to go on from what was learned (PROTOCOL: Conditions)."""
+    return dataclasses.replace(config, company=Company(solo=(0.75,)), penalty_ramp=PenaltyRamp())
 
 
-def _imitating(config: Config) -> Config:
+def imitating(config: Config) -> Config:
     """An expert acts, alone in its world, and the learner fits what it does: learning rate 3e-4, segments of 10."""
     sizes = dataclasses.replace(config.sizes, segment_length=10, prediction="none")
     coefficients = config.coefficients._replace(learning_rate=3e-4)
-    return dataclasses.replace(_alone(config), sizes=sizes, coefficients=coefficients, teacher="expert")
+    return dataclasses.replace(alone(config), sizes=sizes, coefficients=coefficients, teacher="expert")
 
 
 def _expert(config: Config) -> Config:
     """The paper's stages; the returns that end them are a choice, about half of what knowing the order earns (26)."""
     stages = Stages(penalties=(0.25, 0.5, 1.0, 1.5), returns=(12.0, 12.0, 12.0))
-    return dataclasses.replace(_predicting(_alone(config), "none"), stages=stages)
+    return dataclasses.replace(predicting(alone(config), "none"), stages=stages)
 
 
 def _presets() -> dict[str, tuple[Config, str]]:
@@ -84,14 +87,14 @@ def _presets() -> dict[str, tuple[Config, str]]:
     quickstart = _small()
     return {
         "quickstart": (quickstart, "a small room with two experts who know the order; minutes on two CPU cores"),
-        "quickstart-solo": (_alone(quickstart), "the same learner, as long, alone"),
+        "quickstart-solo": (alone(quickstart), "the same learner, as long, alone"),
         "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
-        "paper-solo": (_alone(paper), "alone, next frame predicted"),
-        "paper-solo-vanilla": (_predicting(_alone(paper), "none"), "alone, nothing predicted"),
-        "paper-vanilla": (_predicting(paper, "none"), "two experts, nothing predicted"),
-        "paper-autoencoder": (_predicting(paper, "current"), "two experts, the current frame reconstructed"),
-        "paper-mixed": (_mixed(paper), "SociAPL goes on, three worlds of four without experts; give --start-from"),
-        "paper-imitation": (_imitating(paper), "behaviour cloning on what an expert sees and does, alone"),
+        "paper-solo": (alone(paper), "alone, next frame predicted"),
+        "paper-solo-vanilla": (predicting(alone(paper), "none"), "alone, nothing predicted"),
+        "paper-vanilla": (predicting(paper, "none"), "two experts, nothing predicted"),
+        "paper-autoencoder": (predicting(paper, "current"), "two experts, the current frame reconstructed"),
+        "paper-mixed": (mixed(paper), "SociAPL goes on, three worlds of four without experts; give --start-from"),
+        "paper-imitation": (imitating(paper), "behaviour cloning on what an expert sees and does, alone"),
         "expert": (_expert(paper), "alone, under penalties that rise as it gets better: an expert for other runs"),
     }
 

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from jaxsocial.agents.network import Parameters
+from jaxsocial.agents.seats import ABSENT
 from jaxsocial.run.config import Config
 from jaxsocial.run.episodes import Episodes, episode_player
 from jaxsocial.run.evaluate import Score, learner_names
@@ -69,7 +70,7 @@ def probe(config: Config, parameters: Parameters, names: tuple[str, ...], episod
     """The measures of each probe, and where the needed ones are among them each learner's cultural transmission."""
     played = {name: _play(config, parameters, name, episodes) for name in names}
     results = [
-        Probed(learner, name, config.seeds, episodes, _scores(_measured(found, config, seat)))
+        Probed(learner, name, config.seeds, episodes, _scores(measured(found, config, seat)))
         for seat, learner in enumerate(learner_names(config))
         for name, found in played.items()
     ]
@@ -78,19 +79,23 @@ def probe(config: Config, parameters: Parameters, names: tuple[str, ...], episod
 
 def _play(config: Config, parameters: Parameters, name: str, episodes: int) -> Episodes:
     if name in ("random", "anti_expert"):
-        config = dataclasses.replace(config, partners=(name,) * len(config.partners))
+        # A seat that nobody takes stays empty.
+        partners = tuple(ABSENT if partner == ABSENT else name for partner in config.partners)
+        config = dataclasses.replace(config, partners=partners)
     halfway = config.world.max_steps // 2 if name == "half" else None
-    return episode_player(config, episodes, name == "alone", halfway)(parameters)
+    return episode_player(config, episodes, name == "alone", halfway, foresight=True)(parameters)
 
 
-def _measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.ndarray, "S E"]]:
-    """A number for each seed and episode."""
+def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.ndarray, "S E"]]:
+    """What the agent in a seat did: a number for each seed and episode, by the names in `MEASURES` and `ERRORS`."""
     partners = tuple(range(config.sizes.learners, config.world.agents))
     each = [
         measures(Events(*(field[seed] for field in found[:4])), seat, partners, max(config.world.goals, 1))
         for seed in range(len(found.reward))
     ]
     by_name = {name: np.stack([one[name] for one in each]) for name in MEASURES}
+    if found.prediction_error is None or found.other_in_view is None:
+        return by_name
     error, in_view = found.prediction_error[..., seat], found.other_in_view[..., seat]
     there = found.present[..., seat]
     return by_name | dict(zip(ERRORS, (_mean(error, there & in_view), _mean(error, there & ~in_view)), strict=True))
@@ -112,12 +117,12 @@ def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Sco
     returns = {name: np.where(found.present, found.reward, 0.0).sum(2, dtype=float) for name, found in played.items()}
     learners = config.sizes.learners
     expert = returns["company"][..., learners:][..., taken_seats(config)[learners:]]
-    expert = expert.sum(-1).ravel() / max(expert.shape[-1], 1)
-    if len(expert) < 2 or expert.mean() <= 0:
+    expert = expert.sum(-1) / max(expert.shape[-1], 1)
+    if expert.size < 2 or expert.mean() <= 0:
         return {}
     scores = {}
     for seat, learner in enumerate(learner_names(config)):
-        full, half, solo = (returns[name][..., seat].ravel() for name in ("company", "half", "alone"))
+        full, half, solo = (returns[name][..., seat] for name in ("company", "half", "alone"))
         scores[learner] = cultural_transmission(full, half, solo, expert)
     return scores
 

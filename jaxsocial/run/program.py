@@ -1,4 +1,4 @@
-"""Configs made into functions, each compiled once: begin, a chunk of iterations, and evaluation episodes.
+"""Configs made into functions, each compiled once: begin, and a chunk of iterations.
 
 Members of a program, each a seed of a setting, train side by side under `jax.vmap`. Several devices share them, or
 where there are fewer members than devices the worlds of each (`jax.shard_map`); one device runs the same code.
@@ -51,6 +51,8 @@ class Program(NamedTuple):
     """The compiled side of a run. Members are the first axis of everything."""
 
     begin: Callable[[], Member]
+    """As a run begins: untrained, or with the networks that it goes on from."""
+    untrained: Callable[[], Member]
     chunk: Callable[[Member, int], tuple[Member, Metrics]]
     """(members, iterations) -> members, metrics of shape (members, iterations, learners)."""
     place: Callable[[Member], Member]
@@ -101,8 +103,6 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
     config = configs[0]
     for other in configs[1:]:
         _check_alike(config, other)
-    if config.start_from:
-        config_of(source_of(config.start_from).folder)  # refused before anything compiles
     mesh = _mesh(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
     parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
     fixed = _Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
@@ -124,12 +124,18 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
 
     place = functools.partial(_place, layout=where, mesh=mesh)
 
+    def untrained():
+        return begin(keys, numbers)
+
     def first_members():
-        members = begin(keys, numbers)
-        return place(begin_with(config.start_from, members, config.keep_optimiser)) if config.start_from else members
+        if not config.start_from:
+            return untrained()
+        config_of(source_of(config.start_from).folder)  # refused before anything compiles
+        return place(begin_with(config.start_from, untrained(), config.keep_optimiser))
 
     return Program(
         begin=first_members,
+        untrained=untrained,
         chunk=lambda members, iterations: chunk(members, numbers, players, iterations),
         place=place,
         parts=parts,

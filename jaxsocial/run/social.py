@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
-from scipy import stats
 
 from jaxsocial.run.evaluate import CONFIDENCE, Score
 
@@ -106,29 +105,28 @@ def _mean(
 
 
 def cultural_transmission(
-    full: Float[np.ndarray, " full"],
-    half: Float[np.ndarray, " half"],
-    solo: Float[np.ndarray, " solo"],
-    expert: Float[np.ndarray, " expert"],
+    full: Float[np.ndarray, "S E"],
+    half: Float[np.ndarray, "S E"],
+    solo: Float[np.ndarray, "S E"],
+    expert: Float[np.ndarray, "S E"],
 ) -> Score:
     """What an expert's company is worth: 0.5 (full - solo) / expert + 0.5 (half - solo) / expert, of mean returns.
 
     From the learner's returns with an expert all along, with one that leaves midway, and alone, and from the
-    expert's own, an episode each (Bhoopchand et al. 2022, arXiv 2203.00715). 0 where company makes no difference,
-    1 where who earns nothing alone does as well as the expert, also once that has left. The interval
-    resamples all four apart, two episodes or more of each; it is wide where the expert's mean is unsure.
+    expert's own, by seed and episode (Bhoopchand et al. 2022, arXiv 2203.00715). 0 where company makes no difference,
+    1 where who earns nothing alone does as well as the expert, also once that has left. The interval is that of
+    `over_seeds`, with the same seeds and episodes drawn of all four; it is wide where the expert's mean is unsure.
     """
     if expert.mean() <= 0:
         raise ValueError(f"expert's mean return {expert.mean():g}: measure by an expert whose mean return is above 0")
     returns = (full, half, solo, expert)
-    interval = stats.bootstrap(
-        returns, _transmission, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=0
-    ).confidence_interval
-    return Score(float(_transmission(*returns)), float(interval.low), float(interval.high))
+    # From equal seeds come equal draws.
+    resampled = [_resampled_means(values, np.random.default_rng(0)).mean(-1) for values in returns]
+    low, high = np.quantile(_transmission(*resampled), TAILS)
+    return Score(float(_transmission(*[values.mean() for values in returns])), float(low), float(high))
 
 
-def _transmission(full, half, solo, expert, axis=-1):
-    full, half, solo, expert = (returns.mean(axis) for returns in (full, half, solo, expert))
+def _transmission(full, half, solo, expert):
     return 0.5 * (full - solo) / expert + 0.5 * (half - solo) / expert
 
 

@@ -1,17 +1,10 @@
 """A training run: build once, compile once, loop over compiled chunks; between them log, show and save."""
 
-import contextlib
 import dataclasses
 import datetime
-import importlib.metadata
 import json
-import platform
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +15,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from jaxsocial.agents.network import Parameters
 from jaxsocial.run import checkpoint, evaluate, media, metrics
+from jaxsocial.run.chunks import METRICS, Chunk, chunks, stop_requests
+from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, write_config
 from jaxsocial.run.episodes import episode_player, without_teacher
 from jaxsocial.run.program import Member, Program, make_parts, make_program
 
-METRICS, EVALUATION, CURVE, EPISODE = "metrics.jsonl", "evaluation.json", "learning_curve.png", "episode.gif"
-LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "numpy")
+EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
 
 
 class Finished(NamedTuple):
@@ -63,7 +57,7 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
     folder.mkdir(parents=True)
     try:
         write_config(config, folder / "config.json")
-        _write_circumstances(folder)
+        write_circumstances(folder)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -82,17 +76,17 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Fi
         config = dataclasses.replace(config, total_steps=total_steps)
         write_config(config, folder / "config.json")
     program = make_program(config)
-    members, iteration = program.begin(), 0
-    if checkpoint.latest(folder) is not None:
-        members, iteration = checkpoint.restore(folder, members)
+    begun = checkpoint.latest(folder) is not None
+    # What it began from need not be there any more.
+    members, iteration = checkpoint.restore(folder, program.untrained()) if begun else (program.begin(), 0)
     metrics.cut(folder / METRICS, iteration * config.iteration_steps)
     return _go_on(config, folder, program, program.place(members), iteration, console)
 
 
 def _go_on(config, folder, program: Program, members: Member, iteration: int, console: Console) -> Finished:
     began = time.monotonic()
-    untrained = program.begin().learner.parameters
-    with _display(console) as bar, _stop_requests() as stop_requested:
+    untrained = program.untrained().learner.parameters
+    with _display(console) as bar, stop_requests() as stop_requested:
         task = _add_task(bar, config, iteration)
         members = _train_loop(config, folder, program, members, iteration, bar, task, stop_requested)
     results = _measure(config, folder, members.learner.parameters, untrained)
@@ -103,26 +97,18 @@ def _go_on(config, folder, program: Program, members: Member, iteration: int, co
 
 def _train_loop(config, folder, program, members, iteration, bar: Progress, task: TaskID, stop_requested) -> Member:
     healthy = np.asarray(members.healthy)
-    while iteration < config.iterations:
-        size = min(config.chunk_iterations, config.iterations - iteration)
-        began = time.monotonic()
-        members, measured = program.chunk(members, size)
-        host = {name: np.asarray(values) for name, values in measured.items()}
-        speed = size * config.iteration_steps * config.seeds / (time.monotonic() - began)
-        iteration += size
-        rows = metrics.rows_of(host, iteration * config.iteration_steps, config.seed)
-        metrics.append(folder / METRICS, rows)
-        _advance(bar, task, config, iteration, speed, rows)
-        healthy = _report_bad(bar.console, config, healthy, np.asarray(members.healthy), iteration)
-        due = iteration % config.checkpoint_iterations == 0
-        if due or stop_requested() or iteration == config.iterations:
-            checkpoint.save(folder, members, iteration, config)
-        if stop_requested() and iteration < config.iterations:
+    for chunk in chunks([config], [folder], folder, program, members, iteration):
+        members = chunk.members
+        _advance(bar, task, config, chunk)
+        healthy = report_bad(bar.console, config, healthy, np.asarray(members.healthy), chunk.iteration)
+        if stop_requested() and chunk.iteration < config.iterations:
+            if not chunk.saved:
+                checkpoint.save(folder, members, chunk.iteration, config)
             raise InterruptedTraining(f"stopped and saved; go on with: jaxsocial train --resume {folder}")
     return members
 
 
-def _report_bad(console: Console, config: Config, before, healthy, iteration: int):
+def report_bad(console: Console, config: Config, before, healthy, iteration: int):
     """Says which seeds have just been stopped because a number went bad; returns those that go on."""
     for index in np.flatnonzero(before & ~healthy):
         console.print(
@@ -182,56 +168,8 @@ def _add_task(bar: Progress, config: Config, iteration: int) -> TaskID:
     )
 
 
-def _advance(bar: Progress, task: TaskID, config: Config, iteration: int, speed: float, rows) -> None:
-    done, total = iteration * config.iteration_steps, config.iterations * config.iteration_steps
-    returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in rows)
+def _advance(bar: Progress, task: TaskID, config: Config, chunk: Chunk) -> None:
+    done, total = chunk.iteration * config.iteration_steps, config.iterations * config.iteration_steps
+    returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in chunk.rows)
     steps = f"{done / 1e6:.1f} of {total / 1e6:.1f} M steps"
-    bar.update(task, completed=done, steps=steps, speed=f"{speed / 1e3:,.1f} k steps/s", reward=returns)
-
-
-@contextlib.contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """While inside, Ctrl-C and a termination ask for a stop after the chunk; a second Ctrl-C stops at once."""
-    asked: list[int] = []
-
-    def ask(number, frame):
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _write_circumstances(folder: Path) -> None:
-    """Where, when and with what a run was made."""
-    facts = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "devices": [str(device) for device in jax.devices()],
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)},
-        "git": _git_commit(),
-    }
-    (folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    with contextlib.suppress(OSError):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stdout.strip() or None
-    return None
+    bar.update(task, completed=done, steps=steps, speed=f"{chunk.speed / 1e3:,.1f} k steps/s", reward=returns)

@@ -125,17 +125,17 @@ def begin_with(text: str, members, keep_optimiser: bool):
     if source.learner:
         raise ValueError(f"start_from={text}: all learners of a world go on, leave .{source.learner} out")
     config = config_of(source.folder)
-    learner, iteration = members.learner, checkpoint.iteration_at(source.folder, config, source.steps)
+    learner = members.learner
 
-    def taken(item, own):
-        like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.seeds, *x.shape[1:]), x.dtype), own)
-        return _shared_out(checkpoint.restore_item(source.folder, iteration, item, like), own, source, config)
-
-    if _shapes(restore_parameters(source.folder, config, source.steps)[0]) != _shapes(learner.parameters):
+    parameters, iteration = restore_parameters(source.folder, config, source.steps)
+    if _shapes(parameters) != _shapes(learner.parameters):
         raise ValueError(f"start_from={text}: its networks are others: choose the network and prediction that it has")
-    learner = learner._replace(parameters=taken("parameters", learner.parameters))
+    learner = learner._replace(parameters=_shared_out(parameters, learner.parameters, source, config))
     if keep_optimiser:
-        learner = learner._replace(optimiser_state=taken("optimiser", learner.optimiser_state))
+        own = learner.optimiser_state
+        like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.seeds, *x.shape[1:]), x.dtype), own)
+        found = checkpoint.restore_item(source.folder, iteration, "optimiser", like)
+        learner = learner._replace(optimiser_state=_shared_out(found, own, source, config))
     return members._replace(learner=learner)
 
 

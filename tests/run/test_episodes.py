@@ -62,7 +62,7 @@ PARTNERS = ("expert", "searching_expert", "anti_expert")
 @pytest.fixture(scope="module")
 def cycle():
     """A learner that foretells frames, and experts that are gone from step 30 on."""
-    return recorded(small_config(CYCLE, PARTNERS, prediction="next"), gone_from=GONE_FROM)
+    return recorded(small_config(CYCLE, PARTNERS, prediction="next"), gone_from=GONE_FROM, foresight=True)
 
 
 def entries(states, world, agent):
@@ -169,8 +169,9 @@ def test_after_the_end_nothing_counts(ending):
     np.testing.assert_array_equal(found.right & counted, (found.goal >= 0) & counted)
 
 
-def test_where_nothing_is_foretold_there_is_no_error(ending):
-    assert np.isnan(ending[0].prediction_error).all()
+def test_what_is_foretold_is_recorded_only_if_asked_for(ending):
+    assert ending[0].prediction_error is None
+    assert ending[0].other_in_view is None
 
 
 def moved(before, agent, place):

@@ -126,7 +126,8 @@ def recorded(learner, expert):
 def played(monkeypatch, by_kind):
     """The probes of these recordings: of all partners, of partners gone midway, alone."""
 
-    def episode_player(config, episodes, alone, gone_from):
+    def episode_player(config, episodes, alone, gone_from, foresight):
+        assert foresight
         kind = "alone" if alone else "company" if gone_from is None else "half"
         assert gone_from in (None, config.world.max_steps // 2)
         return lambda parameters: by_kind[kind]
@@ -167,7 +168,7 @@ def test_what_is_not_known_is_null_and_a_dash(finished_run):
     config = checkpoint.config_of(finished_run)
     nobody = recorded([0, 0], [0, 0])
     nobody = nobody._replace(prediction_error=np.full_like(nobody.prediction_error, np.nan))
-    scores = probes._scores(probes._measured(nobody, config, 0))
+    scores = probes._scores(probes.measured(nobody, config, 0))
     result = probes.Probed("learner", "company", 2, 6, scores)
     plain = probes.plain([result], {})["probes"][0]["scores"]
     assert plain["lag"] == {"mean": None, "low": None, "high": None}

@@ -177,23 +177,23 @@ def test_plain_loops_agree(seed):
 
 
 def test_cultural_transmission_worked_by_hand():
-    full, half = np.array([19.0, 21.0]), np.array([9.0, 11.0, 10.0])
-    solo, expert = np.array([1.0, 3.0]), np.array([24.0, 26.0, 25.0])
+    full, half = np.array([[19.0, 21.0, 20.0]]), np.array([[9.0, 11.0, 10.0]])
+    solo, expert = np.array([[1.0, 3.0, 2.0]]), np.array([[24.0, 26.0, 25.0]])
     got = cultural_transmission(full, half, solo, expert)
     assert got.mean == pytest.approx(0.5 * 18 / 25 + 0.5 * 8 / 25)
-    # Two or three episodes cannot stray beyond their extremes.
+    # Three episodes cannot stray beyond their extremes.
     assert 0.5 * (19 - 3) / 26 + 0.5 * (9 - 3) / 26 < got.low < got.mean
     assert got.mean < got.high < 0.5 * (21 - 1) / 24 + 0.5 * (11 - 1) / 24
-    same = np.full(3, 2.0)
+    same = np.full((2, 3), 2.0)
     assert cultural_transmission(same, same, same, same) == (0, 0, 0)
 
 
 def test_transmission_from_who_earns_nothing_is_refused():
-    some = np.ones(4)
+    some = np.ones((1, 2))
     with pytest.raises(ValueError, match=r"return -0\.5: measure by an expert whose mean return is above 0"):
-        cultural_transmission(some, some, some, np.array([-2.0, 1.0]))
+        cultural_transmission(some, some, some, np.array([[-2.0, 1.0]]))
     with pytest.raises(ValueError, match="return 0:"):
-        cultural_transmission(some, some, some, np.array([-1.0, 1.0]))
+        cultural_transmission(some, some, some, np.array([[-1.0, 1.0]]))
 
 
 def holds(interval, truth):
@@ -203,8 +203,21 @@ def holds(interval, truth):
 def test_intervals_of_transmission_hold_the_truth():
     rng = np.random.default_rng(0)
     truth = 0.5 * (15 - 1) / 20 + 0.5 * (8 - 1) / 20
-    drawn = [[rng.normal(mean, 4, size=40) for mean in (15, 8, 1, 20)] for _ in range(100)]
+    drawn = [[rng.normal(mean, 4, size=(1, 40)) for mean in (15, 8, 1, 20)] for _ in range(100)]
     assert 85 <= sum(holds(cultural_transmission(*returns), truth) for returns in drawn) < 100
+
+
+def test_intervals_of_transmission_hold_for_other_seeds():
+    rng = np.random.default_rng(3)
+    truth = 0.5 * (15 - 1) / 20 + 0.5 * (8 - 1) / 20
+    # What a seed has learned shows in all of its returns but the expert's.
+    skill = rng.normal(0, 0.3, size=(100, 16, 1))
+    noise = rng.normal(0, 2, size=(4, 100, 16, 8))
+    means = [15 * (1 + skill), 8 * (1 + skill), 1 + skill, 20]
+    drawn = [means[kind] + noise[kind] for kind in range(4)]
+    assert 85 <= sum(holds(cultural_transmission(*[x[i] for x in drawn]), truth) for i in range(100)) <= 100
+    pooled = [x.reshape(100, 1, -1) for x in drawn]
+    assert sum(holds(cultural_transmission(*[x[i] for x in pooled]), truth) for i in range(100)) < 85
 
 
 @pytest.mark.parametrize(("between", "within"), [(2.0, 1.0), (1.0, 2.0)])

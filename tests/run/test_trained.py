@@ -1,6 +1,7 @@
 """Networks of earlier runs: how they are named, begun with, kept, and seated."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import chex
@@ -174,11 +175,12 @@ def test_a_partner_trained_for_another_view_is_refused(finished_run):
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_s_networks_and_can_be_resumed(finished_run, tmp_path):
-    folder = tmp_path / "second"
-    options = ("--start-from", f"{finished_run}#4", "--keep-optimiser", "--partners", "absent", "random")
+    folder, source = tmp_path / "second", shutil.copytree(finished_run, tmp_path / "first")
+    options = ("--start-from", f"{source}#4", "--keep-optimiser", "--partners", "absent", "random")
     assert runs.train(folder, *options, "--coefficients.learning-rate", "0", "--total-steps", "64") == 0
     own = checkpoint.restore_parameters(folder, checkpoint.config_of(folder))[0]
     chex.assert_trees_all_equal(
         *_one(own, 0, checkpoint.restore_parameters(finished_run, checkpoint.config_of(finished_run))[0], 1)
     )
+    shutil.rmtree(source)
     assert runs.command("train", "--resume", str(folder), "--total-steps", "128") == 0

@@ -1,0 +1,44 @@
+"""How the learner acts: does it wait for experts and follow them, and pay less than they do?
+
+jaxsocial reproduce behaviour --scale laptop
+"""
+
+import sys
+
+from jaxsocial import cli
+from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.reproduce.conditions import Scale
+from jaxsocial.reproduce.expectations import below_its_partners, more_than
+from jaxsocial.reproduce.figures import Figure, Row
+from jaxsocial.reproduce.findings import Findings
+
+PANELS = {
+    "penalties in an episode": ("penalties", "experts' penalties"),
+    "share of goals that an expert led": ("led", "led by chance"),
+    "steps behind the expert": ("lag",),
+}
+
+
+def figure(scale: Scale) -> Figure:
+    """Measures of one condition (docs/company.md says what they are)."""
+    own = conditions.social(scale)
+    rows = (
+        Row("return", own, episode=True),
+        Row("penalties", own, "fewer than the expert", below_its_partners(), measure="penalties"),
+        Row("experts' penalties", own, of_partners=True, measure="penalties"),
+        Row("led", own, "follows", more_than("led by chance"), measure="following"),
+        Row("led by chance", own, measure="following_by_chance"),
+        Row("lag", own, "waits, then follows", measure="lag"),
+    )
+    notes = "Experts that know the order from the start pay for no search, so that nobody can pay less."
+    return Figure("behaviour", "How SociAPL acts", rows, draw, size=(9.0, 3.8), notes=notes)
+
+
+def draw(found: Findings, picture) -> None:
+    """A panel for each measure."""
+    for axes, (label, rows) in zip(picture.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        drawing.dots(axes, found, rows, label)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "behaviour", *sys.argv[1:]]))

@@ -1,0 +1,52 @@
+"""Figure 4: who learns from experts? Returns over training, of every condition.
+
+jaxsocial reproduce figure4 --scale laptop
+"""
+
+import sys
+
+from jaxsocial import cli
+from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.reproduce.conditions import TRAP, Scale
+from jaxsocial.reproduce.expectations import about, above_its_partners, all_of, at_most, between, more_than
+from jaxsocial.reproduce.figures import Figure, Row
+from jaxsocial.reproduce.findings import Findings
+
+CURVES = ("solo vanilla", "solo SociAPL", "social vanilla", "social autoencoder", "SociAPL")
+
+
+def figure(scale: Scale) -> Figure:
+    """All conditions at this scale."""
+    sociapl = conditions.social(scale)
+    rows = (
+        Row("solo vanilla", conditions.solo(scale, "none"), "stays in the trap", at_most(TRAP)),
+        Row("solo SociAPL", conditions.solo(scale), "stays in the trap", at_most(TRAP)),
+        Row("social vanilla", conditions.vanilla(scale), "stays in the trap", at_most(TRAP), episode=True),
+        Row(
+            "social autoencoder",
+            conditions.autoencoder(scale),
+            "between, unreliable",
+            between("social vanilla", "SociAPL"),
+        ),
+        Row(
+            "SociAPL",
+            sociapl,
+            "15-20, above its experts in most seeds",
+            all_of(more_than("social vanilla"), above_its_partners()),
+            episode=True,
+        ),
+        Row("experts", sociapl, "", of_partners=True),
+        Row("imitation", conditions.imitation(scale), "about the expert", about("experts")),
+    )
+    return Figure("figure4", "Figure 4: who learns from experts", rows, draw)
+
+
+def draw(found: Findings, picture) -> None:
+    """Curves of what is trained by reinforcement, levels for experts and imitation."""
+    axes = picture.subplots()
+    drawing.curves(axes, found, CURVES, levels=("experts", "imitation"))
+    drawing.legend(axes)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "figure4", *sys.argv[1:]]))

@@ -1,0 +1,46 @@
+"""Figure 5: imperfect experts. Does the learner still learn from those who err, and does it do better than they?
+
+jaxsocial reproduce figure5 --scale laptop
+"""
+
+import sys
+
+from jaxsocial import cli
+from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.reproduce.conditions import TRAP, Scale
+from jaxsocial.reproduce.expectations import above, above_its_partners, all_of
+from jaxsocial.reproduce.figures import Figure, Player, Row
+from jaxsocial.reproduce.findings import Findings
+
+NOISE = 0.3
+"""How often noisy experts act at random."""
+
+
+def figure(scale: Scale) -> Figure:
+    """A learner beside each kind of them; early ones only where experts are trained."""
+    company: dict[str, tuple[tuple[Player, ...], float]] = {
+        "experts": (scale.experts, 0.0),
+        "noisy experts": (scale.experts, NOISE),
+        "early experts": (scale.early_experts, 0.0),
+        "an expert and a random one": ((scale.experts[0], "random"), 0.0),
+    }
+    rows = []
+    for name, (partners, noise) in company.items():
+        if not partners:
+            continue
+        own_name = "SociAPL" if name == "experts" else f"SociAPL, {name}"
+        own = conditions.social(scale, experts=partners, name=own_name, noise=noise)
+        rows += [
+            Row(own_name, own, "learns, and beats them", all_of(above(TRAP), above_its_partners())),
+            Row(name, own, of_partners=True),
+        ]
+    return Figure("figure5", "Figure 5: imperfect experts", tuple(rows), draw, size=(9.0, 4.2))
+
+
+def draw(found: Findings, picture) -> None:
+    """Learners, each beside those it learned from."""
+    drawing.dots(picture.subplots(), found, list(found.rows))
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "figure5", *sys.argv[1:]]))

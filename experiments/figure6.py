@@ -1,0 +1,60 @@
+"""Figure 6: new worlds with new experts, without any further training.
+
+jaxsocial reproduce figure6 --scale laptop
+"""
+
+import sys
+
+from jaxsocial import cli
+from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.reproduce.conditions import Scale
+from jaxsocial.reproduce.expectations import all_of, more_than
+from jaxsocial.reproduce.figures import Figure, Row, Trained
+from jaxsocial.reproduce.findings import Findings
+
+SOLO = 2.0
+"""How many times what a learner trained alone gets, at least."""
+
+
+def figure(scale: Scale) -> Figure:
+    """Everyone in every place."""
+    sent = {
+        "SociAPL": conditions.social(scale),
+        "solo SociAPL": conditions.solo(scale),
+        "social vanilla": conditions.vanilla(scale),
+        "imitation": conditions.imitation(scale),
+    }
+    # Scripted experts know every world: only trained ones can be sent to new ones.
+    if isinstance(scale.experts[0], Trained):
+        sent["expert"] = scale.experts[0].condition
+    rows = []
+    for where, place in scale.places.items():
+        names = {name: f"{where}: {name}" for name in sent}
+        best = all_of(more_than(names["solo SociAPL"], SOLO), *map(more_than, list(names.values())[2:]))
+        for name, condition in sent.items():
+            is_sociapl = name == "SociAPL"
+            rows.append(
+                Row(
+                    names[name],
+                    condition,
+                    "best, 2-3 times solo" if is_sociapl else "",
+                    best if is_sociapl else None,
+                    partners=place.experts,
+                    world=place.world,
+                    episode=is_sociapl,
+                )
+            )
+    notes = "The paper's experts in these worlds are trained; here they are scripted, and know the way."
+    return Figure("figure6", "Figure 6: zero-shot transfer", tuple(rows), draw, size=(11.0, 4.2), notes=notes)
+
+
+def draw(found: Findings, picture) -> None:
+    """A panel for each place."""
+    places = list(dict.fromkeys(row.partition(": ")[0] for row in found.rows))
+    for axes, place in zip(picture.subplots(1, len(places), squeeze=False)[0], places, strict=True):
+        drawing.dots(axes, found, [row for row in found.rows if row.startswith(f"{place}: ")])
+        axes.set_title(place, fontsize="medium")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "figure6", *sys.argv[1:]]))

@@ -1,0 +1,38 @@
+"""Figure 7: solo and social training mixed, after social training. Can the learner do the task alone then?
+
+jaxsocial reproduce figure7 --scale laptop
+"""
+
+import sys
+
+from jaxsocial import cli
+from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.reproduce.conditions import TRAP, Scale
+from jaxsocial.reproduce.expectations import at_most, more_than
+from jaxsocial.reproduce.figures import Figure, Row
+from jaxsocial.reproduce.findings import Findings
+
+FAR = 2.0
+"""How many times what a learner trained alone gets is "far above" it."""
+
+
+def figure(scale: Scale) -> Figure:
+    """Learners alone, and the mixed one with experts too."""
+    mixed, social = conditions.mixed(scale), conditions.social(scale)
+    rows = (
+        Row("solo SociAPL", conditions.solo(scale), "stays in the trap", at_most(TRAP)),
+        Row("SociAPL, alone", social, alone=True),
+        Row("mixed, alone", mixed, "far above solo", more_than("solo SociAPL", FAR), alone=True, episode=True),
+        Row("mixed, with experts", mixed, "still social", more_than("mixed, alone"), episode=True),
+        Row("SociAPL, with experts", social),
+    )
+    return Figure("figure7", "Figure 7: solo and social training mixed", rows, draw)
+
+
+def draw(found: Findings, picture) -> None:
+    """A column for each."""
+    drawing.dots(picture.subplots(), found, list(found.rows))
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "figure7", *sys.argv[1:]]))

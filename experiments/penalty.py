@@ -1,0 +1,60 @@
+"""The price of a mistake: only where exploring alone is costly does a learner rely on others.
+
+jaxsocial reproduce penalty --scale laptop
+"""
+
+import sys
+
+from jaxsocial import cli
+from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.reproduce.conditions import Scale
+from jaxsocial.reproduce.expectations import Expectation, about, more_than
+from jaxsocial.reproduce.figures import Figure, Row
+from jaxsocial.reproduce.findings import Findings
+
+PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)
+USUAL = 1.5
+"""The paper's own price."""
+KINDS = ("SociAPL", "SociAPL, alone", "solo SociAPL")
+
+
+def figure(scale: Scale) -> Figure:
+    """Learners trained beside experts and alone, at every price; all of a kind train together."""
+    rows = []
+    for penalty in PENALTIES:
+        social, solo = (
+            conditions.with_penalty(condition, penalty)
+            for condition in (conditions.social(scale), conditions.solo(scale))
+        )
+        names = _names(penalty)
+        rows += [
+            Row(names["SociAPL"], social, *_expected(penalty, names)),
+            Row(names["SociAPL, alone"], social, alone=True),
+            Row(names["solo SociAPL"], solo),
+        ]
+    return Figure("penalty", "The price of a mistake", tuple(rows), draw)
+
+
+def _names(penalty: float) -> dict[str, str]:
+    return {kind: f"{kind}, penalty {penalty:g}" for kind in KINDS}
+
+
+def _expected(penalty: float, names: dict[str, str]) -> tuple[str, Expectation | None]:
+    """The paper speaks of no penalty, and of its own."""
+    if penalty == 0:
+        return "no reliance on others", about(names["SociAPL, alone"])
+    if penalty == USUAL:
+        return "relies on others", more_than(names["SociAPL, alone"], times=2.0)
+    return "", None
+
+
+def draw(found: Findings, picture) -> None:
+    """Returns over the price."""
+    there = [p for p in PENALTIES if all(name in found.rows for name in _names(p).values())]
+    axes = picture.subplots()
+    drawing.lines(axes, found, there, {kind: [_names(p)[kind] for p in there] for kind in KINDS}, "penalty")
+    drawing.legend(axes)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(["reproduce", "penalty", *sys.argv[1:]]))

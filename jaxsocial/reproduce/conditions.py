@@ -1,0 +1,84 @@
+"""The paper's conditions, at any scale (PROTOCOL: Conditions)."""
+
+import dataclasses
+from typing import NamedTuple
+
+from jaxsocial.learning.prediction import Target
+from jaxsocial.reproduce.figures import Condition, Player
+from jaxsocial.run import presets
+from jaxsocial.run.config import Config
+from jaxsocial.scenario import Scenario
+
+TRAP = 1.5
+"""What a learner in the trap gets at most: one goal, and then it stops (PROTOCOL: Results to match)."""
+
+
+class Place(NamedTuple):
+    """Another world, for transfer, and who knows the way there."""
+
+    world: Scenario
+    experts: tuple[Player, ...]
+
+
+class Scale(NamedTuple):
+    """How large everything is."""
+
+    name: str
+    base: Config
+    """SociAPL: a learner that predicts the next frame, beside experts."""
+    experts: tuple[Player, ...]
+    """Who sits beside learners."""
+    early_experts: tuple[Player, ...]
+    """The same before they were fully trained; none where they are not trained."""
+    places: dict[str, Place]
+    """Where learners are sent that were trained elsewhere."""
+    episodes: int
+    """Of each seed, in evaluation."""
+
+
+def social(
+    scale: Scale,
+    prediction: Target = "next",
+    experts: tuple[Player, ...] = (),
+    name: str = "SociAPL",
+    noise: float = 0.0,
+) -> Condition:
+    """A learner beside experts, those of the scale if none are given, who err so often."""
+    config = presets.predicting(scale.base, prediction)
+    config = dataclasses.replace(config, company=config.company._replace(epsilon=(noise,)))
+    return Condition(name, config, partners=experts or scale.experts)
+
+
+def vanilla(scale: Scale) -> Condition:
+    """Nothing is predicted."""
+    return social(scale, "none", name="social vanilla")
+
+
+def autoencoder(scale: Scale) -> Condition:
+    """The current frame is reconstructed, by the same head."""
+    return social(scale, "current", name="social autoencoder")
+
+
+def solo(scale: Scale, prediction: Target = "next") -> Condition:
+    """A learner alone."""
+    name = "solo vanilla" if prediction == "none" else "solo SociAPL"
+    return Condition(name, presets.predicting(presets.alone(scale.base), prediction))
+
+
+def imitation(scale: Scale) -> Condition:
+    """A learner that is shown what an expert sees and does."""
+    return Condition("imitation", presets.imitating(scale.base), teacher=scale.experts[0])
+
+
+def mixed(scale: Scale) -> Condition:
+    """A learner from beside experts goes on, in three worlds of four alone."""
+    return Condition("mixed", presets.mixed(scale.base), partners=scale.experts, start_from=social(scale))
+
+
+def with_penalty(condition: Condition, penalty: float) -> Condition:
+    """The same at another price of a mistake, or itself at its own; experts are those of the usual one."""
+    if penalty == condition.config.rules.penalty:
+        return condition
+    rules = dataclasses.replace(condition.config.rules, penalty=penalty)
+    config = dataclasses.replace(condition.config, rules=rules)
+    return dataclasses.replace(condition, name=f"{condition.name}, penalty {penalty:g}", config=config)

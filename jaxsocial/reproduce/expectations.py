@@ -1,0 +1,77 @@
+"""What should come out, each as a test of what does: orderings and bands of interquartile means over seeds."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsocial.reproduce.findings import Findings
+
+
+class Expectation(NamedTuple):
+    """A claim about a row, and whether the findings bear it out. Numbers that are not known do not."""
+
+    text: str
+    holds: Callable[[str, Findings], bool]
+
+
+def at_most(limit: float) -> Expectation:
+    """Not above a limit."""
+    return Expectation(f"at most {limit:g}", lambda row, found: found.score(row).mean <= limit)
+
+
+def above(limit: float) -> Expectation:
+    """Above a limit."""
+    return Expectation(f"above {limit:g}", lambda row, found: found.score(row).mean > limit)
+
+
+def more_than(other: str, times: float = 1.0) -> Expectation:
+    """Above another row, or above so many times its value."""
+    many = f"{times:g} times " if times != 1 else ""
+    return Expectation(
+        f"more than {many}{other}", lambda row, found: found.score(row).mean > times * found.score(other).mean
+    )
+
+
+def between(low: str, high: str) -> Expectation:
+    """Above one row and below another."""
+    return Expectation(
+        f"between {low} and {high}",
+        lambda row, found: found.score(low).mean < found.score(row).mean < found.score(high).mean,
+    )
+
+
+def about(other: str, within: float = 0.25) -> Expectation:
+    """Off another row's value by no more than this share of it."""
+
+    def holds(row: str, found: Findings) -> bool:
+        level = found.score(other).mean
+        return abs(found.score(row).mean - level) <= within * abs(level)
+
+    return Expectation(f"within {within:.0%} of {other}", holds)
+
+
+def above_its_partners(seeds: float = 0.5) -> Expectation:
+    """More than those beside it, in more than this share of seeds."""
+    text = f"above its partners in more than {seeds:.0%} of seeds"
+    return Expectation(text, lambda row, found: bool(np.mean(_own(row, found) > _partners(row, found)) > seeds))
+
+
+def below_its_partners(seeds: float = 0.5) -> Expectation:
+    """Less than those beside it, in more than this share of seeds: of what costs."""
+    text = f"below its partners in more than {seeds:.0%} of seeds"
+    return Expectation(text, lambda row, found: bool(np.mean(_own(row, found) < _partners(row, found)) > seeds))
+
+
+def all_of(*each: Expectation) -> Expectation:
+    """Two or more at once."""
+    text = ", and ".join(one.text for one in each)
+    return Expectation(text, lambda row, found: all(one.holds(row, found) for one in each))
+
+
+def _own(row: str, found: Findings) -> np.ndarray:
+    return found.rows[row].values(found.rows[row].measure)
+
+
+def _partners(row: str, found: Findings) -> np.ndarray:
+    return found.rows[row].values(found.rows[row].measure, of_partners=True)

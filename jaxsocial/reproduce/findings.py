@@ -1,0 +1,108 @@
+"""What was found: numbers of every row and seed, and their interquartile means, as results.json keeps them."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from jaxsocial.run.evaluate import CONFIDENCE, Score
+
+RESULTS = "results.json"
+TRIMMED = 0.25
+"""Share of seeds that is left out at either end."""
+RESAMPLES = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What one row came to."""
+
+    condition: str
+    run: str
+    """The name of the run's folder; it ends in a hash of the resolved config."""
+    steps: int
+    """Learner steps that each seed was trained for."""
+    planned_steps: int
+    """How many there are to be."""
+    episodes: int
+    """Episodes of each seed."""
+    seeds: list[int]
+    measures: dict[str, list[float | None]]
+    """Of the learner: name to a mean over episodes for each seed, null where it is not defined."""
+    partners: dict[str, list[float | None]]
+    """The same of its partners, a mean over them; empty where there are none."""
+    measure: str = "return"
+    """Which of these the row is about."""
+    of_partners: bool = False
+    """Whether it is about the partners."""
+
+    def values(self, measure: str, of_partners: bool = False) -> Float[np.ndarray, " seeds"]:
+        """A number for each seed, NaN where there is none."""
+        found = (self.partners if of_partners else self.measures).get(measure, [None] * len(self.seeds))
+        return np.array([np.nan if value is None else value for value in found], float)
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """All that a figure's table and picture are made of."""
+
+    figure: str
+    scale: str
+    rows: dict[str, Finding]
+    curves: dict[str, list[dict[str, Any]]]
+    """Condition to its metrics while training: step, seed, return."""
+    configs: dict[str, dict]
+    """Run to its resolved config."""
+    seconds: dict[str, float]
+    """Run to how long it trained, alone or in its group."""
+    circumstances: dict[str, Any]
+
+    def score(self, row: str) -> Score:
+        """What the row is about: the interquartile mean over seeds, with its interval."""
+        found = self.rows[row]
+        return interquartile_mean(found.values(found.measure, found.of_partners))
+
+
+def interquartile_mean(values: Float[np.ndarray, " seeds"]) -> Score:
+    """The mean of the middle half, and its bootstrap interval (95 %, percentiles); of one value, that value.
+
+    What is not defined is left out; all NaN where nothing is.
+    """
+    known = values[~np.isnan(values)]
+    if known.size == 0:
+        return Score(np.nan, np.nan, np.nan)
+    mean = float(stats.trim_mean(known, TRIMMED))
+    if np.ptp(known) == 0:  # nothing to resample
+        return Score(mean, mean, mean)
+    interval = stats.bootstrap(
+        (known,), _trimmed, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=0
+    ).confidence_interval
+    return Score(mean, float(interval.low), float(interval.high))
+
+
+def _trimmed(values, axis=-1):
+    return stats.trim_mean(values, TRIMMED, axis=axis)
+
+
+def write(findings: Findings, folder: Path) -> None:
+    """Into results.json, at once or not at all."""
+    new = folder / f"{RESULTS}.new"
+    new.write_text(json.dumps(dataclasses.asdict(findings), indent=1) + "\n")
+    new.replace(folder / RESULTS)
+
+
+def read(folder: Path) -> Findings:
+    """The inverse of `write`.
+
+    Raises:
+      ValueError: there are no results in the folder.
+    """
+    path = folder / RESULTS
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: leave --report out, and results are made first")
+    plain = json.loads(path.read_text())
+    return Findings(**plain | {"rows": {name: Finding(**row) for name, row in plain["rows"].items()}})

@@ -1,0 +1,79 @@
+"""Measures the rows of a figure over whole episodes, and remembers what it has measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsocial.agents.network import Parameters
+from jaxsocial.reproduce.figures import Row
+from jaxsocial.reproduce.findings import Finding
+from jaxsocial.reproduce.store import digest, folder_of, player_names
+from jaxsocial.run import checkpoint, media
+from jaxsocial.run.config import Config, to_plain
+from jaxsocial.run.episodes import beside, episode_player, without_teacher
+from jaxsocial.run.numbers import taken_seats
+from jaxsocial.run.probes import MEASURES, measured
+from jaxsocial.run.program import make_parts
+
+PARTNERS_MEASURES = ("return", "goals", "penalties", "cycles")
+
+
+def measure(row: Row, store: Path, episodes: int) -> Finding:
+    """What a row comes to, from the last checkpoint of its condition; read from its folder where that is known."""
+    folder = folder_of(row.condition, store)
+    own = checkpoint.config_of(folder)
+    config = _config_of(row, own, store)
+    parameters, iteration = checkpoint.restore_parameters(folder, own)
+    key = digest([to_plain(config), row.alone, episodes, iteration])
+    known = folder / f"measured-{key}.json"
+    if not known.is_file():
+        numbers = _numbers(config, parameters, row.alone, episodes)
+        known.with_suffix(".new").write_text(json.dumps(numbers) + "\n")
+        known.with_suffix(".new").replace(known)
+    return Finding(
+        condition=row.condition.name,
+        run=folder.name,
+        steps=iteration * own.iteration_steps,
+        planned_steps=own.iterations * own.iteration_steps,
+        episodes=episodes,
+        seeds=list(range(own.seed, own.seed + own.seeds)),
+        measure=row.measure,
+        of_partners=row.of_partners,
+        **json.loads(known.read_text()),
+    )
+
+
+def _config_of(row: Row, own: Config, store: Path) -> Config:
+    """The config by which a row's episodes are played."""
+    if row.partners is None and row.world is None:
+        return own
+    partners = own.partners if row.partners is None else player_names(row.partners, store)
+    return beside(own, partners, row.world)
+
+
+def _numbers(config: Config, parameters: Parameters, alone: bool, episodes: int) -> dict[str, dict[str, list]]:
+    found = episode_player(config, episodes, alone)(parameters)
+    learner = {name: _of_seeds(values) for name, values in measured(found, config, 0).items() if name in MEASURES}
+    seats = [] if alone else np.flatnonzero(taken_seats(config))[config.sizes.learners :].tolist()
+    each = [measured(found, config, seat) for seat in seats]
+    partners = {name: _of_seeds(np.mean([one[name] for one in each], axis=0)) for name in PARTNERS_MEASURES if each}
+    return {"measures": learner, "partners": partners}
+
+
+def _of_seeds(values: np.ndarray) -> list[float | None]:
+    """Means over episodes, a seed each; those where a measure is not defined do not count."""
+    return [float(np.nanmean(own)) if not np.isnan(own).all() else None for own in values]
+
+
+def write_episode(row: Row, finding: Finding, store: Path, path: Path) -> None:
+    """A typical episode as a GIF: of the seed in the middle, by what the row is about."""
+    folder = folder_of(row.condition, store)
+    own = checkpoint.config_of(folder)
+    config = without_teacher(beside(own, (), row.world) if row.alone else _config_of(row, own, store))
+    values = np.nan_to_num(finding.values(finding.measure))
+    middle = int(np.argsort(values)[len(values) // 2])
+    parameters: Any = jax.tree.map(lambda x: x[middle], checkpoint.restore_parameters(folder, own)[0])
+    media.write_episode(path, config, parameters, make_parts(config), seed=0)

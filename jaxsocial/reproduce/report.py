@@ -1,0 +1,84 @@
+"""Findings as a table in Markdown and as a picture."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure as Picture
+
+from jaxsocial.reproduce.figures import Figure, Row
+from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.store import slug
+
+HOLDS, FAILS = "holds", "**does not hold**"
+COLUMNS = ("condition", "interquartile mean [95 %]", "each seed", "the paper", "expected", "")
+
+
+def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
+    """The table and the picture; returns what was written."""
+    table = folder / "results.md"
+    table.write_text(markdown(figure, found))
+    picture = Picture(figsize=figure.size, layout="constrained")
+    figure.draw(found, picture)
+    written = [table]
+    for kind in ("png", "pdf"):
+        written.append(folder / f"{figure.name}.{kind}")
+        picture.savefig(written[-1], dpi=150, metadata=None if kind == "png" else {"CreationDate": None})
+    return written
+
+
+def markdown(figure: Figure, found: Findings) -> str:
+    """The table, and below it how it was made."""
+    lines = [f"# {figure.title}", "", f"![{figure.title}]({figure.name}.png)", ""]
+    lines += ["| " + " | ".join(COLUMNS) + " |", "| --- | ---: | --- | --- | --- | --- |"]
+    lines += ["| " + " | ".join(_cells(row, found)) + " |" for row in figure.rows if row.name in found.rows]
+    missing = [row.name for row in figure.rows if row.name not in found.rows]
+    lines += ["", f"Not yet measured: {', '.join(missing)}."] if missing else []
+    lines += ["", _how(found), ""]
+    lines += [figure.notes, ""] if figure.notes else []
+    episodes = [row for row in figure.rows if row.episode and row.name in found.rows]
+    lines += [f"![{row.name}: an episode]({episode_name(row)})" for row in episodes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def episode_name(row: Row) -> str:
+    """The file of a row's typical episode."""
+    return f"{slug(row.name)}.gif"
+
+
+def _cells(row: Row, found: Findings) -> list[str]:
+    finding = found.rows[row.name]
+    values = finding.values(finding.measure, finding.of_partners)
+    each = " ".join("-" if np.isnan(value) else f"{value:.1f}" for value in values)
+    what = "" if row.measure == "return" else f", {row.measure}"
+    whole = finding.steps >= finding.planned_steps
+    part = "" if whole else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
+    expected = row.expectation.text if row.expectation else ""
+    return [row.name + what + part, str(found.score(row.name)), each, row.paper, expected, verdict(row, found)]
+
+
+def _steps(number: int) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 100_000 else f"{number:,}"
+
+
+def verdict(row: Row, found: Findings) -> str:
+    """Whether what the row should show is so; empty where nothing is expected."""
+    if row.expectation is None:
+        return ""
+    try:
+        return HOLDS if row.expectation.holds(row.name, found) else FAILS
+    except KeyError:
+        return "not yet known"
+
+
+def _how(found: Findings) -> str:
+    rows = found.rows.values()
+    facts = found.circumstances
+    steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
+    return (
+        f"Scale `{found.scale}`: {max(len(r.seeds) for r in rows)} seeds, "
+        f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
+        f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all, on {', '.join(facts['devices'])}, jax "
+        f"{facts['versions']['jax']}, Python {facts['python']}; evaluated {facts['date'][:10]}, commit "
+        f"{(facts['git'] or 'unknown')[:10]}. Intervals: bootstrap over seeds. "
+        f"Again: `jaxsocial reproduce {found.figure} --scale {found.scale}`."
+    )

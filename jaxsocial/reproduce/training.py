@@ -1,0 +1,162 @@
+"""Trains what figures need: what has the same shapes together, what is there not again, what was stopped from there."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxsocial.reproduce.figures import Condition
+from jaxsocial.reproduce.store import digest, folder_of, is_trained, resolved, run_name
+from jaxsocial.run import checkpoint, metrics
+from jaxsocial.run.chunks import METRICS, Chunk, chunks, members_of
+from jaxsocial.run.circumstances import write_circumstances
+from jaxsocial.run.config import Config, read_config, to_plain, write_config
+from jaxsocial.run.numbers import without_numbers
+from jaxsocial.run.program import Member, make_program
+
+MEMBERS, SECONDS = "members.json", "seconds.json"
+TOGETHER = "together-"
+
+
+class Stopped(Exception):  # noqa: N818, asked for: no error
+    """Training was asked to stop, and has saved."""
+
+
+class Group(NamedTuple):
+    """Runs that train in one program."""
+
+    names: tuple[str, ...]
+    configs: tuple[Config, ...]
+    folders: tuple[Path, ...]
+    shared: Path
+    """Where all of them are saved while they train; the run's own folder where there is one."""
+
+    @property
+    def steps(self) -> int:
+        """Learner steps of all members, from beginning to end."""
+        config = self.configs[0]
+        return config.iterations * config.iteration_steps * sum(c.seeds for c in self.configs)
+
+
+Watch = Callable[[Group, int, Chunk | None], bool]
+"""(group, iterations done, what has been done) -> whether to stop; without a chunk before the first one."""
+
+
+def train(conditions: Sequence[Condition], store: Path, watch: Watch) -> None:
+    """Trains whatever is not yet trained, each after what it needs.
+
+    Raises:
+      Stopped: ``watch`` asked for it.
+      ValueError: a condition that cannot be trained.
+    """
+    while left := [condition for condition in conditions if not is_trained(condition, store)]:
+        ready = [c for c in left if all(is_trained(needed, store) for needed in c.needs())]
+        for condition in ready:
+            _prepare(condition, store)
+        _train(_next_group(ready, store), watch)
+
+
+def left_to_train(conditions: Sequence[Condition], store: Path) -> int:
+    """Learner steps of all seeds that are not yet trained."""
+    return sum(
+        condition.config.seeds
+        * condition.config.iteration_steps
+        * (condition.config.iterations - iterations_done(condition, store))
+        for condition in conditions
+    )
+
+
+def iterations_done(condition: Condition, store: Path) -> int:
+    """How many iterations are on disk, also where others train along."""
+    folders = [folder_of(condition, store), *_begun_with(run_name(condition), store)]
+    return max((checkpoint.latest(folder) or 0 for folder in folders if folder.is_dir()), default=0)
+
+
+def seconds_of(folder: Path) -> float:
+    """How long a run was trained for, together with those beside it."""
+    path = folder / SECONDS
+    return json.loads(path.read_text()) if path.is_file() else 0.0
+
+
+def _prepare(condition: Condition, store: Path) -> None:
+    folder = folder_of(condition, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "config.json").is_file():
+        write_circumstances(folder)
+        write_config(resolved(condition, store), folder / "config.json")
+
+
+def _next_group(ready: list[Condition], store: Path) -> Group:
+    """The first one's: as it was begun, or with all that have the same shapes and have not begun with others."""
+    first, *others = [run_name(condition) for condition in ready]
+    begun = _begun_with(first, store)
+    if begun:
+        return _group(json.loads((begun[0] / MEMBERS).read_text()), store)
+    alike = [name for name in others if _are_alike(first, name, store) and not _has_begun(name, store)]
+    return _group([first] if _has_begun(first, store) else [first, *alike], store)
+
+
+def _begun_with(name: str, store: Path) -> list[Path]:
+    """The shared folder of the group that a run has begun with, if there is one."""
+    return [path.parent for path in store.glob(f"{TOGETHER}*/{MEMBERS}") if name in json.loads(path.read_text())]
+
+
+def _has_begun(name: str, store: Path) -> bool:
+    return bool(_begun_with(name, store)) or (store / name / "checkpoints").is_dir()
+
+
+def _are_alike(one: str, other: str, store: Path) -> bool:
+    """Whether two runs can train in one program. Kept checkpoints need a folder of their own."""
+    configs = [read_config(store / name / "config.json") for name in (one, other)]
+    shapes = [to_plain(without_numbers(config)) | {"seeds": 0, "preset": ""} for config in configs]
+    return shapes[0] == shapes[1] and not configs[0].keep_every
+
+
+def _group(names: Sequence[str], store: Path) -> Group:
+    folders = tuple(store / name for name in names)
+    configs = tuple(read_config(folder / "config.json") for folder in folders)
+    shared = folders[0] if len(names) == 1 else store / f"{TOGETHER}{digest(sorted(names))}"
+    if shared not in folders and not (shared / MEMBERS).is_file():
+        shared.mkdir(exist_ok=True)
+        (shared / MEMBERS).write_text(json.dumps(list(names)) + "\n")
+    return Group(tuple(names), configs, folders, shared)
+
+
+def _train(group: Group, watch: Watch) -> None:
+    config = group.configs[0]
+    program = make_program(group.configs)
+    begun = checkpoint.latest(group.shared) is not None
+    members, iteration = checkpoint.restore(group.shared, program.untrained()) if begun else (program.begin(), 0)
+    for folder in group.folders:
+        metrics.cut(folder / METRICS, iteration * config.iteration_steps)
+    members, before, began = program.place(members), seconds_of(group.shared), time.monotonic()
+    stop = watch(group, iteration, None)
+    for chunk in chunks(group.configs, group.folders, group.shared, program, members, iteration):
+        members, iteration = chunk.members, chunk.iteration
+        stop = watch(group, iteration, chunk) or stop
+        if chunk.saved or stop:
+            _note_seconds(group, before + time.monotonic() - began)
+        if stop and iteration < config.iterations:
+            _save(group, members, iteration, chunk.saved)
+            raise Stopped
+    _save(group, members, iteration, saved=True)
+    if group.shared not in group.folders:
+        shutil.rmtree(group.shared)
+
+
+def _note_seconds(group: Group, seconds: float) -> None:
+    for folder in {group.shared, *group.folders}:
+        (folder / SECONDS).write_text(json.dumps(round(seconds, 1)) + "\n")
+
+
+def _save(group: Group, members: Member, iteration: int, saved: bool) -> None:
+    """All members together, and each run's in its own folder."""
+    if not saved:
+        checkpoint.save(group.shared, members, iteration, group.configs[0])
+    if group.shared in group.folders:
+        return
+    for config, folder, own in zip(group.configs, group.folders, members_of(members, group.configs), strict=True):
+        if not (folder / "checkpoints").is_dir() or checkpoint.latest(folder) != iteration:
+            checkpoint.save(folder, own, iteration, config)

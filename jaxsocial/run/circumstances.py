@@ -1,0 +1,49 @@
+"""Where, when and with what something was computed."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+
+LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "numpy")
+
+
+def circumstances() -> dict[str, Any]:
+    """Date, command, versions, devices and commit, as what JSON can hold."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "devices": [str(device) for device in jax.devices()],
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)},
+        "git": _git_commit(),
+    }
+
+
+def write_circumstances(folder: Path) -> None:
+    """Puts them into a run's folder."""
+    (folder / "run.json").write_text(json.dumps(circumstances(), indent=2) + "\n")
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    with contextlib.suppress(OSError):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout.strip() or None
+    return None

@@ -1,0 +1,35 @@
+"""Findings that nobody found: numbers made up to see what is said of them."""
+
+from jaxsocial.reproduce.findings import Finding, Findings
+
+CIRCUMSTANCES = {"devices": ["cpu:0"], "versions": {"jax": "0"}, "python": "3", "date": "2026-01-01T00", "git": "abc"}
+STEPS = 1_000_000
+
+
+def finding(values, partners=None, **changes):
+    """A row of these numbers, one a seed, whatever is measured."""
+    values, partners = _floats(values), _floats(partners or [])
+    numbers = dict.fromkeys(("return", "penalties", "following", "following_by_chance", "lag"), values)
+    others = {"return": partners, "penalties": partners} if partners else {}
+    facts = {"condition": "it", "run": "it-0", "steps": STEPS, "planned_steps": STEPS, "episodes": 100}
+    return Finding(**facts | {"seeds": list(range(len(values))), "measures": numbers, "partners": others} | changes)
+
+
+def _floats(values):
+    return [None if value is None else float(value) for value in values]
+
+
+def findings(rows, curves=None):
+    """Of rows by name, each a finding or numbers."""
+    rows = {name: row if isinstance(row, Finding) else finding(row) for name, row in rows.items()}
+    return Findings("figure0", "laptop", rows, curves or {}, {}, {"it-0": 3600.0}, CIRCUMSTANCES)
+
+
+def curve(values):
+    """Of two seeds, the second half as good."""
+    rows = [
+        {"step": 1000 * (place + 1), "seed": seed, "penalty": 1.5, "return": value / (1 + seed)}
+        for place, value in enumerate(values)
+        for seed in (0, 1)
+    ]
+    return [*rows, {"step": 1000 * (len(values) + 1), "seed": 0, "penalty": 1.5, "return": None}]

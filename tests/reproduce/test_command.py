@@ -1,0 +1,216 @@
+"""A figure from nothing to its table, stopped and begun again."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsocial.reproduce import command, findings, training
+from jaxsocial.reproduce.command import FIGURES
+from jaxsocial.reproduce.scales import SCALES, make_scale
+from jaxsocial.reproduce.store import folder_of, is_trained
+from jaxsocial.run import checkpoint
+from tests.reproduce.conftest import make, run, tiny_figure, tiny_scale
+
+TIMES = ("seconds", "circumstances")
+
+
+def without_times(path):
+    """results.json but for times, and with no word of where its runs lie."""
+    plain = json.loads((path / "results.json").read_text())
+    for config in plain["configs"].values():
+        config["partners"] = [partner.rpartition("/")[2] for partner in config["partners"]]
+    return {name: value for name, value in plain.items() if name not in TIMES}
+
+
+def test_a_figure_leaves_numbers_a_table_pictures_and_an_episode(made):
+    names = {path.name for path in made.places.results.iterdir()}
+    assert names == {"results.json", "results.md", "tiny.png", "tiny.pdf", "own.gif"}
+    assert set(made.found.rows) == {"own", "own, alone", "expert", "dear"}
+    assert made.found.seconds.keys() == made.found.configs.keys()
+    assert all(seconds > 0 for seconds in made.found.seconds.values())
+    assert "own: " in made.said
+    assert "holds" in made.said
+
+
+def test_experts_train_first_and_equal_shapes_together(made):
+    assert made.programs == [1, 2]
+    expert, own, dear = made.figure.conditions()
+    assert (expert.name, own.name, dear.name) == ("expert", "own", "dear")
+    config = checkpoint.config_of(folder_of(own, made.places.runs))
+    assert config.partners == (f"run:{folder_of(expert, made.places.runs)}#1",)
+    assert config.world.agents == 2
+    assert not list(made.places.runs.glob("together-*"))
+    returns = made.found.rows["own"].values("return")
+    assert len(set(returns.tolist())) == 2
+    assert (made.found.rows["dear"].measures["penalties"]) != made.found.rows["own"].measures["penalties"]
+
+
+def test_learners_know_nothing_of_who_trains_along(made, tmp_path):
+    own = made.figure.conditions()[1]
+    places = command.Places(tmp_path, tmp_path)
+    with jax.debug_key_reuse(False):
+        training.train([*own.needs(), own], places.runs, lambda *_: False)
+    folders = (folder_of(own, runs) for runs in (places.runs, made.places.runs))
+    alone, along = (checkpoint.restore_parameters(folder, own.config)[0] for folder in folders)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-4), alone, along)
+
+
+def test_curves_are_those_of_training(made):
+    assert [(point["step"], point["seed"]) for point in made.found.curves["own"]] == [
+        (64 * number, seed) for number in (1, 2, 3) for seed in (0, 1)
+    ]
+    prices = [{point["penalty"] for point in made.found.curves[name]} for name in ("own", "dear")]
+    assert max(prices[0]) < max(prices[1])
+
+
+def test_stopped_after_every_chunk_it_comes_to_the_same(made, tmp_path):
+    stops = []
+    while True:
+        try:
+            again = make(tmp_path, deadline=0.0)
+            break
+        except command.Unfinished as stop:
+            stops.append(str(stop))
+    # Three chunks of each of two groups; the last of a group is its end.
+    assert len(stops) == 4
+    assert stops[0].startswith("tiny: stopped and saved with 0 of 3 conditions trained; 0.0 M learner steps are left")
+    assert "with 1 of 3" in stops[-1]
+    assert without_times(again.places.results) == without_times(made.places.results)
+
+
+class Killed(BaseException):
+    """Nothing is saved on its account."""
+
+
+@pytest.mark.slow
+def test_killed_every_few_chunks_it_comes_to_the_same(made, tmp_path, monkeypatch):
+    calls, watch = [], command._Watch.__call__
+
+    def kill_sometimes(self, *arguments):
+        calls.append(arguments[1])
+        if len(calls) % 3 == 0:
+            raise Killed
+        return watch(self, *arguments)
+
+    monkeypatch.setattr(command._Watch, "__call__", kill_sometimes)
+    kills = 0
+    while True:
+        try:
+            again = make(tmp_path)
+            break
+        except Killed:
+            kills += 1
+    assert kills >= 3
+    assert calls.count(3) >= 2  # its last chunks were computed, and perhaps lost, too
+    assert without_times(again.places.results) == without_times(made.places.results)
+
+
+def test_what_is_there_is_not_trained_again(made, monkeypatch):
+    monkeypatch.setattr(training, "_train", lambda *arguments: pytest.fail("trained again"))
+    monkeypatch.setattr("jaxsocial.reproduce.measuring.episode_player", lambda *a: pytest.fail("measured again"))
+    before = without_times(made.places.results)
+    make(made.places.runs.parent)
+    assert without_times(made.places.results) == before
+
+
+def test_what_does_not_matter_to_training_finds_what_is_there(made):
+    figure = tiny_figure(tiny_scale(preset="paper", evaluation_episodes=3))
+    assert all(is_trained(condition, made.places.runs) for condition in figure.conditions())
+
+
+@pytest.mark.parametrize("change", [{"total_steps": 4 * 64}, {"seed": 7}, {"seeds": 3}])
+def test_a_changed_config_trains_anew(made, change):
+    for condition in tiny_figure(tiny_scale(**change)).conditions():
+        assert not is_trained(condition, made.places.runs)
+        assert training.iterations_done(condition, made.places.runs) == 0
+
+
+def test_with_another_expert_its_learners_train_anew_too(made):
+    scale = make_other_expert(made.scale)
+    assert [is_trained(condition, made.places.runs) for condition in tiny_figure(scale).conditions()] == [False] * 3
+
+
+def make_other_expert(scale):
+    """The same scale, but for the expert's rewards."""
+    (player,) = scale.experts
+    rules = dataclasses.replace(player.condition.config.rules, reward=2.0)
+    other = dataclasses.replace(player.condition, config=dataclasses.replace(player.condition.config, rules=rules))
+    return scale._replace(experts=(player._replace(condition=other),))
+
+
+def test_part_of_a_training_is_measured_as_such(tmp_path):
+    with pytest.raises(command.Unfinished):
+        make(tmp_path, deadline=0.0)
+    scale, figure = tiny_scale(), tiny_figure(tiny_scale())
+    assert training.left_to_train(figure.conditions(), tmp_path / "runs") == 64 * 2 * (3 * 3 - 1)
+    with pytest.raises(ValueError, match="nothing of tiny has come so far that it could be measured"):
+        make(tmp_path, scale, partial=True)  # only the expert has begun
+    for _ in range(3):
+        with pytest.raises(command.Unfinished):
+            make(tmp_path, deadline=0.0)
+    found = make(tmp_path, scale, partial=True).found
+    assert set(found.rows) == {"own", "own, alone", "expert", "dear"}
+    assert (found.rows["own"].steps, found.rows["own"].planned_steps) == (64, 192)
+
+
+def test_tables_are_built_again_from_numbers_alone(made, tmp_path):
+    results = tmp_path / "tiny"
+    results.mkdir()
+    findings.write(made.found, results)
+    command.rebuild(made.figure, command.Places(tmp_path / "nowhere", results), command.Console(quiet=True))
+    assert (results / "results.md").read_text() == (made.places.results / "results.md").read_text()
+    assert (results / "tiny.png").is_file()
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_planned_at_every_scale(name, scale, tmp_path):
+    figure = command.load(name, make_scale(scale))
+    planned = figure.conditions()
+    assert figure.name == name
+    assert len({folder_of(condition, tmp_path) for condition in planned}) == len(planned)
+    assert len({condition.name for condition in planned}) == len(planned)
+    assert training.left_to_train(planned, tmp_path) > 0
+    if scale != "smoke":
+        assert all(condition.config.seeds == 5 for condition in planned if condition.name != "expert")
+        assert make_scale(scale).episodes >= 100
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_drawn(name, tmp_path):
+    from tests.reproduce import made_up  # noqa: PLC0415
+
+    figure = command.load(name, make_scale("paper"))
+    rows = {row.name: made_up.finding([1.0, 2.0], [2.0, 3.0], measure=row.measure) for row in figure.rows}
+    curves = {condition.name: made_up.curve([1, 2]) for condition in figure.conditions()}
+    findings.write(made_up.findings(rows, curves), tmp_path)
+    command.rebuild(figure, command.Places(tmp_path, tmp_path), command.Console(quiet=True))
+    assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    # What is still missing keeps nothing else from being shown.
+    findings.write(made_up.findings(dict(list(rows.items())[:1]), curves), tmp_path)
+    command.rebuild(figure, command.Places(tmp_path, tmp_path), command.Console(quiet=True))
+
+
+def test_what_there_is_not_is_refused_in_a_line(capsys, monkeypatch, tmp_path):
+    assert run("reproduce", "figure3") == 2
+    assert "figure 'figure3' is unknown: choose from figure4, figure5" in capsys.readouterr().err
+    assert run("reproduce", "figure4", "--scale", "huge") == 2
+    assert "scale 'huge' is unknown: choose from smoke, laptop, paper" in capsys.readouterr().err
+    assert run("reproduce", "figure4", "--report", "--out", str(tmp_path)) == 2
+    assert "results.json does not exist: leave --report out" in capsys.readouterr().err
+    monkeypatch.setattr(command, "__file__", str(tmp_path / "a" / "b" / "c.py"))
+    monkeypatch.chdir(tmp_path)
+    assert run("reproduce", "figure4") == 2
+    assert "experiments/figure4.py is not here: run this in a clone" in capsys.readouterr().err
+
+
+def test_the_smallest_scale_by_the_command(capsys, tmp_path):
+    places = ("--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    assert run("reproduce", "behaviour", "--scale", "smoke", *places) == 0
+    assert "penalties: " in capsys.readouterr().out
+    folder = tmp_path / "out" / "smoke" / "behaviour"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"results.json", "results.md", "behaviour.png", "behaviour.pdf", "return.gif"}

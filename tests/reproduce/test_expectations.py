@@ -1,0 +1,56 @@
+"""Every expectation can come true, and can fail."""
+
+import pytest
+
+from jaxsocial.reproduce import expectations
+from tests.reproduce import made_up
+
+
+def held(expectation, own, others=None, partners=None):
+    rows = {"own": made_up.finding(own, partners)} | (others or {})
+    return expectation.holds("own", made_up.findings(rows))
+
+
+@pytest.mark.parametrize(
+    ("expectation", "good", "bad"),
+    [
+        (expectations.at_most(1.5), [1.5, 1.5], [1.6, 1.6]),
+        (expectations.above(1.5), [1.6, 1.6], [1.5, 1.5]),
+        (expectations.more_than("low"), [2.1, 2.1], [2.0, 2.0]),
+        (expectations.more_than("low", times=2.0), [4.1, 4.1], [4.0, 3.9]),
+        (expectations.between("low", "high"), [3.0, 3.0], [8.5, 8.5]),
+        (expectations.between("low", "high"), [3.0, 3.0], [1.5, 1.5]),
+        (expectations.about("high", within=0.25), [6.1, 9.9], [5.9, 5.9]),
+        (expectations.about("high", within=0.25), [6.1, 9.9], [10.1, 10.1]),
+        (expectations.all_of(expectations.at_most(5.0), expectations.more_than("low")), [3.0], [1.0]),
+        (expectations.all_of(expectations.at_most(5.0), expectations.more_than("low")), [3.0], [6.0]),
+    ],
+)
+def test_orderings_and_bands(expectation, good, bad):
+    others = {"low": made_up.finding([2.0]), "high": made_up.finding([8.0])}
+    assert held(expectation, good, others)
+    assert not held(expectation, bad, others)
+
+
+def test_most_seeds_beat_their_partners():
+    assert held(expectations.above_its_partners(), [5, 5, 0], partners=[4, 4, 4])
+    assert not held(expectations.above_its_partners(), [5, 0, 0], partners=[4, 4, 4])
+    assert held(expectations.below_its_partners(), [1, 1, 5], partners=[4, 4, 4])
+    assert not held(expectations.below_its_partners(), [1, 5, 5], partners=[4, 4, 4])
+    # Half of the seeds are not most.
+    assert not held(expectations.above_its_partners(), [5, 0], partners=[4, 4])
+
+
+def test_a_middle_that_one_lucky_seed_does_not_move():
+    assert not held(expectations.above(1.5), [1, 1, 1, 1, 20])
+
+
+def test_what_is_not_known_does_not_hold():
+    for expectation in (expectations.at_most(9.0), expectations.above(-9.0), expectations.above_its_partners()):
+        assert not held(expectation, [None, None])
+
+
+@pytest.mark.parametrize("other", [[1.0], [3.0]])
+def test_another_row_counts_by_what_it_is_about(other):
+    experts = made_up.finding([0.0], partners=other, of_partners=True)
+    assert held(expectations.more_than("experts"), [2.0], {"experts": experts}) == (other == [1.0])

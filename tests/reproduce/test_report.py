@@ -1,0 +1,98 @@
+"""What is said of findings: the table, and pictures."""
+
+import imageio.v3 as imageio
+import pytest
+from matplotlib.figure import Figure as Picture
+
+from jaxsocial.reproduce import drawing, report
+from jaxsocial.reproduce.expectations import at_most, more_than
+from jaxsocial.reproduce.figures import Condition, Figure, Row
+from jaxsocial.run import presets
+from tests.reproduce import made_up
+
+CONDITION = Condition("it", presets.preset("quickstart"))
+ROWS = (
+    Row("solo", CONDITION, "stays in the trap", at_most(1.5)),
+    Row("SociAPL", CONDITION, "leaves it", more_than("solo"), episode=True),
+)
+
+
+def draw(found, picture):
+    axes = picture.subplots()
+    drawing.curves(axes, found, ["solo"], levels=["SociAPL"])
+    drawing.legend(axes)
+
+
+FIGURE = Figure("figure0", "Figure 0: a test", ROWS, draw, notes="Made up.")
+
+
+def lines_of(found):
+    return {
+        line.split(" | ")[0].strip("| "): line for line in report.markdown(FIGURE, found).splitlines() if "|" in line
+    }
+
+
+def test_what_holds_and_what_does_not():
+    lines = lines_of(made_up.findings({"solo": [1, 1, 1.2, 1], "SociAPL": [1, 1, 1, 0.9]}))
+    assert lines["solo"].endswith("| at most 1.5 | holds |")
+    assert lines["SociAPL"].endswith("| leaves it | more than solo | **does not hold** |")
+    lines = lines_of(made_up.findings({"solo": [1.6, 1.6, 1.7, 5], "SociAPL": [9, 8, 9, 9]}))
+    assert lines["solo"].endswith("**does not hold** |")
+    assert lines["SociAPL"].endswith("| holds |")
+
+
+def test_every_seed_is_in_the_table():
+    line = lines_of(made_up.findings({"solo": [1.04, None, -3, 2, 1], "SociAPL": [9]}))["solo"]
+    assert "| 1.0 - -3.0 2.0 1.0 |" in line
+    assert "| 1.02 [" in line  # of the middle two of four
+
+
+def test_what_is_missing_is_named_and_not_judged():
+    text = report.markdown(FIGURE, made_up.findings({"SociAPL": [9]}))
+    assert "Not yet measured: solo." in text
+    assert "| more than solo | not yet known |" in text
+
+
+def test_half_a_training_is_said_to_be_one():
+    half = made_up.finding([1.0], steps=500_000)
+    assert "| SociAPL (0.5 M of 1.0 M steps) |" in report.markdown(FIGURE, made_up.findings({"SociAPL": half}))
+    assert "of 1.0 M steps" not in report.markdown(FIGURE, made_up.findings({"SociAPL": [1.0]}))
+
+
+def test_how_it_was_made_stands_below():
+    text = report.markdown(FIGURE, made_up.findings({"solo": [1, 1], "SociAPL": [1, 1]}))
+    assert "2 seeds, 1.0 M learner steps each, 100 evaluation episodes a seed" in text
+    assert "trained in 1.0 h in all, on cpu:0, jax 0" in text
+    assert "`jaxsocial reproduce figure0 --scale laptop`" in text
+    assert "Made up." in text
+    assert "![SociAPL: an episode](sociapl.gif)" in text
+
+
+def test_table_and_pictures_are_written(tmp_path):
+    found = made_up.findings({"solo": [1, 2], "SociAPL": [3, 4]}, {"solo": made_up.curve([1, 2, 3])})
+    report.write(FIGURE, found, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"results.md", "figure0.png", "figure0.pdf"}
+    picture = imageio.imread(tmp_path / "figure0.png")
+    assert (picture < 128).any()
+
+
+def test_two_rows_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two rows have the same name"):
+        Figure("figure0", "", (ROWS[0], ROWS[0]), draw)
+
+
+def test_curves_show_every_seed_and_their_mean():
+    axes = Picture().subplots()
+    found = made_up.findings({"SociAPL": [3.0, 3.0]}, {"it": made_up.curve([8, 8, 8])})
+    drawing.curves(axes, found, ["it"], levels=["SociAPL"])
+    heights = [set(line.get_ydata()) for line in axes.lines]
+    assert heights == [{8}, {4}, {6}, {3}]
+    assert axes.lines[2].get_linewidth() > axes.lines[0].get_linewidth()
+    assert axes.get_legend_handles_labels()[1] == ["it", "SociAPL (3.0)"]
+
+
+def test_dots_are_seeds():
+    axes = Picture().subplots()
+    drawing.dots(axes, made_up.findings({"one": [1, 2, None], "other": [5]}), ["one", "other"])
+    assert axes.lines[0].get_ydata()[:2].tolist() == [1, 2]
+    assert axes.lines[3].get_ydata().tolist() == [5]
