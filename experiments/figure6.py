@@ -30,7 +30,8 @@ def figure(scale: Scale) -> Figure:
     rows = []
     for where, place in scale.places.items():
         names = {name: f"{where}: {name}" for name in sent}
-        best = all_of(more_than(names["solo SociAPL"], SOLO), *map(more_than, list(names.values())[2:]))
+        others = all_of(more_than(names["solo SociAPL"], SOLO), *map(more_than, list(names.values())[2:]))
+        best = others._replace(text=f"more than all others, and {SOLO:g} times solo")
         for name, condition in sent.items():
             is_sociapl = name == "SociAPL"
             rows.append(
@@ -52,7 +53,7 @@ def draw(found: Findings, picture) -> None:
     """A panel for each place."""
     places = list(dict.fromkeys(row.partition(": ")[0] for row in found.rows))
     for axes, place in zip(picture.subplots(1, len(places), squeeze=False)[0], places, strict=True):
-        drawing.dots(axes, found, [row for row in found.rows if row.startswith(f"{place}: ")])
+        drawing.dots(axes, found, [row for row in found.rows if row.startswith(f"{place}: ")], prefix=f"{place}: ")
         axes.set_title(place, fontsize="medium")
 
 

@@ -5,24 +5,21 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxsocial.reproduce import findings, measuring, report, training
+from jaxsocial.reproduce import findings, measuring, progress, report, training
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Condition, Figure, Row
+from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
 from jaxsocial.reproduce.findings import Finding, Findings
-from jaxsocial.reproduce.store import folder_of, is_trained
+from jaxsocial.reproduce.store import folder_of, is_trained, row_key
 from jaxsocial.run import checkpoint, metrics
-from jaxsocial.run.chunks import METRICS, Chunk, stop_requests
+from jaxsocial.run.chunks import METRICS, stop_requests
 from jaxsocial.run.circumstances import circumstances
 from jaxsocial.run.config import to_plain
-from jaxsocial.run.train import report_bad
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 POINTS = 200
@@ -77,24 +74,36 @@ def reproduce(
       Unfinished: stopped before the end.
       ValueError: there is nothing to measure, with ``partial``.
     """
-    if not partial:
-        _train(figure, places, console, deadline)
-    rows = [row for row in figure.rows if is_trained(row.condition, places.runs) or (partial and _begun(row, places))]
-    if not rows:
-        raise ValueError(f"nothing of {figure.name} has come so far that it could be measured: leave --partial out")
-    measured: dict[str, Finding] = {}
-    for row in rows:
-        with console.status(f"measuring {row.name}"):
-            measured[row.name] = measuring.measure(row, places.runs, scale.episodes)
-    found = _findings(figure, scale, measured, places)
+    known = _known(figure, scale, places)
+    left = [row for row in figure.rows if row.name not in known]
+    stopped = None if partial else _train(figure, conditions_of(left), places, console, deadline)
+    rows = [row for row in left if is_trained(row.condition, places.runs) or (partial and _begun(row, places))]
+    if not rows and not known:
+        raise stopped or ValueError(f"nothing of {figure.name} has come so far that it could be measured")
+    found = _with(known, rows, figure, scale, places, console)
     places.results.mkdir(parents=True, exist_ok=True)
     findings.write(found, places.results)
     for row in rows:
-        path = places.results / report.episode_name(row)
         if row.episode:
-            measuring.write_episode(row, measured[row.name], places.runs, path)
+            path = places.results / report.episode_name(row)
+            measuring.write_episode(row, found.rows[row.name], places.runs, path)
     rebuild(figure, places, console)
+    if stopped:
+        raise stopped
     return found
+
+
+def _known(figure: Figure, scale: Scale, places: Places) -> dict[str, Finding]:
+    """Rows that results.json has to their end already, wherever they were trained."""
+    if not (places.results / findings.RESULTS).is_file():
+        return {}
+    there = findings.read(places.results).rows
+    asked = {row.name: row_key(row, scale.episodes) for row in figure.rows}
+    return {
+        name: finding
+        for name, finding in there.items()
+        if finding.key == asked.get(name) and finding.steps == finding.planned_steps
+    }
 
 
 def rebuild(figure: Figure, places: Places, console: Console) -> None:
@@ -116,88 +125,56 @@ def _begun(row: Row, places: Places) -> bool:
     return (folder_of(row.condition, places.runs) / "checkpoints").is_dir()
 
 
-def _train(figure: Figure, places: Places, console: Console, deadline: float) -> None:
-    conditions = figure.conditions()
+def _train(
+    figure: Figure, conditions: list[Condition], places: Places, console: Console, deadline: float
+) -> Unfinished | None:
+    """Trains them; returns what to say where that was stopped."""
     if all(is_trained(condition, places.runs) for condition in conditions):
-        return
+        return None
     places.runs.mkdir(parents=True, exist_ok=True)
-    with _display(console) as bar, stop_requests() as asked:
-        watch = _Watch(figure, conditions, places, bar, lambda: asked() or time.monotonic() > deadline)
+    with progress.display(console) as bar, stop_requests() as asked:
+        watch = progress.Watch(
+            figure.name, conditions, places.runs, bar, lambda: asked() or time.monotonic() > deadline
+        )
         try:
             training.train(conditions, places.runs, watch)
         except training.Stopped:
-            raise Unfinished(watch.what_is_left()) from None
+            return Unfinished(watch.what_is_left())
+    return None
 
 
-class _Watch:
-    """Shows how far a figure is, and knows how long the rest will take."""
-
-    def __init__(
-        self, figure: Figure, conditions: list[Condition], places: Places, bar: Progress, stop: Callable[[], bool]
-    ):
-        self._figure, self._conditions, self._places, self._stop, self._bar = figure, conditions, places, stop, bar
-        self._speed, self._healthy = 0.0, np.ones(0, bool)
-        whole = sum(c.config.seeds * c.config.iterations * c.config.iteration_steps for c in conditions)
-        left = training.left_to_train(conditions, places.runs)
-        self._task = bar.add_task(figure.name, total=whole, completed=whole - left, what="compiling", reward="-")
-
-    def __call__(self, group: training.Group, iteration: int, chunk: Chunk | None) -> bool:
-        if chunk is None:
-            self._healthy = np.ones(sum(config.seeds for config in group.configs), bool)
-            what = ", ".join(name.rpartition("-")[0] for name in group.names)
-            self._bar.update(self._task, what=what, reward="-")
-            return self._stop()
-        self._speed, healthy = chunk.speed, np.asarray(chunk.members.healthy)
-        self._report_bad(group, healthy, iteration)
-        returns = [metrics.learner_return(row) for row in chunk.rows]
-        steps = group.steps * group.configs[0].chunk_iterations // group.configs[0].iterations
-        self._bar.update(self._task, advance=steps, reward=" ".join(f"{value:.1f}" for value in returns[:5]))
-        return self._stop()
-
-    def _report_bad(self, group: training.Group, healthy: np.ndarray, iteration: int) -> None:
-        first = 0
-        for config in group.configs:
-            own = slice(first, first + config.seeds)
-            report_bad(self._bar.console, config, self._healthy[own], healthy[own], iteration)
-            first += config.seeds
-        self._healthy = healthy
-
-    def what_is_left(self) -> str:
-        """For a person who stopped it, or whose time was up."""
-        left = training.left_to_train(self._conditions, self._places.runs)
-        trained = sum(is_trained(condition, self._places.runs) for condition in self._conditions)
-        time_left = f", about {left / self._speed / 3600:.1f} h at the last speed" if self._speed else ""
-        return (
-            f"{self._figure.name}: stopped and saved with {trained} of {len(self._conditions)} conditions trained; "
-            f"{left / 1e6:,.1f} M learner steps are left{time_left}. The same command goes on"
-        )
-
-
-def _display(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:.0f} %"),
-        TextColumn("{task.fields[what]}"),
-        TextColumn("return {task.fields[reward]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        console=console,
-    )
-
-
-def _findings(figure: Figure, scale: Scale, measured: dict[str, Finding], places: Places) -> Findings:
-    there = [c for c in figure.conditions() if (folder_of(c, places.runs) / METRICS).is_file()]
-    folders = {condition.name: folder_of(condition, places.runs) for condition in there}
-    return Findings(
+def _with(
+    known: dict[str, Finding], rows: list[Row], figure: Figure, scale: Scale, places: Places, console: Console
+) -> Findings:
+    """What is known, and what these rows come to now."""
+    measured: dict[str, Finding] = {}
+    for row in rows:
+        with console.status(f"measuring {row.name}"):
+            measured[row.name] = measuring.measure(row, places.runs, scale.episodes)
+    new = Findings(
         figure=figure.name,
         scale=scale.name,
-        rows=measured,
-        curves={name: _curve(folder) for name, folder in folders.items()},
-        configs={folder.name: to_plain(checkpoint.config_of(folder)) for folder in folders.values()},
-        seconds={folder.name: training.seconds_of(folder) for folder in folders.values()},
+        rows={row.name: (known | measured)[row.name] for row in figure.rows if row.name in known | measured},
+        curves={row.condition.name: _curve(folder_of(row.condition, places.runs)) for row in rows},
+        configs={name: to_plain(checkpoint.config_of(places.runs / name)) for name in _runs(measured)},
+        seconds={name: training.seconds_of(places.runs / name) for name in _runs(measured)},
         circumstances=circumstances(),
     )
+    if not known:
+        return new
+    old, runs = findings.read(places.results), _runs(known)
+    curves = {name: old.curves[name] for name in dict.fromkeys(finding.condition for finding in known.values())}
+    return dataclasses.replace(
+        new,
+        curves=curves | new.curves,
+        configs={name: old.configs[name] for name in runs} | new.configs,
+        seconds={name: old.seconds[name] for name in runs} | new.seconds,
+        circumstances=new.circumstances if rows else old.circumstances,
+    )
+
+
+def _runs(rows: dict[str, Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.run for finding in rows.values()))
 
 
 def _curve(folder: Path) -> list[dict[str, Any]]:

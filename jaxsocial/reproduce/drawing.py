@@ -1,6 +1,7 @@
 """The kinds of pictures that figures are drawn as: every seed thinly or as a dot, their mean over it."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ COLOURS = ("tab:orange", "tab:brown", "tab:green", "tab:purple", "tab:blue", "ta
 STYLES = ("--", ":", "-.")
 SMOOTHED = 0.02
 """Share of a training over which curves are averaged."""
+LABEL = 13
+"""Characters of a line below a column."""
 WIDTH = 0.25
 """Half of what the dots of a row are spread over."""
 
@@ -50,8 +53,13 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
     return np.convolve(values, np.ones(width), "same") / weights
 
 
-def dots(axes: Axes, found: Findings, rows: Sequence[str], ylabel: str = "return of an episode") -> None:
-    """A column for each row that is there: seeds as dots, the interquartile mean and its interval over them."""
+def dots(
+    axes: Axes, found: Findings, rows: Sequence[str], ylabel: str = "return of an episode", prefix: str = ""
+) -> None:
+    """A column for each row that is there: seeds as dots, the interquartile mean and its interval over them.
+
+    What all names begin with can be left out of what stands below.
+    """
     rows = [row for row in rows if row in found.rows]
     for place, row in enumerate(rows):
         finding, score = found.rows[row], found.score(row)
@@ -61,7 +69,8 @@ def dots(axes: Axes, found: Findings, rows: Sequence[str], ylabel: str = "return
         axes.plot(place + spread, values, "o", color=colour, markersize=4, alpha=0.5, markeredgewidth=0)
         axes.plot([place - WIDTH, place + WIDTH], [score.mean] * 2, color=colour, linewidth=2)
         axes.plot([place] * 2, [score.low, score.high], color=colour, linewidth=1)
-    axes.set_xticks(range(len(rows)), [row.replace(", ", ",\n") for row in rows], fontsize="small")
+    labels = [textwrap.fill(row.removeprefix(prefix), LABEL) for row in rows]
+    axes.set_xticks(range(len(rows)), labels, fontsize="small")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _plain(axes, None, ylabel)
 

@@ -1,7 +1,7 @@
 """What a figure is declared with: conditions to be trained, rows to be measured, and what the paper says."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from jaxsocial.reproduce.expectations import Expectation
@@ -89,11 +89,16 @@ class Figure:
 
     def conditions(self) -> list[Condition]:
         """All that has to be trained, each after what it needs."""
-        found: dict[Condition, None] = {}
-        for row in self.rows:
-            for condition in (*players_of(row), row.condition):
-                _add(condition, found)
-        return list(found)
+        return conditions_of(self.rows)
+
+
+def conditions_of(rows: Iterable[Row]) -> list[Condition]:
+    """All that these rows need trained, each after what it needs itself."""
+    found: dict[Condition, None] = {}
+    for row in rows:
+        for condition in (*players_of(row), row.condition):
+            _add(condition, found)
+    return list(found)
 
 
 def players_of(row: Row) -> list[Condition]:

@@ -24,6 +24,8 @@ class Finding:
     condition: str
     run: str
     """The name of the run's folder; it ends in a hash of the resolved config."""
+    key: str
+    """A hash of all that decides on these numbers (`store.row_key`)."""
     steps: int
     """Learner steps that each seed was trained for."""
     planned_steps: int

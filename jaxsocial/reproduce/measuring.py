@@ -10,9 +10,9 @@ import numpy as np
 from jaxsocial.agents.network import Parameters
 from jaxsocial.reproduce.figures import Row
 from jaxsocial.reproduce.findings import Finding
-from jaxsocial.reproduce.store import digest, folder_of, player_names
+from jaxsocial.reproduce.store import folder_of, player_names, row_key
 from jaxsocial.run import checkpoint, media
-from jaxsocial.run.config import Config, to_plain
+from jaxsocial.run.config import Config
 from jaxsocial.run.episodes import beside, episode_player, without_teacher
 from jaxsocial.run.numbers import taken_seats
 from jaxsocial.run.probes import MEASURES, measured
@@ -25,17 +25,17 @@ def measure(row: Row, store: Path, episodes: int) -> Finding:
     """What a row comes to, from the last checkpoint of its condition; read from its folder where that is known."""
     folder = folder_of(row.condition, store)
     own = checkpoint.config_of(folder)
-    config = _config_of(row, own, store)
     parameters, iteration = checkpoint.restore_parameters(folder, own)
-    key = digest([to_plain(config), row.alone, episodes, iteration])
-    known = folder / f"measured-{key}.json"
+    key = row_key(row, episodes)
+    known = folder / f"measured-{key}@{iteration}.json"
     if not known.is_file():
-        numbers = _numbers(config, parameters, row.alone, episodes)
+        numbers = _numbers(_config_of(row, own, store), parameters, row.alone, episodes)
         known.with_suffix(".new").write_text(json.dumps(numbers) + "\n")
         known.with_suffix(".new").replace(known)
     return Finding(
         condition=row.condition.name,
         run=folder.name,
+        key=key,
         steps=iteration * own.iteration_steps,
         planned_steps=own.iterations * own.iteration_steps,
         episodes=episodes,

@@ -52,8 +52,7 @@ def _smoke() -> Scale:
 
 
 def _laptop() -> Scale:
-    config = presets.predicting(presets.preset("quickstart"), "next")
-    config = dataclasses.replace(config, seeds=SEEDS)
+    config = dataclasses.replace(presets.preset("laptop"), seeds=SEEDS)
     return Scale("laptop", config, SCRIPTED, (), _places(config.world), EPISODES)
 
 

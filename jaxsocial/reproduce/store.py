@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from jaxsocial.reproduce.figures import Condition, Player
+from jaxsocial.reproduce.figures import Condition, Player, Row
 from jaxsocial.run import checkpoint
 from jaxsocial.run.config import Config, to_plain
 
@@ -52,6 +52,13 @@ def player_names(players: tuple[Player, ...], store: Path) -> tuple[str, ...]:
 def _named(player, store: Path) -> str:
     steps = "" if player.steps is None else f"@{player.steps}"
     return f"run:{folder_of(player.condition, store)}{steps}#{player.condition.config.seed + player.seed}"
+
+
+def row_key(row: Row, episodes: int) -> str:
+    """A hash of all that decides on a row's numbers: what was trained, and in which company it is measured."""
+    players = None if row.partners is None else player_names(row.partners, Path())
+    world = None if row.world is None else to_plain(row.world)
+    return digest([run_name(row.condition), row.alone, players, world, episodes])
 
 
 def digest(plain: Any) -> str:

@@ -40,8 +40,8 @@ class Group(NamedTuple):
         return config.iterations * config.iteration_steps * sum(c.seeds for c in self.configs)
 
 
-Watch = Callable[[Group, int, Chunk | None], bool]
-"""(group, iterations done, what has been done) -> whether to stop; without a chunk before the first one."""
+Watch = Callable[[Group, Chunk | None], bool]
+"""(group, what has been done) -> whether to stop; without a chunk before anything is compiled."""
 
 
 def train(conditions: Sequence[Condition], store: Path, watch: Watch) -> None:
@@ -125,17 +125,17 @@ def _group(names: Sequence[str], store: Path) -> Group:
 
 
 def _train(group: Group, watch: Watch) -> None:
-    config = group.configs[0]
-    program = make_program(group.configs)
+    if watch(group, None):
+        raise Stopped
+    config, program = group.configs[0], make_program(group.configs)
     begun = checkpoint.latest(group.shared) is not None
     members, iteration = checkpoint.restore(group.shared, program.untrained()) if begun else (program.begin(), 0)
     for folder in group.folders:
         metrics.cut(folder / METRICS, iteration * config.iteration_steps)
     members, before, began = program.place(members), seconds_of(group.shared), time.monotonic()
-    stop = watch(group, iteration, None)
     for chunk in chunks(group.configs, group.folders, group.shared, program, members, iteration):
         members, iteration = chunk.members, chunk.iteration
-        stop = watch(group, iteration, chunk) or stop
+        stop = watch(group, chunk)
         if chunk.saved or stop:
             _note_seconds(group, before + time.monotonic() - began)
         if stop and iteration < config.iterations:

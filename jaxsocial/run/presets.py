@@ -54,6 +54,20 @@ def _small() -> Config:
     )
 
 
+def _laptop(quickstart: Config) -> Config:
+    """The quickstart's world with the paper's encoder, one layer of it, and the next frame predicted.
+
+    How these settings were found, and what they do not show, is in docs/laptop-scale.md.
+    """
+    return dataclasses.replace(
+        predicting(quickstart, "next"),
+        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=2_000_000, full_steps=6_000_000),
+        network=NetworkSizes(channels=(16,), dense=96, memory=96, heads=(64,)),
+        coefficients=quickstart.coefficients._replace(prediction_weight=1.0),
+        total_steps=6_500_000,
+    )
+
+
 def alone(config: Config) -> Config:
     """The same learner without anyone beside it."""
     return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
@@ -88,6 +102,10 @@ def _presets() -> dict[str, tuple[Config, str]]:
     return {
         "quickstart": (quickstart, "a small room with two experts who know the order; minutes on two CPU cores"),
         "quickstart-solo": (alone(quickstart), "the same learner, as long, alone"),
+        "laptop": (
+            _laptop(quickstart),
+            "the same room, the paper's encoder, next frame predicted; a quarter of an hour",
+        ),
         "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
         "paper-solo": (alone(paper), "alone, next frame predicted"),
         "paper-solo-vanilla": (predicting(alone(paper), "none"), "alone, nothing predicted"),

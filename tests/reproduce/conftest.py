@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from jaxsocial.cli import main
-from jaxsocial.reproduce import command, conditions, drawing, training
+from jaxsocial.reproduce import command, conditions, drawing, progress, training
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.expectations import above
 from jaxsocial.reproduce.figures import Condition, Figure, Row, Trained
@@ -32,7 +32,7 @@ def tiny_config() -> Config:
         coefficients=quick.coefficients._replace(learning_rate=0.02),
         partners=("expert",),
         seeds=2,
-        total_steps=3 * 64,
+        total_steps=2 * 64,
         log_steps=64,
         checkpoint_steps=128,
     )
@@ -73,8 +73,8 @@ class Made(NamedTuple):
     said: str
 
 
-def make(folder, scale=None, **options) -> Made:
-    """Makes the tiny figure, in a folder that may hold some of it."""
+def make(folder, scale=None, one_chunk=False, **options) -> Made:
+    """Makes the tiny figure, in a folder that may hold some of it; or only its next chunk."""
     scale = scale or tiny_scale()
     figure, places = tiny_figure(scale), command.Places(folder / "runs", folder / "results")
     programs, console = [], Console(file=io.StringIO(), width=200)
@@ -86,6 +86,8 @@ def make(folder, scale=None, **options) -> Made:
     made = training.make_program
     with pytest.MonkeyPatch.context() as patch, jax.debug_key_reuse(False):
         patch.setattr(training, "make_program", counted)
+        if one_chunk:
+            patch.setattr(progress.Watch, "__call__", lambda self, group, chunk: chunk is not None)
         found = command.reproduce(figure, scale, places, console, **options)
     return Made(figure, scale, places, found, programs, console.file.getvalue())
 

@@ -11,7 +11,7 @@ def finding(values, partners=None, **changes):
     values, partners = _floats(values), _floats(partners or [])
     numbers = dict.fromkeys(("return", "penalties", "following", "following_by_chance", "lag"), values)
     others = {"return": partners, "penalties": partners} if partners else {}
-    facts = {"condition": "it", "run": "it-0", "steps": STEPS, "planned_steps": STEPS, "episodes": 100}
+    facts = {"condition": "it", "run": "it-0", "key": "0", "steps": STEPS, "planned_steps": STEPS, "episodes": 100}
     return Finding(**facts | {"seeds": list(range(len(values))), "measures": numbers, "partners": others} | changes)
 
 
