@@ -22,7 +22,7 @@ from jaxsocial.run import checkpoint, evaluate, media, options, play, probes, te
 from jaxsocial.run.cache import keep_compiled_programs
 from jaxsocial.run.config import Config
 from jaxsocial.run.episodes import beside, episode_player, without_teacher
-from jaxsocial.run.options import REFUSED, parse, value_after
+from jaxsocial.run.parsing import REFUSED, parse, value_after
 from jaxsocial.run.presets import presets
 from jaxsocial.run.program import make_parts
 from jaxsocial.scenario import Scenario

@@ -4,7 +4,7 @@ import pytest
 
 from jaxsocial import cli
 from jaxsocial.registry import make_scenario, registered_scenarios
-from jaxsocial.run.options import parse
+from jaxsocial.run.parsing import parse
 from jaxsocial.run.presets import presets
 from jaxsocial.scenarios.text_map import scenario_from_file
 from tests.run import runs

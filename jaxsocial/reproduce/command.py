@@ -192,5 +192,11 @@ def _point(row: metrics.Row) -> dict[str, Any]:
 
 
 def chosen(names: Sequence[str]) -> Sequence[str]:
-    """The figures of these names, "all" for every one."""
+    """The figures of these names, "all" for every one.
+
+    Raises:
+      ValueError: none is named.
+    """
+    if not names:
+        raise ValueError(f"name a figure: {', '.join(FIGURES)}, or all")
     return FIGURES if "all" in names else names

@@ -6,14 +6,12 @@ where there are fewer members than devices the worlds of each (`jax.shard_map`);
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxsocial.agents.network import Parameters
@@ -27,6 +25,7 @@ from jaxsocial.run.checkpoint import config_of, network_of
 from jaxsocial.run.company import partner_noise
 from jaxsocial.run.config import Config
 from jaxsocial.run.curriculum import Progress, advanced, first_progress
+from jaxsocial.run.devices import MEMBERS, WORLDS, devices_for, put
 from jaxsocial.run.numbers import Numbers, numbers_of, training_rules, without_numbers
 from jaxsocial.run.trained import begin_with, frozen_player, source_of
 from jaxsocial.scenario import Scenario
@@ -34,8 +33,6 @@ from jaxsocial.world import Rules
 
 FROZEN = "run:"
 """Marks a partner that is the folder of an earlier run."""
-MEMBERS, WORLDS = "members", "worlds"
-"""The axes of devices."""
 
 
 class Member(NamedTuple):
@@ -103,7 +100,7 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
     config = configs[0]
     for other in configs[1:]:
         _check_alike(config, other)
-    mesh = _mesh(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
+    mesh = devices_for(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
     parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
     fixed = _Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
     keys, numbers = jnp.concatenate([seed_keys(c) for c in configs]), _numbers_of_members(configs)
@@ -122,7 +119,7 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
         specs = (where, each, PartitionSpec())
         return spread(run, in_specs=specs, out_specs=(where, each))(members, numbers, players)
 
-    place = functools.partial(_place, layout=where, mesh=mesh)
+    place = functools.partial(put, layout=where, mesh=mesh)
 
     def untrained():
         return begin(keys, numbers)
@@ -162,16 +159,6 @@ def _check_alike(config: Config, other: Config) -> None:
             )
 
 
-def _mesh(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
-    """Members, and the worlds of each, in even shares on as many devices as can be; rather members than worlds."""
-    shareable = math.gcd(config.sizes.worlds, config.sizes.segments)
-    shapes = ((m, w) for m in range(1, len(devices) + 1) for w in range(1, len(devices) // m + 1))
-    even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0]
-    shape = max(even, key=lambda shape: (math.prod(shape), shape))
-    used = np.array(devices[: math.prod(shape)], dtype=object)
-    return Mesh(used.reshape(shape), (MEMBERS, WORLDS))
-
-
 def _numbers_of_members(configs: Sequence[Config]) -> Numbers:
     """The numbers of every member, members as the first axis."""
     with_dropout = any(config.company.leave > 0 for config in configs)
@@ -184,11 +171,6 @@ def _layout() -> Member:
     each, worlds = PartitionSpec(MEMBERS), PartitionSpec(MEMBERS, WORLDS)
     learner = Learner(key=each, parameters=each, optimiser_state=each, play=worlds, iteration=each)  # pyright: ignore
     return Member(learner, each, each)  # pyright: ignore
-
-
-def _place(members: Member, layout: Member, mesh: Mesh) -> Member:
-    spread = jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), layout, members)
-    return jax.device_put(members, spread)
 
 
 def _begin(keys, numbers: Numbers, fixed: _Fixed) -> Member:

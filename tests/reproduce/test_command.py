@@ -218,6 +218,8 @@ def test_every_figure_can_be_drawn(name, tmp_path):
 def test_what_there_is_not_is_refused_in_a_line(capsys, monkeypatch, tmp_path):
     assert run("reproduce", "figure3") == 2
     assert "figure 'figure3' is unknown: choose from figure4, figure5" in capsys.readouterr().err
+    assert run("reproduce") == 2
+    assert "name a figure: figure4, " in capsys.readouterr().err
     assert run("reproduce", "figure4", "--scale", "huge") == 2
     assert "scale 'huge' is unknown: choose from smoke, laptop, paper" in capsys.readouterr().err
     assert run("reproduce", "figure4", "--report", "--out", str(tmp_path)) == 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.run import checkpoint, trained
-from jaxsocial.run.options import parse
+from jaxsocial.run.parsing import parse
 from jaxsocial.run.program import make_parts, make_program
 from jaxsocial.run.trained import Source, begin_with, source_of
 from tests.run import runs
