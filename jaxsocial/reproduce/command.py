@@ -122,7 +122,7 @@ def rebuild(figure: Figure, places: Places, console: Console) -> None:
 
 
 def _begun(row: Row, places: Places) -> bool:
-    return (folder_of(row.condition, places.runs) / "checkpoints").is_dir()
+    return checkpoint.latest(folder_of(row.condition, places.runs)) is not None
 
 
 def _train(

@@ -74,5 +74,4 @@ def _learned_from(condition: Condition) -> dict[str, Any]:
 
 def is_trained(condition: Condition, store: Path) -> bool:
     """Whether its last checkpoint is there."""
-    folder = folder_of(condition, store)
-    return (folder / "checkpoints").is_dir() and checkpoint.latest(folder) == condition.config.iterations
+    return checkpoint.latest(folder_of(condition, store)) == condition.config.iterations

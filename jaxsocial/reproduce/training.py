@@ -71,7 +71,7 @@ def left_to_train(conditions: Sequence[Condition], store: Path) -> int:
 def iterations_done(condition: Condition, store: Path) -> int:
     """How many iterations are on disk, also where others train along."""
     folders = [folder_of(condition, store), *_begun_with(run_name(condition), store)]
-    return max((checkpoint.latest(folder) or 0 for folder in folders if folder.is_dir()), default=0)
+    return max(checkpoint.latest(folder) or 0 for folder in folders)
 
 
 def seconds_of(folder: Path) -> float:
@@ -104,7 +104,7 @@ def _begun_with(name: str, store: Path) -> list[Path]:
 
 
 def _has_begun(name: str, store: Path) -> bool:
-    return bool(_begun_with(name, store)) or (store / name / "checkpoints").is_dir()
+    return bool(_begun_with(name, store)) or checkpoint.latest(store / name) is not None
 
 
 def _are_alike(one: str, other: str, store: Path) -> bool:
@@ -158,5 +158,5 @@ def _save(group: Group, members: Member, iteration: int, saved: bool) -> None:
     if group.shared in group.folders:
         return
     for config, folder, own in zip(group.configs, group.folders, members_of(members, group.configs), strict=True):
-        if not (folder / "checkpoints").is_dir() or checkpoint.latest(folder) != iteration:
+        if checkpoint.latest(folder) != iteration:
             checkpoint.save(folder, own, iteration, config)

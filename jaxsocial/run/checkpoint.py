@@ -9,6 +9,7 @@ import orbax.checkpoint as ocp
 from jaxsocial.agents.network import Network, Parameters, make_network
 from jaxsocial.run.config import Config, read_config
 
+CHECKPOINTS = "checkpoints"
 KEPT = 2
 """How many checkpoints of a run stay on disk."""
 
@@ -37,7 +38,7 @@ def network_of(config: Config) -> Network:
 def manager(folder: Path, keep_period: int | None = None) -> ocp.CheckpointManager:
     """The checkpoints of a run. Saves are finished, or not there at all, however the process ends."""
     options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, keep_period=keep_period, enable_async_checkpointing=False)
-    return ocp.CheckpointManager(folder.resolve() / "checkpoints", options=options)
+    return ocp.CheckpointManager(folder.resolve() / CHECKPOINTS, options=options)
 
 
 def save(folder: Path, members, iteration: int, config: Config) -> None:
@@ -50,6 +51,8 @@ def save(folder: Path, members, iteration: int, config: Config) -> None:
 
 def latest(folder: Path) -> int | None:
     """The iteration of the last checkpoint; None if there is none."""
+    if not (folder / CHECKPOINTS).is_dir():  # a manager would make it
+        return None
     with manager(folder) as checkpoints:
         return checkpoints.latest_step()
 
