@@ -26,6 +26,7 @@ def machine(module: str) -> dict[str, object]:
         "load_average": list(os.getloadavg()),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "device": jax.devices()[0].device_kind,
+        "devices": len(jax.devices()),
         "python": platform.python_version(),
         "versions": _versions(),
     }

@@ -18,10 +18,11 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 
 from benchmarks.machine import machine, timed
 from benchmarks.table import print_table
@@ -30,6 +31,7 @@ from jaxsocial.learning.refresh import refresh
 from jaxsocial.learning.rollout import rollout
 from jaxsocial.run import checkpoint
 from jaxsocial.run.config import Config, write_config
+from jaxsocial.run.devices import MEMBERS, WORLDS, use_all_cores
 from jaxsocial.run.numbers import evaluation_rules, numbers_of
 from jaxsocial.run.presets import preset
 from jaxsocial.run.program import Member, Program, make_program
@@ -92,6 +94,7 @@ def _options() -> argparse.Namespace:
 
 def measure(name: str, company: str, seeds: int, runs: int) -> tuple[dict[str, object], Figure]:
     """One row, and the facts of the process that measured it."""
+    use_all_cores()
     with tempfile.TemporaryDirectory() as folder:
         config = _config(name, company, seeds, Path(folder))
         began = time.perf_counter()
@@ -146,28 +149,30 @@ def _iterations(program: Program, members: Member, runs: int) -> list[float]:
 
 
 def _parts_of_an_iteration(config: Config, program: Program, runs: int) -> tuple[float, float]:
-    """Seconds of play, and of all refreshes, in one iteration of all seeds."""
-    parts = program.parts._replace(axis=None)
-    rules, coefficients = evaluation_rules(config, config.sizes.worlds), numbers_of(config).coefficients
+    """Seconds of play, and of all refreshes, in one iteration of all seeds, on the devices that the program uses."""
+    members = program.place(program.begin())
+    where = jax.tree.map(lambda leaf: leaf.sharding.spec, members)
+    mesh: Any = members.learner.play.first.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
+    rules = evaluation_rules(config, config.sizes.worlds // mesh.shape[WORLDS])
+    coefficients = numbers_of(config).coefficients
 
-    @jax.jit
     def play(member: Member):
         learner = member.learner
-        steps, partners = parts.sizes.steps, parts.partners.parameters
+        steps, partners = program.parts.sizes.steps, program.parts.partners.parameters
         # Without the trajectory's pictures kept, the compiler would leave out painting them.
-        return rollout(learner.key, learner.play, learner.parameters, partners, rules, parts, steps)[:2]
+        return rollout(learner.key, learner.play, learner.parameters, partners, rules, program.parts, steps)[:2]
 
-    @jax.jit
-    def replay(parameters, memory, trajectory):
-        one = functools.partial(refresh, coefficients=coefficients, parts=parts)
-        return jax.vmap(one, (0, 1, 1))(parameters, memory, trajectory)
+    def replay(member: Member, trajectory):
+        one = functools.partial(refresh, coefficients=coefficients, parts=program.parts)
+        return jax.vmap(one, (0, 1, 1))(member.learner.parameters, member.learner.play.memory, trajectory)
 
-    members = program.begin()
-    learner = members.learner
-    _, trajectory = jax.vmap(play)(members)
-    played = _median(jax.jit(jax.vmap(play)), runs, members)
-    replayed = _median(jax.jit(jax.vmap(replay)), runs, learner.parameters, learner.play.memory, trajectory)
-    return played, config.sizes.rounds * replayed
+    of_worlds, of_rows = PartitionSpec(MEMBERS, WORLDS), PartitionSpec(MEMBERS, None, None, WORLDS)
+    spread = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
+    playing = jax.jit(spread(jax.vmap(play), in_specs=(where,), out_specs=(of_worlds, of_rows)))
+    replaying = jax.jit(spread(jax.vmap(replay), in_specs=(where, of_rows), out_specs=of_rows))
+    _, trajectory = playing(members)
+    replayed = _median(replaying, runs, members, trajectory)
+    return _median(playing, runs, members), config.sizes.rounds * replayed
 
 
 def _median(function, runs: int, *arguments) -> float:

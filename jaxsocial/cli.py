@@ -21,6 +21,7 @@ from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.run import checkpoint, evaluate, media, options, play, probes, terminal, train, trained
 from jaxsocial.run.cache import keep_compiled_programs
 from jaxsocial.run.config import Config
+from jaxsocial.run.devices import use_all_cores
 from jaxsocial.run.episodes import beside, episode_player, without_teacher
 from jaxsocial.run.parsing import REFUSED, parse, value_after
 from jaxsocial.run.presets import presets
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         chosen = parse(arguments)
         keep_compiled_programs()
+        use_all_cores()
         return _VERBS[type(chosen)](chosen, arguments, console)
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)

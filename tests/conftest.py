@@ -8,6 +8,9 @@ from pathlib import Path
 # Many tests compile the same small programs; the workers of a run share them, and the user's own stay out of it.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ.get("JAX_COMPILATION_CACHE_DIR") or tempfile.mkdtemp("-jaxsocial")
 
+# Commands in a worker that has not begun yet would else make a device of each core, those in another not.
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
+
 import jax
 import pytest
 from jaxtyping import install_import_hook

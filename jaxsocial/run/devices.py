@@ -1,6 +1,8 @@
 """Which devices a program runs on, and what lies on which: members along one axis, the worlds of each along another."""
 
+import contextlib
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +15,28 @@ from jaxsocial.run.config import Config
 Tree = TypeVar("Tree")
 MEMBERS, WORLDS = "members", "worlds"
 """The axes of devices."""
+MOST_CORES = 8
+"""More have not been measured: worlds would lie a few on each, and what devices tell each other would cost more."""
+
+
+def use_all_cores() -> None:
+    """Makes a device of every CPU core that this process may use, unless the user has chosen, or jax has begun.
+
+    A core that trains worlds of its own is busier than one that helps with every product (docs/performance.md). The
+    user's choice is the environment's JAX_NUM_CPU_DEVICES, jax's flag in XLA_FLAGS, or `jax.config`. Where there is a
+    GPU or TPU, nothing runs on these devices.
+    """
+    chosen = jax.config.values["jax_num_cpu_devices"] != -1
+    if chosen or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    with contextlib.suppress(RuntimeError):  # jax has begun
+        jax.config.update("jax_num_cpu_devices", min(_cores(), MOST_CORES))
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells; all of the machine's else."""
+    own = getattr(os, "sched_getaffinity", None)
+    return len(own(0)) if own else os.cpu_count() or 1
 
 
 def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:

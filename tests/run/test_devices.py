@@ -26,7 +26,7 @@ MIDWAY, ITERATIONS = 2, 4
 def on_eight_devices(what: str, source: Path, out: Path) -> dict:
     """Runs a function of this file in a process with eight devices; what it reports."""
     environment = os.environ | {
-        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={DEVICES}",
+        "JAX_NUM_CPU_DEVICES": str(DEVICES),
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, "-m", "tests.run.test_devices", what, str(source), str(out)]
@@ -204,6 +204,18 @@ def test_a_checkpoint_of_eight_devices_goes_on_on_one(company):
     out, _ = company
     later = {name: leaf[:, MIDWAY:] if "metrics" in name else leaf for name, leaf in loaded(out / "one.npz").items()}
     assert_close(loaded(out / "restored.npz"), later)
+
+
+BEGUN_WITH = {"": "cores", "JAX_NUM_CPU_DEVICES=3": 3, "XLA_FLAGS=--xla_force_host_platform_device_count=5": 5}
+
+
+@pytest.mark.parametrize(("chosen", "expected"), BEGUN_WITH.items())
+def test_a_command_makes_a_device_of_every_core_unless_the_user_has_chosen(chosen, expected):
+    program = "from jaxsocial.run import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
+    mine = {name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    environment = mine | {"JAX_PLATFORMS": "cpu"} | dict([chosen.split("=", 1)] if chosen else [])
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == (min(len(os.sched_getaffinity(0)), 8) if expected == "cores" else expected)
 
 
 if __name__ == "__main__":
