@@ -28,6 +28,9 @@ from jaxsocial.run.presets import presets
 from jaxsocial.run.program import make_parts
 from jaxsocial.scenario import Scenario
 from jaxsocial.scenarios import marlgrid
+from jaxsocial.sweep import command as sweep
+from jaxsocial.sweep import options as sweeps
+from jaxsocial.sweep.means import means_of
 from jaxsocial.world import Rules, make_rules
 
 INTERRUPTED = 130
@@ -39,14 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     console = Console()
     try:
-        chosen = parse(arguments)
+        chosen = parse(arguments, sweeps.VERBS)
         keep_compiled_programs()
         use_all_cores()
         return _VERBS[type(chosen)](chosen, arguments, console)
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
-    except (train.InterruptedTraining, command.Unfinished) as stop:
+    except (train.InterruptedTraining, command.Unfinished, sweep.Unfinished) as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
     except KeyboardInterrupt:
@@ -165,6 +168,30 @@ def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: 
     return 0
 
 
+def _sweep(chosen: sweeps.SweepOptions, arguments: list[str], console: Console) -> int:
+    means = means_of(chosen)
+    if (chosen.file is None) == (chosen.resume is None):
+        raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")
+    if chosen.file is not None:
+        folder = chosen.out or sweep.new_folder(Path("runs"), chosen.file)
+        declared = sweep.begin(chosen.file, folder, means, console)
+    else:
+        folder = chosen.resume or Path()
+        declared = sweep.read(folder)
+        sweep.show_plan(declared, folder, means, console)
+    if chosen.dry_run:
+        console.print(f"run it: jaxsocial sweep --resume {folder}", soft_wrap=True, highlight=False)
+        return 0
+    sweep.run(declared, folder, means, console)
+    sweep.report(folder, console)
+    return 0
+
+
+def _sweep_report(chosen: sweeps.SweepReportOptions, arguments: list[str], console: Console) -> int:
+    sweep.report(chosen.sweep, console, chosen.measure)
+    return 0
+
+
 def _presets(chosen: options.PresetsOptions, arguments: list[str], console: Console) -> int:
     table = Table("preset", "what it is", "learner steps")
     for name, (config, about) in presets().items():
@@ -190,6 +217,8 @@ _VERBS = {
     options.PlayOptions: _play,
     options.DrawOptions: _draw,
     options.ReproduceOptions: _reproduce,
+    sweeps.SweepOptions: _sweep,
+    sweeps.SweepReportOptions: _sweep_report,
     options.PresetsOptions: _presets,
     options.ScenariosOptions: _scenarios,
 }

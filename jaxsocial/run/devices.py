@@ -51,5 +51,17 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
 
 def put(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
     """Members on the devices of a mesh; ``layout`` has, for each of their parts, the axes that it lies along."""
-    spread = jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), layout, members)
-    return jax.device_put(members, spread)
+    return jax.device_put(members, _spread(members, layout, mesh))
+
+
+def shapes_on(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
+    """Shapes of members, as they will lie on the devices of a mesh."""
+
+    def one(leaf, sharding):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+    return jax.tree.map(one, members, _spread(members, layout, mesh))
+
+
+def _spread(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
+    return jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), layout, members)

@@ -1,7 +1,7 @@
 """Whole episodes, recorded for measurement: what everyone did, and how well the learner foresaw what it would see."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,8 +15,8 @@ from jaxsocial.env import make_env
 from jaxsocial.learning.prediction import prediction_loss
 from jaxsocial.learning.rollout import Parts, Play, rollout, start
 from jaxsocial.run.config import Config
-from jaxsocial.run.numbers import evaluation_rules
-from jaxsocial.run.program import make_parts, seed_keys
+from jaxsocial.run.numbers import evaluation_rules, numbers_of
+from jaxsocial.run.program import make_parts, player_noise, seed_keys
 from jaxsocial.run.worlds import changed
 from jaxsocial.scenario import Scenario
 from jaxsocial.world import NEVER, Rules, State, make_dropout
@@ -55,14 +55,20 @@ def beside(config: Config, partners: tuple[str, ...], world: Scenario | None = N
 
 
 def episode_player(
-    config: Config, episodes: int, alone: bool = False, gone_from: int | None = None, foresight: bool = False
-) -> Callable[[Parameters], Episodes]:
+    configs: Config | Sequence[Config],
+    episodes: int,
+    alone: bool = False,
+    gone_from: int | None = None,
+    foresight: bool = False,
+) -> Callable[..., Episodes]:
     """A function, compiled once, that plays whole episodes with the parameters of each seed.
 
-    It always plays the same worlds, and charges the whole penalty.
+    It always plays the same worlds, and charges the whole penalty. It takes parameters, and for as many members of the
+    same shapes, other configs.
 
     Args:
-      config: the run's.
+      configs: the run's, or several that differ in nothing but numbers and seeds; parameters are those of all their
+        seeds, one config after the other.
       episodes: how many of each seed.
       alone: whether partners are missing.
       gone_from: the step from which on partners are gone; never if not given.
@@ -71,20 +77,44 @@ def episode_player(
     Raises:
       ValueError: see `make_parts`.
     """
-    config = without_teacher(config)
-    parts, rules = make_parts(config), evaluation_rules(config, episodes, alone)
+    configs = [configs] if isinstance(configs, Config) else list(configs)
+    parts = make_parts(without_teacher(configs[0]))
+    # Episodes are not to restart: what happened with the last step is read from the state.
+    parts = parts._replace(env=parts.env._replace(step=parts.env.step_without_restart))
+
+    @jax.jit
+    def play(parameters, circumstances: _Circumstances, players):
+        def of_seed(own, here: _Circumstances):
+            return _record(here.key, own, players._replace(epsilon=here.noise), here.rules, parts, foresight)
+
+        return jax.vmap(of_seed)(parameters, circumstances)
+
+    def play_all(parameters: Parameters, others: Sequence[Config] | None = None) -> Episodes:
+        each = [_circumstances(without_teacher(c), episodes, alone, gone_from) for c in others or configs]
+        # From wherever they were trained onto one device: else every device would play everything.
+        own = jax.device_get(parameters)
+        return _on_host(*play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *each), parts.partners.parameters))
+
+    return play_all
+
+
+class _Circumstances(NamedTuple):
+    """What the seeds of a config play in, seeds as the first axis."""
+
+    key: Key[Array, " S"]
+    rules: Rules
+    noise: Float[Array, "S partners"]
+
+
+def _circumstances(config: Config, episodes: int, alone: bool, gone_from: int | None) -> _Circumstances:
+    rules = evaluation_rules(config, episodes, alone)
     if gone_from is not None:
         leaving = make_dropout(gone_from=[NEVER] * config.sizes.learners + [gone_from] * len(config.partners))
         rules = rules._replace(dropout=jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *x.shape)), leaving))
-    # Episodes are not to restart: what happened with the last step is read from the state.
-    parts = parts._replace(env=parts.env._replace(step=parts.env.step_without_restart))
-    keys = evaluation_keys(config)
-
-    @jax.jit
-    def play(parameters, keys, rules, players):
-        return jax.vmap(lambda own, key: _record(key, own, players, rules, parts, foresight))(parameters, keys)
-
-    return lambda parameters: _on_host(*play(parameters, keys, rules, parts.partners.parameters))
+    shared = rules, player_noise(numbers_of(config), config)
+    return _Circumstances(
+        evaluation_keys(config), *jax.tree.map(lambda x: jnp.broadcast_to(x, (config.seeds, *x.shape)), shared)
+    )
 
 
 def evaluation_keys(config: Config) -> Key[Array, " seeds"]:

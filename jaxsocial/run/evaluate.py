@@ -54,13 +54,18 @@ def evaluate(config: Config, episodes: Episodes, alone: bool = False) -> list[Re
 
 def results_of(episodes: Episodes, config: Config, player: str, seats: list[int]) -> list[Result]:
     """One result a seed, from the mean over these agents in each episode."""
-    counted = episodes.present[..., seats]
-    reward = np.where(counted, episodes.reward[..., seats], 0.0)
-    sums = [_per_episode(values) for values in (reward, reward > 0, reward < 0)]
+    sums = episode_sums(episodes, seats)
     return [
-        Result(player, config.seed + index, len(own), *(score(values[index]) for values in sums))
-        for index, own in enumerate(sums[0])
+        Result(player, config.seed + index, len(own), *(score(values[index]) for values in sums.values()))
+        for index, own in enumerate(sums["return"])
     ]
+
+
+def episode_sums(episodes: Episodes, seats: list[int]) -> dict[str, Float[np.ndarray, "S E"]]:
+    """Return, goals and penalties of each episode, the mean over these agents."""
+    reward = np.where(episodes.present[..., seats], episodes.reward[..., seats], 0.0)
+    counted = {"return": reward, "goals": reward > 0, "penalties": reward < 0}
+    return {name: _per_episode(values) for name, values in counted.items()}
 
 
 def _per_episode(values: Float[np.ndarray, "S E T A"] | Bool[np.ndarray, "S E T A"]) -> Float[np.ndarray, "S E"]:

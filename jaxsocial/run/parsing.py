@@ -3,13 +3,16 @@
 import ast
 import contextlib
 import dataclasses
+import functools
 import inspect
 import io
 import itertools
+import operator
 import re
 import textwrap
 import typing
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
@@ -36,8 +39,12 @@ HIDDEN = ("name", "things", "views", "text")
 """Fields of a world that the command line leaves alone: its scenario decides on them, or they need Python."""
 
 
-def parse(arguments: list[str]):
+def parse(arguments: list[str], others: Sequence[Any] = ()):
     """The options of one verb.
+
+    Args:
+      arguments: the command line's, without the program's name.
+      others: verbs beside those of this floor, as tyro annotates them.
 
     Raises:
       ValueError: a wrong name, type or value, in one line with the cure.
@@ -56,7 +63,7 @@ def parse(arguments: list[str]):
         | Annotated[PresetsOptions, verb("presets")]
         | Annotated[ScenariosOptions, verb("scenarios")]
     )
-    options = _parsed(verbs, arguments)
+    options = _parsed(functools.reduce(operator.or_, others, verbs), arguments)
     if getattr(options, "scenario", None) != named:
         raise ValueError(f"name the scenario first: jaxsocial {arguments[0]} {options.scenario} [options]")
     return options

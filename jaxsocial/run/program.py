@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxsocial.agents.network import Parameters
@@ -25,7 +25,7 @@ from jaxsocial.run.checkpoint import config_of, network_of
 from jaxsocial.run.company import partner_noise
 from jaxsocial.run.config import Config
 from jaxsocial.run.curriculum import Progress, advanced, first_progress
-from jaxsocial.run.devices import MEMBERS, WORLDS, devices_for, put
+from jaxsocial.run.devices import MEMBERS, WORLDS, devices_for, put, shapes_on
 from jaxsocial.run.numbers import Numbers, numbers_of, training_rules, without_numbers
 from jaxsocial.run.trained import begin_with, frozen_player, source_of
 from jaxsocial.scenario import Scenario
@@ -54,6 +54,12 @@ class Program(NamedTuple):
     """(members, iterations) -> members, metrics of shape (members, iterations, learners)."""
     place: Callable[[Member], Member]
     """Puts members, restored from disk, on the devices that they belong to."""
+    memory: Callable[[int], int]
+    """(iterations) -> bytes that a chunk of these members takes on each device, by the compiler's account. The chunk is
+    compiled for it, and not again when it is called."""
+    others: "Callable[[Sequence[Config]], Program]"
+    """(configs) -> the same compiled functions for as many other members. What shapes are made of must be equal, and
+    whether partners come and go."""
     parts: Parts
 
 
@@ -97,16 +103,11 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
       ValueError: configs that cannot train side by side, or see `make_parts`.
     """
     configs = (configs,) if isinstance(configs, Config) else tuple(configs)
-    config = configs[0]
-    for other in configs[1:]:
-        _check_alike(config, other)
+    config = _alike(configs[0], configs)[0]
     mesh = devices_for(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
     parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
     fixed = _Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
-    keys, numbers = jnp.concatenate([seed_keys(c) for c in configs]), _numbers_of_members(configs)
     each, where = PartitionSpec(MEMBERS), _layout()
-    # A frozen network was read onto one device.
-    players = jax.device_put(parts.partners.parameters, NamedSharding(mesh, PartitionSpec()))
     spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=where, check_vma=False)
 
     @jax.jit
@@ -119,10 +120,28 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
         specs = (where, each, PartitionSpec())
         return spread(run, in_specs=specs, out_specs=(where, each))(members, numbers, players)
 
-    place = functools.partial(put, layout=where, mesh=mesh)
+    # A frozen network was read onto one device.
+    players = jax.device_put(parts.partners.parameters, NamedSharding(mesh, PartitionSpec()))
+    return _program_of(configs, _Compiled(parts, mesh, players, begin, chunk))
+
+
+class _Compiled(NamedTuple):
+    """What members of equal shapes share: functions that are compiled once for all of them."""
+
+    parts: Parts
+    mesh: Mesh
+    players: Seated
+    begin: Any
+    chunk: Any
+
+
+def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
+    config = configs[0]
+    keys, numbers = jnp.concatenate([seed_keys(c) for c in configs]), _numbers_of_members(configs)
+    place = functools.partial(put, layout=_layout(), mesh=compiled.mesh)
 
     def untrained():
-        return begin(keys, numbers)
+        return compiled.begin(keys, numbers)
 
     def first_members():
         if not config.start_from:
@@ -130,12 +149,20 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
         config_of(source_of(config.start_from).folder)  # refused before anything compiles
         return place(begin_with(config.start_from, untrained(), config.keep_optimiser))
 
+    def memory(iterations: int) -> int:
+        members = shapes_on(jax.eval_shape(untrained), _layout(), compiled.mesh)
+        made = compiled.chunk.lower(members, numbers, compiled.players, iterations).compile().memory_analysis()
+        held = made.argument_size_in_bytes + made.output_size_in_bytes - made.alias_size_in_bytes
+        return held + made.temp_size_in_bytes
+
     return Program(
         begin=first_members,
         untrained=untrained,
-        chunk=lambda members, iterations: chunk(members, numbers, players, iterations),
+        chunk=lambda members, iterations: compiled.chunk(members, numbers, compiled.players, iterations),
         place=place,
-        parts=parts,
+        memory=memory,
+        others=lambda others: _program_of(_alike(config, others), compiled),
+        parts=compiled.parts,
     )
 
 
@@ -146,6 +173,13 @@ class _Fixed(NamedTuple):
     parts: Parts
     worlds: int
     """How many worlds of a member lie on a device."""
+
+
+def _alike(config: Config, others: Sequence[Config]) -> tuple[Config, ...]:
+    """These configs, once they are known to differ from the first in numbers and seeds only."""
+    for other in others:
+        _check_alike(config, other)
+    return tuple(others)
 
 
 def _check_alike(config: Config, other: Config) -> None:
