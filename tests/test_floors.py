@@ -15,7 +15,7 @@ FLOORS = (
     ("registry", "render", "bridges", "agents"),
     ("learning",),
     ("run",),
-    ("reproduce",),
+    ("reproduce", "sweep"),
     ("cli",),
 )
 """From the ground up; a room may import from any lower floor."""

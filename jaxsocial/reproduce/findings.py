@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
 
-from jaxsocial.run.evaluate import CONFIDENCE, Score
+from jaxsocial.run.evaluate import Score, interquartile_mean
 
 RESULTS = "results.json"
-TRIMMED = 0.25
-"""Share of seeds that is left out at either end."""
-RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,27 +63,6 @@ class Findings:
         """What the row is about: the interquartile mean over seeds, with its interval."""
         found = self.rows[row]
         return interquartile_mean(found.values(found.measure, found.of_partners))
-
-
-def interquartile_mean(values: Float[np.ndarray, " seeds"]) -> Score:
-    """The mean of the middle half, and its bootstrap interval (95 %, percentiles); of one value, that value.
-
-    What is not defined is left out; all NaN where nothing is.
-    """
-    known = values[~np.isnan(values)]
-    if known.size == 0:
-        return Score(np.nan, np.nan, np.nan)
-    mean = float(stats.trim_mean(known, TRIMMED))
-    if np.ptp(known) == 0:  # nothing to resample
-        return Score(mean, mean, mean)
-    interval = stats.bootstrap(
-        (known,), _trimmed, confidence_level=CONFIDENCE, n_resamples=RESAMPLES, method="percentile", rng=0
-    ).confidence_interval
-    return Score(mean, float(interval.low), float(interval.high))
-
-
-def _trimmed(values, axis=-1):
-    return stats.trim_mean(values, TRIMMED, axis=axis)
 
 
 def write(findings: Findings, folder: Path) -> None:

@@ -4,29 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from jaxsocial.reproduce import findings
-from jaxsocial.reproduce.findings import interquartile_mean
 from tests.reproduce import made_up
-
-
-def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
-    assert interquartile_mean(np.array([100.0, 2.0, 3.0, 4.0, -50.0])).mean == pytest.approx(3)
-    assert interquartile_mean(np.arange(8.0)).mean == pytest.approx(stats.trim_mean(np.arange(8.0), 0.25)) == 3.5
-
-
-def test_its_interval_holds_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    held = [score.low <= 5 <= score.high for score in (interquartile_mean(rng.normal(5, 2, 20)) for _ in range(200))]
-    assert 0.85 <= np.mean(held) <= 0.99
-
-
-def test_one_seed_and_equal_seeds_have_no_width_and_no_seed_no_value():
-    assert interquartile_mean(np.array([2.0])) == (2, 2, 2)
-    assert interquartile_mean(np.full(5, 3.0)) == (3, 3, 3)
-    assert interquartile_mean(np.array([np.nan, 4.0])) == (4, 4, 4)
-    assert np.isnan(interquartile_mean(np.array([np.nan]))).all()
 
 
 def test_a_row_is_about_its_measure_and_perhaps_its_partners():

@@ -3,11 +3,14 @@
 import dataclasses
 
 import jax
+import numpy as np
 import pytest
+from scipy import stats
 
 from jaxsocial.run import evaluate, presets
 from jaxsocial.run.checkpoint import network_of
 from jaxsocial.run.episodes import episode_player
+from jaxsocial.run.evaluate import interquartile_mean, middle_mean
 from jaxsocial.scenarios.text_map import scenario_from_text
 from tests.run.runs import command
 
@@ -37,3 +40,27 @@ def test_what_a_network_cannot_learn_from_is_refused(capsys):
         network_of(small_config(dataclasses.replace(ROOM, observation="symbolic")))
     assert command("train", "--world.observation", "symbolic") == 2
     assert "choose rgb" in capsys.readouterr().err
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
+    assert interquartile_mean(np.array([100.0, 2.0, 3.0, 4.0, -50.0])).mean == pytest.approx(3)
+    assert interquartile_mean(np.arange(8.0)).mean == pytest.approx(stats.trim_mean(np.arange(8.0), 0.25)) == 3.5
+
+
+def test_its_interval_holds_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    held = [score.low <= 5 <= score.high for score in (interquartile_mean(rng.normal(5, 2, 20)) for _ in range(200))]
+    assert 0.85 <= np.mean(held) <= 0.99
+
+
+def test_one_seed_and_equal_seeds_have_no_width_and_no_seed_no_value():
+    assert interquartile_mean(np.array([2.0])) == (2, 2, 2)
+    assert interquartile_mean(np.full(5, 3.0)) == (3, 3, 3)
+    assert interquartile_mean(np.array([np.nan, 4.0])) == (4, 4, 4)
+    assert np.isnan(interquartile_mean(np.array([np.nan]))).all()
+
+
+def test_without_its_interval_it_is_the_same_mean():
+    for values in ([100.0, 2.0, 3.0, 4.0, -50.0], [1.0, np.nan, 4.0], [2.0]):
+        assert middle_mean(np.array(values)) == interquartile_mean(np.array(values)).mean
+    assert np.isnan(middle_mean(np.array([np.nan])))

@@ -13,7 +13,7 @@ from jaxsocial.run.program import make_program
 from jaxsocial.sweep import batch, command, item, rungs, table
 from jaxsocial.sweep.halving import survivors
 from jaxsocial.sweep.members import GIB, config_of, entries, fitted
-from tests.sweep.made_up import GRID, tiny
+from tests.sweep.tiny import GRID, tiny
 
 MEASURED = ["return", "evaluation.return", "evaluation.goals", "loss", "entropy", "healthy", "penalty"]
 

@@ -1,0 +1,83 @@
+"""All fields and the measure at once: parallel coordinates."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from jaxsocial.sweep.report.colours import lines_of_measure, math_free
+from jaxsocial.sweep.report.fields import Field, number_labels, plain
+from jaxsocial.sweep.report.ranking import About, Ranking
+
+AXES = 9
+"""Fields that have room side by side."""
+FEW_VALUES = 7
+"""So many are marked on their axis one by one."""
+STRONG = 10
+"""Settings whose lines stand out."""
+APART = 0.05
+"""Of an axis's height, that marks need between them."""
+
+
+def parallel(ranking: Ranking, fields: Sequence[Field], about: About) -> Figure:
+    """An axis for each field and one for the measure, a line through them for each setting, the best drawn last."""
+    figure = Figure(figsize=(1.6 * len(fields) + 2.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    values = ranking.settings.set_index("setting")["interquartile_mean"].dropna()[::-1]
+    colours, norm = lines_of_measure(values, about.larger_is_better)
+    places = [_heights(field)[values.index] for field in fields] + [norm(values).clip(0, 1)]
+    heights = np.column_stack([np.asarray(place, float) for place in places])
+    whole = np.isfinite(heights).all(1)
+    corners = [np.column_stack([np.arange(len(places)), own]) for own in heights[whole]]
+    shades = colours(norm(values[whole]))
+    alpha = float(np.clip(60 / max(len(corners), 1), 0.1, 0.6))
+    for own, strength in (
+        (slice(None, -STRONG), {"linewidths": 0.8, "alpha": alpha}),
+        (slice(-STRONG, None), {"linewidths": 1.6}),
+    ):
+        axes.add_collection(LineCollection(corners[own], colors=shades[own], clip_on=False, **strength))
+    for place, field in enumerate(fields):
+        _axis(axes, place, field)
+    bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes, pad=0.0, aspect=40, fraction=0.05)
+    bar.set_label(math_free(plain(about.measure)))
+    bar.outline.set_visible(False)
+    axes.set(xlim=(-0.1, len(fields)), ylim=(0, 1), yticks=[])
+    axes.set_xticks(range(len(fields)), [math_free(textwrap.fill(field.label, 14)) for field in fields])
+    axes.tick_params(axis="x", length=0, pad=8)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _heights(field: Field) -> pd.Series:
+    """Each setting's place on the field's axis, 0 at the foot to 1; in the middle where there is but one."""
+    scaled = np.log(field.positions) if field.logarithmic else field.positions
+    span = scaled.max() - scaled.min()
+    return (scaled - scaled.min()) / span if span > 0 else scaled * 0 + 0.5
+
+
+def marks(field: Field) -> tuple[list[float], list[str]]:
+    """Heights on the field's axis and what is written there: categories, a few values, or the ends and the middle."""
+    if field.categories:
+        count = len(field.categories)
+        return [place / (count - 1) if count > 1 else 0.5 for place in range(count)], field.categories
+    values = pd.DataFrame({"height": _heights(field), "value": field.values}).dropna().drop_duplicates()
+    values = values.sort_values("height")
+    crowded = len(values) > FEW_VALUES or values["height"].diff().min() < APART
+    if not crowded:
+        return list(values["height"]), number_labels(values["value"].to_numpy(), 3)
+    low, high = values["value"].iloc[0], values["value"].iloc[-1]
+    middle = np.sqrt(low * high) if field.logarithmic else (low + high) / 2
+    return [0.0, 0.5, 1.0], number_labels([low, middle, high], 2)
+
+
+def _axis(axes: Axes, place: int, field: Field) -> None:
+    axes.axvline(place, color="0.2", linewidth=0.8, zorder=3)
+    beneath = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
+    for height, label in zip(*marks(field), strict=True):
+        axes.plot([place - 0.015, place + 0.015], [height] * 2, color="0.2", linewidth=0.8, zorder=3, clip_on=False)
+        axes.text(place - 0.03, height, math_free(label), ha="right", va="center", fontsize=7.5, bbox=beneath, zorder=4)

@@ -1,0 +1,34 @@
+"""Sweeps small enough for tests to run."""
+
+from typing import Any
+
+from jaxsocial.sweep.settings import Sweep, make_sweep
+
+TINY = {
+    "log_steps": 128,
+    "total_steps": 512,
+    "world.height": 6,
+    "world.width": 7,
+    "world.goals": 2,
+    "world.max_steps": 8,
+    "world.view_size": 3,
+    "world.view_offset": 1,
+    "sizes.worlds": 8,
+    "sizes.steps": 8,
+    "sizes.minibatches": 2,
+    "sizes.segments": 4,
+    "sizes.segment_length": 4,
+    "sizes.refresh_interval": 1,
+    "network.channels": [4],
+    "network.dense": 8,
+    "network.memory": 8,
+    "network.heads": [8],
+}
+GRID = {"coefficients.learning_rate": [0.001, 0.1], "rules.penalty": [0.5, 1.5]}
+FILE: dict[str, Any] = {"seeds": 2, "episodes": 8, "save_seconds": 0, "fixed": TINY, "grid": GRID}
+"""Four settings of two seeds, 64 learner steps an iteration, a log point every second one, eight in all."""
+
+
+def tiny(**changes) -> Sweep:
+    """The sweep above with other tables."""
+    return make_sweep(FILE | changes)
