@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxsocial.agents.network import Parameters
@@ -103,10 +103,11 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
     mesh = devices_for(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
     parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
     fixed = _Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
-    keys, numbers = jnp.concatenate([seed_keys(c) for c in configs]), _numbers_of_members(configs)
     each, where = PartitionSpec(MEMBERS), _layout()
+    keys = put(jnp.concatenate([seed_keys(c) for c in configs]), each, mesh)
+    numbers = put(_numbers_of_members(configs), each, mesh)
     # A frozen network was read onto one device.
-    players = jax.device_put(parts.partners.parameters, NamedSharding(mesh, PartitionSpec()))
+    players = put(parts.partners.parameters, PartitionSpec(), mesh)
     spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=where, check_vma=False)
 
     @jax.jit
