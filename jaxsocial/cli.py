@@ -54,20 +54,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(chosen: options.TrainOptions, arguments: list[str], console: Console) -> int:
-    if chosen.hosts.hosts != 1 and chosen.resume is None and chosen.out is None:
-        raise ValueError(f"--hosts {chosen.hosts.hosts} without --out: name a folder that all hosts share")
+    longer = None if chosen.resume is None else _longer(chosen, arguments)
+    console = _joined(chosen, console)
+    if chosen.resume is not None:
+        train.resume(chosen.resume, console, longer)
+    else:
+        train.train(chosen.config, chosen.out or train.new_folder(Path("runs"), chosen.config), console)
+    return 0
+
+
+def _joined(chosen: options.TrainOptions, console: Console) -> Console:
+    """Joins the hosts that train together, if there are several; what the first alone shows on."""
     given = chosen.hosts
+    if given.hosts != 1 and chosen.resume is None and chosen.out is None:
+        raise ValueError(f"--hosts {given.hosts} without --out: name a folder that all hosts share")
     if given.coordinator:
         # Who waits in vain is ended by jax, in many lines that name no cause.
         about = f"host {given.host} of {given.hosts} meets the others at {given.coordinator}"
         print(f"jaxsocial: {about}, and waits {hosts.JOINING} s at most", file=sys.stderr)
-    hosts.join(chosen.hosts)
-    console = console if hosts.is_first() else Console(quiet=True)
-    if chosen.resume is not None:
-        train.resume(chosen.resume, console, _longer(chosen, arguments))
-    else:
-        train.train(chosen.config, chosen.out or train.new_folder(Path("runs"), chosen.config), console)
-    return 0
+    hosts.join(given)
+    return console if hosts.is_first() else Console(quiet=True)
 
 
 def _longer(chosen: options.TrainOptions, arguments: list[str]) -> int | None:
