@@ -32,9 +32,10 @@ from jaxsocial.learning.rollout import rollout
 from jaxsocial.run import checkpoint
 from jaxsocial.run.config import Config, write_config
 from jaxsocial.run.devices import MEMBERS, WORLDS, use_all_cores
+from jaxsocial.run.member import Member
 from jaxsocial.run.numbers import evaluation_rules, numbers_of
 from jaxsocial.run.presets import preset
-from jaxsocial.run.program import Member, Program, make_program
+from jaxsocial.run.program import Program, make_program
 
 KIBIBYTE = 1024
 

@@ -18,7 +18,7 @@ from jaxsocial.env import make_env
 from jaxsocial.registry import registered_scenarios
 from jaxsocial.reproduce import command
 from jaxsocial.reproduce.scales import make_scale
-from jaxsocial.run import checkpoint, evaluate, media, options, play, probes, terminal, train, trained
+from jaxsocial.run import checkpoint, evaluate, hosts, media, options, play, probes, terminal, train, trained
 from jaxsocial.run.cache import keep_compiled_programs
 from jaxsocial.run.config import Config
 from jaxsocial.run.devices import use_all_cores
@@ -57,16 +57,32 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(chosen: options.TrainOptions, arguments: list[str], console: Console) -> int:
+    longer = None if chosen.resume is None else _longer(chosen, arguments)
+    console = _joined(chosen, console)
     if chosen.resume is not None:
-        train.resume(chosen.resume, console, _longer(chosen, arguments))
+        train.resume(chosen.resume, console, longer)
     else:
         train.train(chosen.config, chosen.out or train.new_folder(Path("runs"), chosen.config), console)
     return 0
 
 
+def _joined(chosen: options.TrainOptions, console: Console) -> Console:
+    """Joins the hosts that train together, if there are several; what the first alone shows on."""
+    given = chosen.hosts
+    if given.hosts != 1 and chosen.resume is None and chosen.out is None:
+        raise ValueError(f"--hosts {given.hosts} without --out: name a folder that all hosts share")
+    if given.coordinator:
+        # Who waits in vain is ended by jax, in many lines that name no cause.
+        about = f"host {given.host} of {given.hosts} meets the others at {given.coordinator}"
+        print(f"jaxsocial: {about}, and waits {hosts.JOINING} s at most", file=sys.stderr)
+    hosts.join(given)
+    return console if hosts.is_first() else Console(quiet=True)
+
+
 def _longer(chosen: options.TrainOptions, arguments: list[str]) -> int | None:
     """The new length of a resumed run, if one was given."""
-    others = [a for a in arguments[1:] if a.startswith("--") and a.split("=")[0] not in ("--resume", "--total-steps")]
+    free = ("--resume", "--total-steps", *hosts.OPTIONS)
+    others = [a for a in arguments[1:] if a.startswith("--") and a.split("=")[0] not in free]
     if others:
         raise ValueError(f"{others[0]} cannot change a run that has begun: leave it out, or start a new run")
     return chosen.config.total_steps if value_after("--total-steps", arguments) else None

@@ -13,8 +13,9 @@ from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, Chunk, chunks, members_of
 from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, read_config, to_plain, write_config
+from jaxsocial.run.member import Member
 from jaxsocial.run.numbers import without_numbers
-from jaxsocial.run.program import Member, make_program
+from jaxsocial.run.program import make_program
 
 MEMBERS, SECONDS = "members.json", "seconds.json"
 TOGETHER = "together-"

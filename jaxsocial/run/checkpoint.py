@@ -41,8 +41,21 @@ def manager(folder: Path, keep_period: int | None = None) -> ocp.CheckpointManag
     return ocp.CheckpointManager(folder.resolve() / CHECKPOINTS, options=options)
 
 
+def _reader(folder: Path) -> ocp.CheckpointManager:
+    """The checkpoints that are there already, for this process on its own: no other need read them."""
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    options = ocp.CheckpointManagerOptions(
+        create=False, enable_async_checkpointing=False, multiprocessing_options=alone
+    )
+    return ocp.CheckpointManager(folder.resolve() / CHECKPOINTS, options=options)
+
+
 def save(folder: Path, members, iteration: int, config: Config) -> None:
-    """Saves the members of a run, records with a ``learner``, as they stand after so many iterations."""
+    """Saves the members of a run, records with a ``learner``, as they stand after so many iterations.
+
+    Where several processes hold them, all have to call it, with a folder that they share.
+    """
     items = {name: ocp.args.StandardSave(flat(part)) for name, part in _items(members).items()}
     # Kept checkpoints are deleted by a manager that does not know of them: every one has to be told.
     with manager(folder, config.keep_every * config.checkpoint_iterations or None) as checkpoints:
@@ -51,10 +64,15 @@ def save(folder: Path, members, iteration: int, config: Config) -> None:
 
 def latest(folder: Path) -> int | None:
     """The iteration of the last checkpoint; None if there is none."""
-    if not (folder / CHECKPOINTS).is_dir():  # a manager would make it
-        return None
-    with manager(folder) as checkpoints:
-        return checkpoints.latest_step()
+    return max(_iterations(folder), default=None)
+
+
+def _iterations(folder: Path) -> list[int]:
+    """Of all checkpoints of a run, sorted."""
+    if not (folder / CHECKPOINTS).is_dir():
+        return []
+    with _reader(folder) as checkpoints:
+        return sorted(checkpoints.all_steps())
 
 
 def restore(folder: Path, like):
@@ -118,8 +136,7 @@ def iteration_at(folder: Path, config: Config, steps: int | None = None) -> int:
     Raises:
       ValueError: there is no such checkpoint, with those there are.
     """
-    with manager(folder) as checkpoints:
-        there = {iteration * config.iteration_steps: iteration for iteration in sorted(checkpoints.all_steps())}
+    there = {iteration * config.iteration_steps: iteration for iteration in _iterations(folder)}
     if not there:
         raise ValueError(f"{folder} has no checkpoint yet: let it train for longer, or start it again")
     if steps is not None and steps not in there:
@@ -134,8 +151,8 @@ def flat(tree) -> dict[str, Any]:
 
 
 def restore_item(folder: Path, iteration: int, item: str, like):
-    """One of the items of a checkpoint, in the structure and shapes of ``like``."""
-    with manager(folder) as checkpoints:
+    """One of the items of a checkpoint, in the structure and shapes of ``like``, whole on a device of this process."""
+    with _reader(folder) as checkpoints:
         shapes = jax.tree.map(_shape, flat(like))
         restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))
     leaves = [restored[item][name] for name in flat(like)]
@@ -143,5 +160,5 @@ def restore_item(folder: Path, iteration: int, item: str, like):
 
 
 def _shape(leaf):
-    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

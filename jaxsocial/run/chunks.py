@@ -10,9 +10,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxsocial.run import checkpoint, metrics
+from jaxsocial.run import checkpoint, hosts, metrics
 from jaxsocial.run.config import Config
-from jaxsocial.run.program import Member, Program
+from jaxsocial.run.member import Member
+from jaxsocial.run.program import Program
 
 METRICS = "metrics.jsonl"
 
@@ -49,7 +50,7 @@ def chunks(
         size = min(config.chunk_iterations, config.iterations - iteration)
         began = time.monotonic()
         members, measured = program.chunk(members, size)
-        host = {name: np.asarray(values) for name, values in measured.items()}
+        host = {name: np.asarray(values) for name, values in hosts.fetched(measured).items()}
         seconds = time.monotonic() - began
         iteration += size
         rows = _write_metrics(host, configs, folders, iteration * config.iteration_steps)
@@ -65,7 +66,8 @@ def _write_metrics(host, configs: Sequence[Config], folders: Sequence[Path], ste
     for config, folder in zip(configs, folders, strict=True):
         own = {name: values[first : first + config.seeds] for name, values in host.items()}
         rows.append(metrics.rows_of(own, step, config.seed))
-        metrics.append(folder / METRICS, rows[-1])
+        if hosts.is_first():
+            metrics.append(folder / METRICS, rows[-1])
         first += config.seeds
     return [row for of_one in rows for row in of_one]
 

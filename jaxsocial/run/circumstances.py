@@ -23,6 +23,7 @@ def circumstances() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": [str(device) for device in jax.devices()],
+        "processes": jax.process_count(),
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)},
         "git": _git_commit(),
     }

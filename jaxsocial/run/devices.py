@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from jaxsocial.run.config import Config
+from jaxsocial.run.hosts import placed
 
 Tree = TypeVar("Tree")
 MEMBERS, WORLDS = "members", "worlds"
@@ -46,12 +47,23 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0]
     shape = max(even, key=lambda shape: (math.prod(shape), shape))
     used = np.array(devices[: math.prod(shape)], dtype=object)
+    _check_every_host(used, members, config, devices)
     return Mesh(used.reshape(shape), (MEMBERS, WORLDS))
+
+
+def _check_every_host(used, members: int, config: Config, devices: Sequence[Any]) -> None:
+    taking_part, all_hosts = ({device.process_index for device in some} for some in (used, devices))
+    if taking_part != all_hosts:
+        raise ValueError(
+            f"seeds={members}, sizes.worlds={config.sizes.worlds}, sizes.segments={config.sizes.segments} go evenly "
+            f"onto {len(used)} of {len(devices)} devices, and leave hosts without any: choose fewer hosts, or numbers "
+            "that more devices divide"
+        )
 
 
 def put(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
     """Members on the devices of a mesh; ``layout`` has, for each of their parts, the axes that it lies along."""
-    return jax.device_put(members, _spread(members, layout, mesh))
+    return jax.tree.map(placed, members, _spread(members, layout, mesh))
 
 
 def shapes_on(members: Tree, layout: Tree, mesh: Mesh) -> Tree:

@@ -15,8 +15,9 @@ from jaxsocial.env import make_env
 from jaxsocial.learning.prediction import prediction_loss
 from jaxsocial.learning.rollout import Parts, Play, rollout, start
 from jaxsocial.run.config import Config
+from jaxsocial.run.member import player_noise
 from jaxsocial.run.numbers import evaluation_rules, numbers_of
-from jaxsocial.run.program import make_parts, player_noise, seed_keys
+from jaxsocial.run.program import make_parts, seed_keys
 from jaxsocial.run.worlds import changed
 from jaxsocial.scenario import Scenario
 from jaxsocial.world import NEVER, Rules, State, make_dropout

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from jaxsocial.run.config import Config
+from jaxsocial.run.hosts import Hosts
 from jaxsocial.scenario import Scenario
 
 World = Annotated[Scenario, tyro.conf.arg(name="")]
@@ -24,7 +25,8 @@ class TrainOptions:
     out: Path | None = None
     """The run's folder; must not exist yet. Without it one is made under runs/."""
     resume: Path | None = None
-    """Go on with the run in this folder; takes no other option but --total-steps."""
+    """Go on with the run in this folder; takes no other option but --total-steps and those of hosts."""
+    hosts: Annotated[Hosts, tyro.conf.arg(name="")] = Hosts()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,37 +11,25 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Float, Key
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Key
 
-from jaxsocial.agents.network import Parameters
 from jaxsocial.agents.policy import Policy
 from jaxsocial.agents.seats import Seated, seat_partners
 from jaxsocial.env import make_env
-from jaxsocial.learning import sharing
 from jaxsocial.learning.rollout import Parts
-from jaxsocial.learning.update import Learner, Metrics, new_learner, one_iteration
+from jaxsocial.learning.update import Learner, Metrics
+from jaxsocial.run import member
 from jaxsocial.run.checkpoint import config_of, network_of
-from jaxsocial.run.company import partner_noise
 from jaxsocial.run.config import Config
-from jaxsocial.run.curriculum import Progress, advanced, first_progress
 from jaxsocial.run.devices import MEMBERS, WORLDS, devices_for, put, shapes_on
-from jaxsocial.run.numbers import Numbers, numbers_of, training_rules, without_numbers
+from jaxsocial.run.member import Fixed, Member, player_noise
+from jaxsocial.run.numbers import Numbers, numbers_of, without_numbers
 from jaxsocial.run.trained import begin_with, frozen_player, source_of
 from jaxsocial.scenario import Scenario
-from jaxsocial.world import Rules
 
 FROZEN = "run:"
 """Marks a partner that is the folder of an earlier run."""
-
-
-class Member(NamedTuple):
-    """One seed of one setting: all that changes in a run."""
-
-    learner: Learner
-    progress: Progress
-    healthy: Bool[Array, ""]
-    """False once a number went bad; the rest stays as it was before that iteration."""
 
 
 class Program(NamedTuple):
@@ -106,22 +94,22 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
     config = _alike(configs[0], configs)[0]
     mesh = devices_for(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
     parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
-    fixed = _Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
+    fixed = Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
     each, where = PartitionSpec(MEMBERS), _layout()
     spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=where, check_vma=False)
 
     @jax.jit
     def begin(keys, numbers):
-        return spread(functools.partial(_begin, fixed=fixed), in_specs=(each, each))(keys, numbers)
+        return spread(functools.partial(member.begin, fixed=fixed), in_specs=(each, each))(keys, numbers)
 
     @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
     def chunk(members, numbers, players, iterations: int):
-        run = functools.partial(_chunk, iterations=iterations, fixed=fixed)
+        run = functools.partial(member.chunk, iterations=iterations, fixed=fixed)
         specs = (where, each, PartitionSpec())
         return spread(run, in_specs=specs, out_specs=(where, each))(members, numbers, players)
 
     # A frozen network was read onto one device.
-    players = jax.device_put(parts.partners.parameters, NamedSharding(mesh, PartitionSpec()))
+    players = put(parts.partners.parameters, PartitionSpec(), mesh)
     return _program_of(configs, _Compiled(parts, mesh, players, begin, chunk))
 
 
@@ -136,8 +124,9 @@ class _Compiled(NamedTuple):
 
 
 def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
-    config = configs[0]
-    keys, numbers = jnp.concatenate([seed_keys(c) for c in configs]), _numbers_of_members(configs)
+    config, each = configs[0], PartitionSpec(MEMBERS)
+    keys = put(jnp.concatenate([seed_keys(c) for c in configs]), each, compiled.mesh)
+    numbers = put(_numbers_of_members(configs), each, compiled.mesh)
     place = functools.partial(put, layout=_layout(), mesh=compiled.mesh)
 
     def untrained():
@@ -164,15 +153,6 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
         others=lambda others: _program_of(_alike(config, others), compiled),
         parts=compiled.parts,
     )
-
-
-class _Fixed(NamedTuple):
-    """What the compiled functions close over."""
-
-    config: Config
-    parts: Parts
-    worlds: int
-    """How many worlds of a member lie on a device."""
 
 
 def _alike(config: Config, others: Sequence[Config]) -> tuple[Config, ...]:
@@ -205,67 +185,3 @@ def _layout() -> Member:
     each, worlds = PartitionSpec(MEMBERS), PartitionSpec(MEMBERS, WORLDS)
     learner = Learner(key=each, parameters=each, optimiser_state=each, play=worlds, iteration=each)  # pyright: ignore
     return Member(learner, each, each)  # pyright: ignore
-
-
-def _begin(keys, numbers: Numbers, fixed: _Fixed) -> Member:
-    return jax.vmap(lambda key, own: _new_member(key, own, fixed))(keys, numbers)
-
-
-def _new_member(key, numbers: Numbers, fixed: _Fixed) -> Member:
-    progress = first_progress()
-    rules = _rules_now(numbers, jnp.float32(0.0), progress, fixed)
-    learner = new_learner(key, rules, numbers.coefficients, fixed.parts)
-    return Member(learner, progress, jnp.bool_(True))
-
-
-def _chunk(members: Member, numbers: Numbers, players: Seated, iterations: int, fixed: _Fixed):
-    return jax.vmap(lambda member, own: _iterations(member, own, players, iterations, fixed))(members, numbers)
-
-
-def _rules_now(numbers: Numbers, steps, progress: Progress, fixed: _Fixed) -> Rules:
-    here = sharing.world_numbers(fixed.worlds, fixed.parts.axis)
-    return training_rules(numbers, steps, progress, fixed.config, here)
-
-
-def _iterations(
-    member: Member, numbers: Numbers, players: Seated, count: int, fixed: _Fixed
-) -> tuple[Member, dict[str, Float[Array, "iterations L"]]]:
-    """Iterations of one member, each under the rules then in force."""
-    noise = player_noise(numbers, fixed.config)
-
-    def one(member: Member, _):
-        # In floats: 32-bit integers end at 2.1 billion steps.
-        steps = member.learner.iteration * jnp.float32(fixed.config.iteration_steps)
-        rules = _rules_now(numbers, steps, member.progress, fixed)
-        learner, metrics = one_iteration(
-            member.learner, players._replace(epsilon=noise), rules, numbers.coefficients, fixed.parts
-        )
-        progress = advanced(member.progress, numbers.stages, _mean_return(metrics), fixed.config.iteration_steps)
-        member = _unless_bad(member, Member(learner, progress, _all_finite(learner.parameters, metrics["loss"])))
-        facts = {"penalty": rules.penalty.mean(), "stage": member.progress.stage, "healthy": member.healthy}
-        return member, metrics | {name: jnp.broadcast_to(fact, metrics["loss"].shape) for name, fact in facts.items()}
-
-    return jax.lax.scan(one, member, None, count)
-
-
-def player_noise(numbers: Numbers, config: Config) -> Float[Array, " seats"]:
-    """How often each seat that does not learn errs; a teacher never does."""
-    teachers = jnp.zeros(config.sizes.learners if config.teacher else 0)
-    return jnp.concatenate([teachers, partner_noise(numbers.company, len(config.partners))])
-
-
-def _mean_return(metrics: Metrics) -> Float[Array, ""]:
-    """The learners' return, in company where they were in any."""
-    social, solo = metrics["social_return"], metrics["solo_return"]
-    return jnp.where(jnp.isnan(social), solo, social).mean()
-
-
-def _all_finite(parameters: Parameters, loss: Float[Array, " L"]) -> Bool[Array, ""]:
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in (*jax.tree.leaves(parameters), loss)]).all()
-
-
-def _unless_bad(before: Member, after: Member) -> Member:
-    """The new one; where numbers went bad, now or earlier, the old one, marked."""
-    healthy = before.healthy & after.healthy
-    kept: Any = jax.tree.map(lambda new, old: jnp.where(healthy, new, old), after, before)
-    return kept._replace(healthy=healthy)

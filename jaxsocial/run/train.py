@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from jaxsocial.agents.network import Parameters
-from jaxsocial.run import checkpoint, evaluate, media, metrics
+from jaxsocial.run import checkpoint, evaluate, hosts, media, metrics
 from jaxsocial.run.chunks import METRICS, Chunk, chunks, stop_requests
 from jaxsocial.run.circumstances import write_circumstances
-from jaxsocial.run.config import Config, write_config
+from jaxsocial.run.config import Config, to_plain, write_config
 from jaxsocial.run.episodes import episode_player, without_teacher
-from jaxsocial.run.program import Member, Program, make_parts, make_program
+from jaxsocial.run.member import Member
+from jaxsocial.run.program import Program, make_parts, make_program
 
 EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
 
@@ -46,14 +47,24 @@ def new_folder(parent: Path, config: Config) -> Path:
 def train(config: Config, folder: Path, console: Console) -> Finished:
     """Trains from the beginning, into a folder that must not exist yet.
 
+    Several processes (`hosts.join`) all call it; they part after training, and the first alone measures.
+
     Raises:
       ValueError: the folder exists, or the config's parts do not fit together.
       InterruptedTraining: asked to stop; what was learned is saved.
     """
-    if folder.exists():
+    hosts.check_alike("config", json.dumps(to_plain(config)))
+    if hosts.any_host(hosts.is_first() and folder.exists()):
         raise ValueError(f"{folder} exists: choose another --out, or go on with it by --resume {folder}")
     program = make_program(config)
     members = program.begin()
+    if hosts.is_first():
+        _make_folder(folder, config)
+    _check_shared(folder)
+    return _go_on(config, folder, program, members, 0, console)
+
+
+def _make_folder(folder: Path, config: Config) -> None:
     folder.mkdir(parents=True)
     try:
         write_config(config, folder / "config.json")
@@ -61,7 +72,15 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
     except BaseException:
         shutil.rmtree(folder)
         raise
-    return _go_on(config, folder, program, members, 0, console)
+
+
+def _check_shared(folder: Path) -> None:
+    """Once the first host has written: it waits, and each looks whether it sees that."""
+    hosts.any_host(False)
+    if hosts.any_host(not (folder / "config.json").is_file()):
+        if hosts.is_first():
+            shutil.rmtree(folder)
+        raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
 
 
 def resume(folder: Path, console: Console, total_steps: int | None = None) -> Finished:
@@ -74,12 +93,15 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Fi
     config = checkpoint.config_of(folder)
     if total_steps is not None:
         config = dataclasses.replace(config, total_steps=total_steps)
-        write_config(config, folder / "config.json")
     program = make_program(config)
     begun = checkpoint.latest(folder) is not None
     # What it began from need not be there any more.
     members, iteration = checkpoint.restore(folder, program.untrained()) if begun else (program.begin(), 0)
-    metrics.cut(folder / METRICS, iteration * config.iteration_steps)
+    hosts.check_alike("config or checkpoint", json.dumps([to_plain(config), iteration]))  # all have read by now
+    if hosts.is_first():
+        if total_steps is not None:
+            write_config(config, folder / "config.json")
+        metrics.cut(folder / METRICS, iteration * config.iteration_steps)
     return _go_on(config, folder, program, program.place(members), iteration, console)
 
 
@@ -89,19 +111,23 @@ def _go_on(config, folder, program: Program, members: Member, iteration: int, co
     with _display(console) as bar, stop_requests() as stop_requested:
         task = _add_task(bar, config, iteration)
         members = _train_loop(config, folder, program, members, iteration, bar, task, stop_requested)
-    results = _measure(config, folder, members.learner.parameters, untrained)
+    learned, untrained = hosts.fetched((members.learner.parameters, untrained))
+    hosts.leave()
+    results = _measure(config, folder, learned, untrained) if hosts.is_first() else []
     seconds = time.monotonic() - began
-    _show(config, folder, results, seconds, console)
+    if hosts.is_first():
+        _show(config, folder, results, seconds, console)
     return Finished(folder, results, seconds)
 
 
 def _train_loop(config, folder, program, members, iteration, bar: Progress, task: TaskID, stop_requested) -> Member:
-    healthy = np.asarray(members.healthy)
+    healthy = np.asarray(hosts.fetched(members.healthy))
     for chunk in chunks([config], [folder], folder, program, members, iteration):
         members = chunk.members
         _advance(bar, task, config, chunk)
-        healthy = report_bad(bar.console, config, healthy, np.asarray(members.healthy), chunk.iteration)
-        if stop_requested() and chunk.iteration < config.iterations:
+        after = np.asarray(hosts.fetched(members.healthy))
+        healthy = report_bad(bar.console, config, healthy, after, chunk.iteration)
+        if hosts.any_host(stop_requested()) and chunk.iteration < config.iterations:
             if not chunk.saved:
                 checkpoint.save(folder, members, chunk.iteration, config)
             raise InterruptedTraining(f"stopped and saved; go on with: jaxsocial train --resume {folder}")

@@ -14,7 +14,8 @@ from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.config import Config
 from jaxsocial.run.episodes import Episodes, episode_player
 from jaxsocial.run.evaluate import episode_sums
-from jaxsocial.run.program import Member, Program
+from jaxsocial.run.member import Member
+from jaxsocial.run.program import Program
 from jaxsocial.sweep import table
 from jaxsocial.sweep.fields import flat
 from jaxsocial.sweep.members import Entry, Fit, fitted, padded

@@ -16,7 +16,8 @@ import pytest
 from jaxsocial.run import checkpoint, metrics, train
 from jaxsocial.run.company import Company
 from jaxsocial.run.config import Config, write_config
-from jaxsocial.run.program import Member, make_program
+from jaxsocial.run.member import Member
+from jaxsocial.run.program import make_program
 from tests.run import runs
 
 DEVICES = 8

@@ -14,8 +14,9 @@ from jaxsocial.registry import make_scenario
 from jaxsocial.run import checkpoint, metrics, presets, program, train
 from jaxsocial.run.company import Company
 from jaxsocial.run.curriculum import Stages
+from jaxsocial.run.member import Member
 from jaxsocial.run.numbers import Numbers, numbers_of, without_numbers
-from jaxsocial.run.program import Member, Program, make_program
+from jaxsocial.run.program import Program, make_program
 from tests.run import runs
 from tests.run.conftest import COMPANY
 
