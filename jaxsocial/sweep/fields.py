@@ -54,11 +54,11 @@ def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
     whole, parts = {}, {}
     for name, value in values.items():
         part, _, inner = name.partition(".")
-        fitting = _fitting(value, type_of(config, name), name)
+        held = fitting(value, type_of(config, name), name)
         if inner:
-            parts.setdefault(part, {})[inner] = fitting
+            parts.setdefault(part, {})[inner] = held
         else:
-            whole[name] = fitting
+            whole[name] = held
     made = {part: _changed(getattr(config, part), inner) for part, inner in parts.items()}
     return dataclasses.replace(config, **made, **whole)
 
@@ -94,8 +94,12 @@ def _declared(record, name: str) -> Any:
     return typing.get_type_hints(kinds[0])[name]
 
 
-def _fitting(value, kind, name: str) -> Any:
-    """The value as the field holds it."""
+def fitting(value, kind, name: str) -> Any:
+    """A value that TOML has, as a field of this type holds it.
+
+    Raises:
+      ValueError: it is of another type, with those that fit.
+    """
     try:
         return _converted(value, kind)
     except TypeError:

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from jaxsocial.sweep.backends import local, ray, slurm
+from jaxsocial.sweep.backends.local import Options as LocalOptions
+from jaxsocial.sweep.backends.ray import Options as RayOptions
+from jaxsocial.sweep.backends.slurm import Options as SlurmOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +29,9 @@ class SweepOptions:
     """Items at once, each in a process of its own; one for each GPU of this machine, or one, if not given."""
     backend: Literal["local", "ray", "slurm"] = "local"
     """Where items run: on this machine, on a Ray cluster, as an array of SLURM jobs."""
-    local: local.Options = local.Options()
-    ray: ray.Options = ray.Options()
-    slurm: slurm.Options = slurm.Options()
+    local: LocalOptions = LocalOptions()
+    ray: RayOptions = RayOptions()
+    slurm: SlurmOptions = SlurmOptions()
 
 
 @dataclasses.dataclass(frozen=True)

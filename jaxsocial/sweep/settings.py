@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import tomllib
+import typing
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +15,12 @@ from jaxsocial.registry import make_scenario
 from jaxsocial.run.config import Config
 from jaxsocial.run.presets import preset
 from jaxsocial.run.worlds import in_place_of
-from jaxsocial.sweep.fields import type_of, with_fields
+from jaxsocial.sweep.fields import fitting, type_of, with_fields
 
 Values = dict[str, Any]
 """Values of fields by their dotted names."""
+EPISODES = 64
+"""Of each seed at each evaluation, unless the file says so."""
 GRIDS = {"linear": np.linspace, "log": np.geomspace}
 OPTIONS = ("evaluations", "measure", "larger_is_better", "save_seconds")
 DRAWS = ("uniform", "log_uniform", "integers", "choice")
@@ -87,9 +90,14 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
                 f"{name!r} means nothing here: choose from {', '.join(known + tables)}; fields go below one"
             )
     base = with_fields(_base(plain), _flat(plain.get("fixed", {})))
-    halving = Halving(**_only(plain.get("halving", {}), Halving._fields, "halving"))
-    options = {name: plain[name] for name in OPTIONS if name in plain}
-    return Sweep(_settings(base, plain), halving._replace(steps=tuple(halving.steps)), **options)
+    halving = _only(plain.get("halving", {}), Halving._fields, "halving")
+    options = _typed({name: plain[name] for name in OPTIONS if name in plain}, Sweep, "")
+    return Sweep(_settings(base, plain), Halving(**_typed(halving, Halving, "halving.")), **options)
+
+
+def _typed(given: Mapping[str, Any], record: type, before: str) -> Values:
+    kinds = typing.get_type_hints(record)
+    return {name: fitting(value, kinds[name], f"{before}{name}") for name, value in given.items()}
 
 
 def _base(plain: Mapping[str, Any]) -> Config:
@@ -98,10 +106,8 @@ def _base(plain: Mapping[str, Any]) -> Config:
     if "scenario" in plain:
         base = dataclasses.replace(base, world=in_place_of(base.world, make_scenario(plain["scenario"])))
     names = {"seed": "seed", "seeds": "seeds", "episodes": "evaluation_episodes"}
-    given = {field: plain[name] for name, field in names.items() if name in plain}
-    for name, value in given.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"{name} = {value!r} is of the wrong type: give a whole number")
+    base = dataclasses.replace(base, evaluation_episodes=EPISODES)
+    given = {field: fitting(plain[name], int, name) for name, field in names.items() if name in plain}
     return dataclasses.replace(base, **given)
 
 

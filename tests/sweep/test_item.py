@@ -61,7 +61,8 @@ def test_the_table_has_a_row_a_setting_seed_and_log_point(whole):
     evaluated = rows.groupby("step")["evaluation.return"].count()
     assert evaluated.to_dict() == {128: 0, 256: 0, 384: 0, 512: 8}
     assert rows["return"].notna().all()
-    assert rows["loss"].nunique() == len(rows)
+    # Two rates, two seeds and four points differ for sure; a price only where a mistake was made.
+    assert rows["loss"].nunique() > 2 * 2 * 4
 
 
 def test_rows_equal_those_of_a_run_alone(whole):

@@ -108,6 +108,7 @@ def test_the_table_has_every_field_by_its_name():
         ("preset = 'papre'", "choose from quickstart"),
         ("seeds = 'three'", "give a whole number"),
         ("seeds = 0", "choose 1 or more"),
+        ("save_seconds = 'often'", "give a number"),
         ("evaluations = 0", "choose 1 or more"),
         ("[grid]\ncoefficients.learnin_rate = [1]", "perhaps you meant coefficients.learning_rate"),
         ("[grid]\nlearning_rate = [1]", "perhaps you meant coefficients.learning_rate"),
