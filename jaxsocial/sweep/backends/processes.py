@@ -109,6 +109,9 @@ def _signal(process: subprocess.Popen[bytes], send: Callable[[int, int], None], 
 def main() -> None:
     """Of the fresh process: executes the item that the command line names."""
     folder, work, grace_seconds = sys.argv[1:]
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        # SLURM sends all processes of a job what tells the watching one that time is up, and they would die of it.
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(float(grace_seconds),), daemon=True).start()
     items.run_item(Path(folder), work, PATIENCE_SECONDS)
 
