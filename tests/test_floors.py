@@ -144,6 +144,8 @@ def test_few_rooms_deal_with_each_library(library, rooms):
         ("env", "registry"),
         ("learning.ppo", "learning.rollout"),
         ("agents.policy", "agents.network"),
+        ("sweep.backends.local", "reproduce.store"),
+        ("run.train", "sweep.backends.items"),
     ],
 )
 def test_the_plan_forbids_looking_up_and_across(importer, imported):

@@ -1,0 +1,121 @@
+"""What every way of executing items shares: how one ends, and what the fresh process does in which it is executed."""
+
+import contextlib
+import datetime
+import fcntl
+import importlib
+import os
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
+
+LOG, LOCK = "log.txt", "lock"
+LAST_LINES = 5
+"""Of a log, shown where an item fails."""
+MEMORY_FRACTION = 0.9
+"""Of a GPU's memory, for all processes that share it; the rest is for what CUDA keeps for each."""
+_BEGINS = "--- "
+
+
+class Finished(NamedTuple):
+    """An item that will not be executed again."""
+
+    folder: Path
+    error: str | None
+    """None where `work` returned; else what happened, and the log's last lines."""
+
+
+def checked(folders: Sequence[Path], work: str) -> list[Path]:
+    """The folders of a sweep's items as absolute paths.
+
+    Raises:
+      ValueError: a folder is missing or given twice, or there is no such function.
+    """
+    resolve(work)
+    absolute = [Path(folder).resolve() for folder in folders]
+    for folder in absolute:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder: make one for each item first")
+    twice = next((folder for folder in absolute if absolute.count(folder) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice} is given twice: give each item a folder of its own")
+    return absolute
+
+
+def resolve(work: str) -> Callable[[Path], None]:
+    """The function that a name like "jaxsocial.sweep.item:work" stands for.
+
+    Raises:
+      ValueError: there is no such module or function.
+    """
+    module, _, function = work.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"no function {work!r} ({error}): name one that can be imported, as module:function"
+        ) from error
+
+
+def run_item(folder: Path, work: str, patience_seconds: float) -> None:
+    """Executes an item in this process, if no other process is executing it.
+
+    Args:
+      folder: the item's.
+      work: the name of a function of the folder.
+      patience_seconds: how long to wait for another process to let go of the item.
+
+    Raises:
+      RuntimeError: another process has it, and did not let go of it.
+    """
+    now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
+    print(f"{_BEGINS}{now} on {socket.gethostname()}, process {os.getpid()}", flush=True)
+    with _locked(folder, patience_seconds):
+        resolve(work)(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, patience_seconds: float) -> Iterator[None]:
+    """The system unlocks what a dead process had locked, so that no lock is left behind."""
+    deadline = time.monotonic() + patience_seconds
+    with open(folder / LOCK, "w") as file:
+        while not _lock(file):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{folder} is being executed by another process: wait for it, or stop it")
+            time.sleep(0.1)
+        yield
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks: whoever calls has to see to it
+        print(f"cannot lock {file.name}: {error}", flush=True)
+    return True
+
+
+@contextlib.contextmanager
+def output_to_log(folder: Path) -> Iterator[None]:
+    """Sends this process's output to the item's log, for good; an exception is written there too, and raised."""
+    with open(folder / LOG, "ab") as log:
+        for descriptor in (1, 2):
+            os.dup2(log.fileno(), descriptor)
+    try:
+        yield
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+        raise
+
+
+def failure(folder: Path, what: str) -> Finished:
+    """An item that failed, with the last lines of its last attempt."""
+    path = folder / LOG
+    log = path.read_text(errors="replace") if path.exists() else ""
+    last_attempt = ("\n" + log).rpartition("\n" + _BEGINS)[2]
+    lines = [line for line in last_attempt.splitlines()[1:] if line.strip()][-LAST_LINES:]
+    return Finished(folder, "\n".join([f"{what}; see {path}", *(f"  {line}" for line in lines)]))

@@ -1,0 +1,134 @@
+"""Items on this machine: one process a device, one item a process."""
+
+import collections
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from jaxsocial.sweep.backends import items, processes
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How many items at once, and what happens to those that are killed."""
+
+    slots: int | None = None
+    """How many items at once; one for each GPU, or one where there is none, unless given. More slots than GPUs share
+    them, and with fewer each has several."""
+    retries: int = 2
+    """How often an item is started again after its process was killed."""
+    grace_seconds: float = 60.0
+    """How long items may take to save when they are told to stop."""
+
+    def __post_init__(self):
+        if self.slots is not None and self.slots < 1:
+            raise ValueError(f"slots {self.slots}: choose 1 or more, or leave it out for one a GPU")
+        if self.retries < 0:
+            raise ValueError(f"retries {self.retries}: choose 0 or more")
+
+
+def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
+    """Executes items, and yields each as it ends.
+
+    Ctrl-C, a termination, or not asking for the next item stops the others: they are told to, and have
+    `Options.grace_seconds` to save.
+
+    Args:
+      folders: the items'; they must exist.
+      work: the name of a function of a folder, as module:function.
+      options: how many at once.
+
+    Raises:
+      ValueError: a folder is missing or given twice, or there is no such function.
+    """
+    return _run(items.checked(folders, work), work, options)
+
+
+def _run(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
+    waiting = collections.deque(folders)
+    free = slot_environments(options.slots, visible_gpus())
+    running: list[processes.Execution] = []
+    finished: list[items.Finished] = []
+    with interrupted_by_termination():
+        try:
+            while waiting or running or finished:
+                while waiting and free:
+                    execution = processes.Execution(
+                        waiting.popleft(), work, free.pop(0), options.retries, options.grace_seconds
+                    )
+                    running.append(execution)
+                yield from finished
+                time.sleep(processes.POLL_SECONDS)
+                finished = _take_finished(running, free)
+        finally:
+            processes.stop(running, options.grace_seconds)
+
+
+def _take_finished(running: list[processes.Execution], free: list[Mapping[str, str]]) -> list[items.Finished]:
+    """Moves what has ended out of `running`, and its slot to `free`."""
+    ended = [(execution, finished) for execution in running if (finished := execution.finished()) is not None]
+    for execution, _ in ended:
+        running.remove(execution)
+        free.append(execution.environment)
+    return [finished for _, finished in ended]
+
+
+@contextlib.contextmanager
+def interrupted_by_termination() -> Iterator[None]:
+    """While inside, a termination is taken for Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which alone may have handlers
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def visible_gpus() -> list[str]:
+    """This machine's GPUs, as CUDA_VISIBLE_DEVICES names them; found without starting jax."""
+    if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
+        return []
+    if VISIBLE in os.environ:
+        names = [name.strip() for name in os.environ[VISIBLE].split(",")]
+        return [name for name in names if name not in ("", "-1", "NoDevFiles")]
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    listing = subprocess.run([command, "-L"], capture_output=True, text=True, check=False)
+    return [str(index) for index in range(sum(line.startswith("GPU ") for line in listing.stdout.splitlines()))]
+
+
+def slot_environments(slots: int | None, gpus: Sequence[str]) -> list[Mapping[str, str]]:
+    """The variables of each slot: which GPUs it has, and how much of their memory where it shares them.
+
+    >>> slot_environments(2, ["0", "1", "2", "3"])
+    [{'CUDA_VISIBLE_DEVICES': '0,1'}, {'CUDA_VISIBLE_DEVICES': '2,3'}]
+    >>> slot_environments(2, [])
+    [{}, {}]
+    """
+    count = slots or max(1, len(gpus))
+    if not gpus:
+        return [{} for _ in range(count)]
+    each, sharing = max(1, len(gpus) // count), -(-count // len(gpus))
+    given = [[gpus[(slot * each + index) % len(gpus)] for index in range(each)] for slot in range(count)]
+    return [{VISIBLE: ",".join(names), **memory_share(1 / sharing)} for names in given]
+
+
+def memory_share(share: float) -> Mapping[str, str]:
+    """The variable that keeps jax from taking more than its share of a GPU's memory, none where it has all of it.
+
+    >>> memory_share(0.25)
+    {'XLA_PYTHON_CLIENT_MEM_FRACTION': '0.225'}
+    """
+    return {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{items.MEMORY_FRACTION * share:.3g}"} if share < 1 else {}

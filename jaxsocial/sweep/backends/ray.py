@@ -1,0 +1,121 @@
+"""Items on a Ray cluster: a task an item, in folders that all its machines share. Needs `jaxsocial[ray]`."""
+
+import dataclasses
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxsocial.sweep.backends import items
+from jaxsocial.sweep.backends.local import memory_share
+
+PATIENCE_SECONDS = 120.0
+"""For a process on another machine to let go of an item: a shared file system notices late that a machine is gone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Which cluster, and what each item takes of it."""
+
+    address: str | None = None
+    """Of a running cluster ("auto", or HOST:6379); one is started on this machine unless given."""
+    gpus_per_item: float = 0.0
+    """May be a fraction: 0.25 has four items share a GPU. Without GPUs jax runs on the CPU."""
+    cpus_per_item: float = 1.0
+    retries: int = 2
+    """How often an item is started again after its process or its machine died."""
+    grace_seconds: float = 60.0
+    """How long items may take to save when they are told to stop."""
+
+    def __post_init__(self):
+        if self.gpus_per_item < 0 or (self.gpus_per_item > 1 and self.gpus_per_item % 1):
+            raise ValueError(f"gpus_per_item {self.gpus_per_item}: choose a share up to 1, or a whole number")
+        if self.retries < 0:
+            raise ValueError(f"retries {self.retries}: choose 0 or more")
+
+
+def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
+    """Executes items as `local.run_items` does, on a cluster.
+
+    Args:
+      folders: the items'; they must exist, under the same name on all machines.
+      work: the name of a function of a folder, as module:function.
+      options: which cluster.
+
+    Raises:
+      ValueError: Ray is not installed, a folder is missing or given twice, or there is no such function.
+    """
+    return _run(_import_ray(), items.checked(folders, work), work, options)
+
+
+def _import_ray() -> Any:
+    # Read as Ray is imported: no token between machines of one user, and nothing told about them.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise ValueError("Ray is not installed: pip install 'jaxsocial[ray]'") from error
+
+
+def _run(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
+    started_here = not ray.is_initialized()
+    if started_here:
+        dashboard = {} if options.address else {"include_dashboard": False}
+        ray.init(address=options.address or "local", log_to_driver=False, configure_logging=False, **dashboard)
+    try:
+        yield from _results(ray, folders, work, options)
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+def _results(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
+    task = ray.remote(**_requirements(options))(_task)
+    pending = {task.options(name=folder.name).remote(str(folder), work): folder for folder in folders}
+    try:
+        while pending:
+            [done], _ = ray.wait(list(pending), num_returns=1)
+            yield _finished(ray, done, pending.pop(done))
+    finally:
+        _stop(ray, list(pending), options.grace_seconds)
+
+
+def _requirements(options: Options) -> dict[str, Any]:
+    variables = memory_share(options.gpus_per_item) if options.gpus_per_item else {"JAX_PLATFORMS": "cpu"}
+    return {
+        "num_gpus": options.gpus_per_item,
+        "num_cpus": options.cpus_per_item,
+        "max_calls": 1,  # jax lets go of a GPU's memory only as its process ends
+        "max_retries": options.retries,
+        "runtime_env": {"env_vars": dict(variables)},
+    }
+
+
+def _task(folder: str, work: str) -> None:
+    with items.output_to_log(Path(folder)):
+        items.run_item(Path(folder), work, PATIENCE_SECONDS)
+
+
+def _finished(ray: Any, done: Any, folder: Path) -> items.Finished:
+    try:
+        ray.get(done)
+    except ray.exceptions.RayTaskError:
+        return items.failure(folder, "failed")
+    except ray.exceptions.RayError as error:
+        return items.failure(folder, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    return items.Finished(folder, None)
+
+
+def _stop(ray: Any, pending: Sequence[Any], grace_seconds: float) -> None:
+    """Asks tasks to stop as Ctrl-C does, and kills those that have not after a while."""
+    left = pending
+    try:
+        for task in pending:
+            ray.cancel(task)
+        if pending:
+            _, left = ray.wait(pending, num_returns=len(pending), timeout=grace_seconds)
+    finally:
+        for task in left:
+            ray.cancel(task, force=True)

@@ -1,0 +1,192 @@
+"""Items on this machine, each in a fresh process."""
+
+import fcntl
+import itertools
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxsocial.sweep.backends import items, local
+from tests.sweep.backends.conftest import alive, wait_for
+from tests.sweep.backends.works import MARKER, attempts
+
+WORKS = "tests.sweep.backends.works"
+DRIVER = f"""
+import sys
+from pathlib import Path
+from jaxsocial.sweep.backends import local
+folders = [Path(folder) for folder in sys.argv[3:]]
+options = local.Options(slots=len(folders), grace_seconds=float(sys.argv[2]))
+list(local.run_items(folders, "{WORKS}:" + sys.argv[1], options))
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def run(folders, work, **options):
+    return {
+        done.folder.name: done.error for done in local.run_items(folders, f"{WORKS}:{work}", local.Options(**options))
+    }
+
+
+def test_all_items_are_executed_each_by_its_own_process_and_no_more_at_once_than_slots(make_folders):
+    folders = make_folders("abcde")
+    assert run(folders, "succeed", slots=2) == dict.fromkeys("abcde")
+    assert all((folder / MARKER).exists() for folder in folders)
+    assert len({attempts(folder)[0]["pid"] for folder in folders}) == 5
+    began = [(attempts(folder)[0]["began"], 1) for folder in folders]
+    ended = [(float((folder / "ended").read_text()), -1) for folder in folders]
+    at_once = list(itertools.accumulate(change for _, change in sorted(began + ended)))
+    assert max(at_once) <= 2
+
+
+def test_output_goes_to_the_log_of_the_item(make_folders):
+    folders = make_folders("ab")
+    run(folders, "succeed")
+    for folder in folders:
+        log = (folder / items.LOG).read_text()
+        assert f"hello from {folder.name}" in log
+        assert f"process {attempts(folder)[0]['pid']}" in log
+
+
+def test_slots_share_gpus_and_say_so_to_their_processes(make_folders, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    folders = make_folders("abcd")
+    run(folders, "succeed", slots=4)
+    seen = [
+        (first["CUDA_VISIBLE_DEVICES"], first["XLA_PYTHON_CLIENT_MEM_FRACTION"]) for [first] in map(attempts, folders)
+    ]
+    assert seen == [("4", "0.45"), ("7", "0.45")] * 2
+
+
+def test_a_killed_process_breaks_only_its_own_item_which_is_tried_again(make_folders):
+    folders = make_folders("abc")
+    assert run(folders, "die_at_first", slots=3) == dict.fromkeys("abc")
+    assert [len(attempts(folder)) for folder in folders] == [1, 2, 1]
+    assert all((folder / MARKER).exists() for folder in folders)
+
+
+def test_an_item_that_is_killed_again_and_again_is_given_up(make_folders):
+    folders = make_folders("a")
+    errors = run(folders, "always_die", retries=1)
+    assert "killed by SIGKILL, attempt 2" in errors["a"]
+    assert len(attempts(folders[0])) == 2
+
+
+def test_an_exception_is_reported_with_the_logs_last_lines_and_not_tried_again(make_folders):
+    folders = make_folders("abc")
+    errors = run(folders, "fail")
+    assert errors["a"] is errors["c"] is None
+    assert "ValueError: no such colour: octarine" in errors["b"]
+    assert str(folders[1] / items.LOG) in errors["b"]
+    assert len(attempts(folders[1])) == 1
+
+
+def test_what_an_item_leaves_running_is_killed(make_folders):
+    [folder] = make_folders("a")
+    assert run([folder], "leave_a_process") == {"a": None}
+    wait_for(lambda: not alive(int((folder / "child").read_text())), 5)
+
+
+def test_an_item_is_not_executed_twice_at_the_same_time(make_folders):
+    [folder] = make_folders("a")
+    with open(folder / items.LOCK, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "is being executed by another process" in run([folder], "succeed")["a"]
+    assert not (folder / MARKER).exists()
+    assert run([folder], "succeed") == {"a": None}
+
+
+def start_driver(work, grace_seconds, folders):
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, work, str(grace_seconds), *map(str, folders)])
+    wait_for(lambda: all((folder / "ready").exists() for folder in folders))
+    return driver
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_items_save_and_nothing_is_left_when_the_command_is_stopped(make_folders, number):
+    folders = make_folders("ab")
+    driver = start_driver("save_when_told", 20, folders)
+    driver.send_signal(number)
+    assert driver.wait(20) != 0
+    wait_for(lambda: not any(alive(attempts(folder)[0]["pid"]) for folder in folders), 10)
+    assert all((folder / "saved").exists() for folder in folders)
+    assert run(folders, "save_when_told") == dict.fromkeys("ab")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_items_that_do_not_listen_are_killed(make_folders, number):
+    [folder] = make_folders("a")
+    driver = start_driver("hold", 0.5, [folder])
+    driver.send_signal(number)
+    driver.wait(20)
+    wait_for(lambda: not alive(attempts(folder)[0]["pid"]), 10)
+
+
+def test_not_asking_for_more_stops_the_others(make_folders):
+    folders = make_folders("ab")
+    (folders[0] / "saved").touch()
+    finished = local.run_items(folders, f"{WORKS}:save_when_told", local.Options(slots=2))
+    assert next(finished).folder == folders[0]
+    wait_for((folders[1] / "ready").exists)
+    began = time.monotonic()
+    finished.close()
+    assert time.monotonic() - began < 10
+    assert (folders[1] / "saved").exists()
+    assert not alive(attempts(folders[1])[0]["pid"])
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"), [("", []), ("-1", []), ("0", ["0"]), ("1, GPU-8a", ["1", "GPU-8a"]), ("NoDevFiles", [])]
+)
+def test_gpus_are_those_that_the_user_has_made_visible(monkeypatch, visible, names):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert local.visible_gpus() == names
+
+
+def test_gpus_are_asked_of_nvidia_smi(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert local.visible_gpus() == []
+    command = tmp_path / "nvidia-smi"
+    command.write_text(
+        "#!/bin/sh\necho 'GPU 0: H100 (UUID: GPU-1)'\necho '  MIG 1g'\necho 'GPU 1: H100 (UUID: GPU-2)'\n"
+    )
+    command.chmod(0o755)
+    assert local.visible_gpus() == ["0", "1"]
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    assert local.visible_gpus() == []
+
+
+def test_slots_and_gpus():
+    share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}
+    assert local.slot_environments(None, []) == [{}]
+    assert local.slot_environments(None, ["0", "1"]) == [{local.VISIBLE: "0"}, {local.VISIBLE: "1"}]
+    assert local.slot_environments(1, ["0", "1"]) == [{local.VISIBLE: "0,1"}]
+    assert local.slot_environments(2, ["5"]) == [{local.VISIBLE: "5", **share}] * 2
+
+
+@pytest.mark.parametrize("work", ["nowhere:work", "tests.sweep.backends.works:nothing", "works", ":work"])
+def test_a_wrong_name_is_refused_before_anything_starts(make_folders, work):
+    with pytest.raises(ValueError, match="as module:function"):
+        local.run_items(make_folders("a"), work, local.Options())
+
+
+def test_wrong_folders_and_options_are_refused(make_folders, tmp_path):
+    [folder] = make_folders("a")
+    with pytest.raises(ValueError, match="is given twice"):
+        local.run_items([folder, folder], f"{WORKS}:succeed", local.Options())
+    with pytest.raises(ValueError, match="is not a folder"):
+        local.run_items([tmp_path / "z"], f"{WORKS}:succeed", local.Options())
+    with pytest.raises(ValueError, match="slots 0: choose 1 or more"):
+        local.Options(slots=0)
+    with pytest.raises(ValueError, match="retries -1"):
+        local.Options(retries=-1)

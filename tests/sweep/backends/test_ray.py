@@ -1,0 +1,103 @@
+"""Items on a Ray cluster of two nodes, both on this machine."""
+
+import concurrent.futures
+import os
+
+import pytest
+
+from jaxsocial.sweep.backends import items
+from jaxsocial.sweep.backends import ray as backend
+from tests.sweep.backends.conftest import alive, wait_for
+from tests.sweep.backends.works import MARKER, attempts
+
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+ray = pytest.importorskip("ray")
+WORKS = "tests.sweep.backends.works"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster  # noqa: PLC0415, may be missing
+
+    node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    cluster.add_node(**node)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def run(cluster):
+    def run_on_cluster(folders, work, **options):
+        options = backend.Options(address=cluster.address, **options)
+        return {done.folder.name: done.error for done in backend.run_items(folders, f"{WORKS}:{work}", options)}
+
+    yield run_on_cluster
+    ray.shutdown()
+
+
+def test_killed_workers_items_are_tried_again_and_others_are_not(make_folders, run):
+    folders = make_folders("abc")
+    assert run(folders, "die_at_first") == dict.fromkeys("abc")
+    assert [len(attempts(folder)) for folder in folders] == [1, 2, 1]
+    assert all((folder / MARKER).exists() for folder in folders)
+    processes = [attempt["pid"] for folder in folders for attempt in attempts(folder)]
+    assert len(set(processes)) == 4
+    assert {attempt["JAX_PLATFORMS"] for folder in folders for attempt in attempts(folder)} == {"cpu"}
+    assert f"process {attempts(folders[0])[0]['pid']}" in (folders[0] / items.LOG).read_text()
+
+
+def test_failures_are_reported(make_folders, run):
+    folders = make_folders("ab")
+    errors = run(folders, "fail")
+    assert errors["a"] is None
+    assert "ValueError: no such colour: octarine" in errors["b"]
+    assert len(attempts(folders[1])) == 1
+    [folder] = make_folders("c")
+    assert "WorkerCrashedError" in run([folder], "always_die", retries=1)["c"]
+    assert len(attempts(folder)) == 2
+
+
+def test_not_asking_for_more_lets_the_others_save(make_folders, cluster):
+    folders = make_folders("ab")
+    (folders[0] / "saved").touch()
+    options = backend.Options(address=cluster.address, grace_seconds=20.0)
+    finished = backend.run_items(folders, f"{WORKS}:save_when_told", options)
+    assert next(finished).folder == folders[0]
+    wait_for((folders[1] / "ready").exists)
+    finished.close()
+    assert (folders[1] / "saved").exists()
+    wait_for(lambda: not alive(attempts(folders[1])[0]["pid"]))
+
+
+def test_a_lost_machines_item_is_executed_on_another(make_folders, cluster, run):
+    folders = make_folders("ab")
+
+    def lose_a_machine():
+        wait_for(lambda: all((folder / "ready").exists() for folder in folders))
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+        for folder in folders:
+            (folder / "go").touch()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        lost = threads.submit(lose_a_machine)
+        assert run(folders, "wait_to_go") == dict.fromkeys("ab")
+        lost.result()
+    assert sorted(len(attempts(folder)) for folder in folders) == [1, 2]
+
+
+def test_what_tasks_ask_for():
+    share = backend._requirements(backend.Options(gpus_per_item=0.25))
+    assert share["num_gpus"] == 0.25
+    assert share["max_calls"] == 1
+    assert share["runtime_env"] == {"env_vars": {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}}
+    assert backend._requirements(backend.Options(gpus_per_item=2.0))["runtime_env"] == {"env_vars": {}}
+    with pytest.raises(ValueError, match=r"gpus_per_item 1\.5"):
+        backend.Options(gpus_per_item=1.5)
+
+
+def test_a_missing_ray_is_said_with_the_cure(make_folders, monkeypatch):
+    monkeypatch.setitem(backend.importlib.sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install 'jaxsocial\[ray\]'"):
+        backend.run_items(make_folders("a"), f"{WORKS}:succeed", backend.Options())
