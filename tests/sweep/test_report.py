@@ -65,8 +65,13 @@ class TestRanking:
         assert found.dropped[[0, 1, 2, 3]].tolist() == [False, True, True, False]
 
     def test_the_last_that_is_known_counts_of_each_learner(self):
-        table = made_up.table([{"rate": 1.0}], lambda _, seed, step: step if step < 3000 else np.nan, 1, (1, 2, 3000))
-        table = pd.concat([table, table.assign(learner=1, **{"return": [7.0, np.inf, np.nan]})])
+        table = made_up.table([{"rate": 1.0}], lambda *_: np.nan, 1, (1000, 2000, 3000))
+        table = pd.concat(
+            [
+                table.assign(learner=0, **{"return": [9.0, 2.0, np.nan]}),
+                table.assign(learner=1, **{"return": [7.0, np.inf, np.nan]}),
+            ]
+        )
         assert ranking.rank(table.iloc[::-1], ABOUT).settings["interquartile_mean"].tolist() == [4.5]
 
     def test_seeds_that_went_bad_are_counted_and_count(self):
@@ -75,6 +80,8 @@ class TestRanking:
         (found,) = ranking.rank(table, ABOUT).settings.to_dict("records")
         assert (found["healthy_seeds"], found["seeds"]) == (3, 4)
         assert found["low"] < found["interquartile_mean"] == 6
+        table.loc[table["step"] == 1000, "healthy"] = 0.0  # once bad, not good again
+        assert ranking.rank(table, ABOUT).settings["healthy_seeds"].tolist() == [0]
         assert ranking.rank(table.drop(columns="healthy"), ABOUT).settings["healthy_seeds"].tolist() == [4]
 
     def test_one_seed_has_no_width(self):
@@ -109,7 +116,9 @@ class TestMargins:
         assert drawn.codes[0] == 0
         assert drawn.codes[999] == 11
         assert np.all(np.diff(drawn.codes) >= 0)
-        assert len(groups(field(np.arange(100.0)), sides=4).positions) == 5
+        few = groups(field(np.arange(64.0)), sides=4)
+        assert few.labels == ["0", "16", "32", "48", "63"]
+        assert few.codes.value_counts(sort=False).tolist() == [16, 16, 16, 16]
         assert groups(field(np.repeat(np.arange(16.0), 2))).positions.tolist() == list(range(16))
         assert not groups(field(np.arange(16.0)), alone=True).binned
         assert groups(field(np.arange(16.0))).binned

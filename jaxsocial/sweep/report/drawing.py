@@ -1,7 +1,7 @@
 """Pictures of a sweep: curves of all settings, what one field does, what two do together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ TEXT, TEXT_WIDTH = 7, 0.62
 HUGE = 1e5
 """From here on numbers are written with an exponent."""
 INK = "0.35"
+ONE_COLOUR = "C0"
 GOLDEN = 0.618034
 
 
@@ -47,39 +48,40 @@ def curves(means: pd.DataFrame, ranking: Ranking, fields: Sequence[Field], about
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[max(len(fields), 1) :]:
         axes.remove()
+    lines = {setting: _known(own) for setting, own in means.iterrows()}
     for axes, field in zip(panels, fields or [None], strict=False):
-        _curves(axes, means, ranking, field, about)
+        _curves(axes, lines, ranking, field)
+        if means.size:
+            axes.set_xlim(0, max(means.columns) * 1.02)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        set_limits(axes, means.to_numpy().ravel(), about)
+        finish(axes, "learner steps", plain(about.measure))
     return figure
 
 
-def _curves(axes: Axes, means: pd.DataFrame, ranking: Ranking, field: Field | None, about: About) -> None:
-    order = ranking.settings["setting"][::-1]
-    lines = {setting: means.loc[setting].dropna() for setting in order if setting in means.index}
-    colours = pd.Series([(0.0, 0.35, 0.6, 1.0)] * len(order), order)
+def _known(curve: pd.Series) -> np.ndarray:
+    """(step, value) of each point."""
+    return curve.dropna().reset_index().to_numpy()
+
+
+def _curves(axes: Axes, lines: Mapping, ranking: Ranking, field: Field | None) -> None:
+    order = [setting for setting in ranking.settings.setting[::-1] if setting in lines]
+    colours = dict.fromkeys(order, ONE_COLOUR)
     if field is not None:
         drawn = palette(field)
         drawn.explain(axes)
-        colours = pd.Series(list(drawn.colours), field.values.index)
-    strong = set(order if len(order) <= FEW else order[-STRONG:])
-    faint = [setting for setting in lines if setting not in strong]
+        colours = dict(zip(field.values.index, drawn.colours, strict=True))
+    few = len(order) if len(order) <= FEW else STRONG
+    faint, strong = order[:-few], order[-few:]
+    alpha = float(np.clip(40 / max(len(faint), 1), 0.04, 0.5))
+    shades = [colours[setting] for setting in faint]
     axes.add_collection(
-        LineCollection(
-            [np.column_stack([lines[setting].index, lines[setting]]) for setting in faint],
-            colors=[colours[setting] for setting in faint],
-            linewidths=0.5,
-            alpha=float(np.clip(40 / max(len(faint), 1), 0.04, 0.5)),
-        )
+        LineCollection([lines[setting] for setting in faint], colors=shades, linewidths=0.5, alpha=alpha)
     )
-    for setting in (setting for setting in lines if setting in strong):
+    for setting in strong:
         # A line of one point would not be seen.
         marker = "o" if len(lines[setting]) < 2 else ""
-        axes.plot(lines[setting].index, lines[setting], color=colours[setting], linewidth=1.6, marker=marker, alpha=0.9)
-    axes.margins(x=0.02)
-    if means.size:
-        axes.set_xlim(0, max(means.columns) * 1.02)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    set_limits(axes, means.to_numpy().ravel(), about)
-    finish(axes, "learner steps", plain(about.measure))
+        axes.plot(*lines[setting].T, color=colours[setting], linewidth=1.6, marker=marker, alpha=0.9)
 
 
 def one_way_picture(ranking: Ranking, field: Field, about: About) -> Figure:

@@ -146,7 +146,7 @@ def groups(field: Field, sides: int = 1, alone: bool = False) -> Groups:
 
 def _bins(values: pd.Series, number: int) -> Groups:
     # Ends are values that occur, so that no bin is empty.
-    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, number + 1), method="inverted_cdf"))
+    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, number + 1), method="higher"))
     places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     codes = pd.Series(places, values.index).where(values.notna(), -1)
     medians = np.array([np.median(values.to_numpy()[codes == code]) for code in range(len(edges) - 1)])
