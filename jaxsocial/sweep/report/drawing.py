@@ -1,7 +1,7 @@
 """Pictures of a sweep: curves of all settings, what one field does, what two do together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from jaxsocial.sweep.report.colours import NOWHERE, cells_of_measure, math_free, palette
-from jaxsocial.sweep.report.fields import Field, Groups, groups, number_labels, plain
+from jaxsocial.sweep.report.fields import Field, Groups, groups, number, number_labels, plain
 from jaxsocial.sweep.report.margins import limits, one_way, two_way
 from jaxsocial.sweep.report.ranking import About, Ranking
 
@@ -24,7 +24,11 @@ MOST_TICKS = 14
 """Ticks that fit side by side where each is labelled with its value."""
 TEXT, TEXT_WIDTH = 7, 0.62
 """Size of the numbers in cells, in points, and what a character is wide, in sizes."""
+HUGE = 1e5
+"""From here on numbers are written with an exponent."""
 INK = "0.35"
+ONE_COLOUR = "C0"
+GOLDEN = 0.618034
 
 
 def curves(means: pd.DataFrame, ranking: Ranking, fields: Sequence[Field], about: About) -> Figure:
@@ -44,39 +48,40 @@ def curves(means: pd.DataFrame, ranking: Ranking, fields: Sequence[Field], about
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[max(len(fields), 1) :]:
         axes.remove()
+    lines = {setting: _known(own) for setting, own in means.iterrows()}
     for axes, field in zip(panels, fields or [None], strict=False):
-        _curves(axes, means, ranking, field, about)
+        _curves(axes, lines, ranking, field)
+        if means.size:
+            axes.set_xlim(0, max(means.columns) * 1.02)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+        set_limits(axes, means.to_numpy().ravel(), about)
+        finish(axes, "learner steps", plain(about.measure))
     return figure
 
 
-def _curves(axes: Axes, means: pd.DataFrame, ranking: Ranking, field: Field | None, about: About) -> None:
-    order = ranking.settings["setting"][::-1]
-    lines = {setting: means.loc[setting].dropna() for setting in order if setting in means.index}
-    colours = pd.Series([(0.0, 0.35, 0.6, 1.0)] * len(order), order)
+def _known(curve: pd.Series) -> np.ndarray:
+    """(step, value) of each point."""
+    return curve.dropna().reset_index().to_numpy()
+
+
+def _curves(axes: Axes, lines: Mapping, ranking: Ranking, field: Field | None) -> None:
+    order = [setting for setting in ranking.settings.setting[::-1] if setting in lines]
+    colours = dict.fromkeys(order, ONE_COLOUR)
     if field is not None:
         drawn = palette(field)
         drawn.explain(axes)
-        colours = pd.Series(list(drawn.colours), field.values.index)
-    strong = set(order if len(order) <= FEW else order[-STRONG:])
-    faint = [setting for setting in lines if setting not in strong]
+        colours = dict(zip(field.values.index, drawn.colours, strict=True))
+    few = len(order) if len(order) <= FEW else STRONG
+    faint, strong = order[:-few], order[-few:]
+    alpha = float(np.clip(40 / max(len(faint), 1), 0.04, 0.5))
+    shades = [colours[setting] for setting in faint]
     axes.add_collection(
-        LineCollection(
-            [np.column_stack([lines[setting].index, lines[setting]]) for setting in faint],
-            colors=[colours[setting] for setting in faint],
-            linewidths=0.5,
-            alpha=float(np.clip(40 / max(len(faint), 1), 0.08, 0.5)),
-        )
+        LineCollection([lines[setting] for setting in faint], colors=shades, linewidths=0.5, alpha=alpha)
     )
-    for setting in (setting for setting in lines if setting in strong):
+    for setting in strong:
         # A line of one point would not be seen.
         marker = "o" if len(lines[setting]) < 2 else ""
-        axes.plot(lines[setting].index, lines[setting], color=colours[setting], linewidth=1.6, marker=marker, alpha=0.9)
-    axes.margins(x=0.02)
-    if means.size:
-        axes.set_xlim(0, max(means.columns) * 1.02)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    set_limits(axes, means.to_numpy().ravel(), about)
-    finish(axes, "learner steps", plain(about.measure))
+        axes.plot(*lines[setting].T, color=colours[setting], linewidth=1.6, marker=marker, alpha=0.9)
 
 
 def one_way_picture(ranking: Ranking, field: Field, about: About) -> Figure:
@@ -84,7 +89,7 @@ def one_way_picture(ranking: Ranking, field: Field, about: About) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     settings = ranking.settings.set_index("setting")
-    values, places = settings["interquartile_mean"], _spread(field)
+    values, places = settings.interquartile_mean, _spread(field)
     low, high = set_limits(axes, values, about)
     for dropped, label in ((False, "a setting"), (True, "a dropped setting")):
         own = settings.index[ranking.dropped == dropped]
@@ -101,12 +106,7 @@ def one_way_picture(ranking: Ranking, field: Field, about: About) -> Figure:
                 alpha=alpha,
                 label=label,
             )
-    own = groups(field, alone=len(about.varied) == 1)
-    marker = "D" if field.categories else "o"
-    style = "none" if field.categories else "-"
-    middle = one_way(ranking.outcomes, own)
-    label = "interquartile mean over all else" + (" (bins)" if own.binned else "")
-    axes.plot(own.positions, middle, color="C1", linewidth=2, linestyle=style, marker=marker, markersize=5, label=label)
+    _draw_middle(axes, ranking, field, alone=len(about.varied) == 1)
     _field_axis(axes, field)
     _say_what_is_outside(axes, values, low, high)
     finish(axes, math_free(field.label), plain(about.measure))
@@ -118,11 +118,28 @@ def one_way_picture(ranking: Ranking, field: Field, about: About) -> Figure:
     return figure
 
 
+def _draw_middle(axes: Axes, ranking: Ranking, field: Field, alone: bool) -> None:
+    own = groups(field, alone=alone)
+    same = alone and not own.binned  # the settings' dots are these means
+    axes.plot(
+        own.positions,
+        one_way(ranking.outcomes, own),
+        color="C1",
+        linewidth=2,
+        linestyle="none" if field.categories else "-",
+        marker="" if same else "D" if field.categories else "o",
+        markersize=5,
+        zorder=0 if same else 3,
+        label=None if same else "interquartile mean over all else" + (" (bins)" if own.binned else ""),
+    )
+
+
 def _spread(field: Field) -> pd.Series:
     """Where each setting's dot stands: those of one category beside each other."""
     if not field.categories:
         return field.positions
-    beside = field.positions.groupby(field.positions).rank(method="first", pct=True) - 0.5
+    # Multiples of the golden ratio lie evenly however many there are, and say nothing of the order.
+    beside = field.positions.groupby(field.positions).cumcount() * GOLDEN % 1 - 0.5
     return field.positions + 0.5 * beside
 
 
@@ -155,13 +172,14 @@ def two_way_picture(ranking: Ranking, first: Field, second: Field, about: About)
     cells = two_way(ranking.outcomes, across, down)
     rows, columns = cells.shape
     width, height = np.clip(6.4 / columns, 0.24, 0.9), np.clip(4.6 / rows, 0.22, 0.6)
-    size = (width * columns + 2.2, height * rows + 1.2)
+    beside, below = (max(map(len, one.labels)) * TEXT_WIDTH * 9 / 72 for one in (down, across))
+    size = (width * columns + 1.7 + beside, height * rows + 0.7 + (below if below > width else 0.2))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     colours, norm = cells_of_measure(cells.to_numpy().ravel(), about.larger_is_better)
     axes.set_facecolor(NOWHERE)
     mesh = axes.pcolormesh(cells.to_numpy(), cmap=colours, norm=norm, edgecolors="white", linewidth=0.5)
-    texts = cell_texts(cells.to_numpy())
+    texts = cell_texts(cells.to_numpy(), *limits(cells.to_numpy(), about.larger_is_better))
     if max(len(text) for text in texts.ravel()) * TEXT_WIDTH * TEXT <= 0.92 * 72 * width:
         _write_in_cells(axes, texts, mesh.cmap(norm(cells.to_numpy())))
     _cell_axis(axes, "x", across, width)
@@ -174,15 +192,17 @@ def two_way_picture(ranking: Ranking, first: Field, second: Field, about: About)
     return figure
 
 
-def cell_texts(cells: np.ndarray) -> np.ndarray:
-    """Numbers in as many digits as tell the best from the worst; empty where there is none."""
-    known = cells[np.isfinite(cells)]
-    spread = np.ptp(known) if known.size else 0.0
-    largest = np.abs(known).max() if known.size else 0.0
-    decimals = 1 - math.floor(math.log10(spread or largest or 1))
-    form = f".{max(decimals, 0)}f" if decimals <= 4 and largest < 1e5 else ".2g"
-    # "z": no minus before a zero.
-    return np.vectorize(lambda value: f"{value:z{form}}" if np.isfinite(value) else "", otypes=[object])(cells)
+def cell_texts(cells: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Numbers to about a hundredth of what pictures span, from low to high; empty where there is none."""
+    decimals = max(1 - math.floor(math.log10((high - low) / 3)), 0)
+
+    def text(value: float) -> str:
+        if not np.isfinite(value):
+            return ""
+        # "z": no minus before a zero.
+        return number(value, 2) if decimals > 4 or abs(value) >= HUGE else f"{value:z.{decimals}f}"
+
+    return np.vectorize(text, otypes=[object])(cells)
 
 
 def _write_in_cells(axes: Axes, texts: np.ndarray, colours: np.ndarray) -> None:

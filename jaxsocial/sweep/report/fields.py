@@ -14,6 +14,8 @@ MOST_BINS = 12
 MOST_VALUES = 32
 """Values of a grid that are still taken one by one."""
 MOST_CATEGORIES = 24
+LONGEST = 20
+"""Characters of a category's name, in pictures."""
 MISSING, OTHERS = "none", "others"
 
 
@@ -24,7 +26,7 @@ class Field(NamedTuple):
     label: str
     """For people: as short as it can be told from the others."""
     values: pd.Series
-    """By setting: floats, or ordered categories of strings."""
+    """By setting: floats, NaN where the setting has none, or ordered categories of strings."""
 
     @property
     def categories(self) -> list[str]:
@@ -43,7 +45,8 @@ class Field(NamedTuple):
             return False
         # Of numbers drawn evenly some are close to 0, too: the axis that has the median nearer its middle is the one.
         low, median, high = self.values.quantile([0, 0.5, 1])
-        return abs(np.log(median / low) / np.log(high / low) - 0.5) <= abs((median - low) / (high - low) - 0.5)
+        off = abs(np.log(median / low) / np.log(high / low) - 0.5)
+        return bool(off <= abs((median - low) / (high - low) - 0.5))
 
 
 class Groups(NamedTuple):
@@ -65,7 +68,9 @@ class Groups(NamedTuple):
 def fields(settings: pd.DataFrame, names: Sequence[str]) -> list[Field]:
     """The fields of these names, from a table of one row a setting with the column ``setting``."""
     indexed = settings.set_index("setting")
-    return [Field(name, label, _values(indexed[name])) for name, label in zip(names, labels(names), strict=True)]
+    return [
+        Field(name, label, _values(pd.Series(indexed[name]))) for name, label in zip(names, labels(names), strict=True)
+    ]
 
 
 def labels(names: Sequence[str]) -> list[str]:
@@ -87,19 +92,31 @@ def plain(name: str) -> str:
 
 def _values(column: pd.Series) -> pd.Series:
     column = column.infer_objects()
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return column.astype(float)
-    texts = column.map(_text)
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if numeric and column.notna().any():
+        return pd.Series(column.to_numpy(float, na_value=np.nan), column.index)
+    texts = column.astype(object).map(_text)
     common = texts.value_counts().index[: MOST_CATEGORIES - 1]
     if texts.nunique() > MOST_CATEGORIES:
         texts = texts.where(texts.isin(common), OTHERS)
-    return texts.astype(pd.CategoricalDtype(sorted(texts.unique(), key=_natural), ordered=True))
+    short = shortened(sorted(texts.unique(), key=_natural))
+    return texts.map(short).astype(pd.CategoricalDtype(list(short.values()), ordered=True))
+
+
+def shortened(texts: Sequence[str]) -> dict[str, str]:
+    """Texts by what there is room for: the beginnings and ends of long ones, as much as tells them apart."""
+    longest = max(map(len, texts))
+    for length in range(LONGEST, longest, 8):
+        short = [one if len(one) <= length else f"{one[: length // 2 - 1]}…{one[-length // 2 :]}" for one in texts]
+        if len(set(short)) == len(texts):
+            return dict(zip(texts, short, strict=True))
+    return dict(zip(texts, texts, strict=True))
 
 
 def _text(value: object) -> str:
     if value is None or value is pd.NA or value != value:
         return MISSING
-    return str(value).lower() if isinstance(value, (bool, np.bool_)) else str(value)
+    return str(value).lower() if isinstance(value, (bool, np.bool_)) else str(value) or '""'
 
 
 def _natural(text: str) -> list:
@@ -128,21 +145,25 @@ def groups(field: Field, sides: int = 1, alone: bool = False) -> Groups:
 
 
 def _bins(values: pd.Series, number: int) -> Groups:
-    bins, edges = pd.qcut(values, number, labels=False, retbins=True, duplicates="drop")
-    medians = values.groupby(bins).median()
-    return Groups(bins.fillna(-1).astype(int), number_labels(edges, 2), medians.to_numpy())
+    # Ends are values that occur, so that no bin is empty.
+    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, number + 1), method="higher"))
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    codes = pd.Series(places, values.index).where(values.notna(), -1)
+    medians = np.array([np.median(values.to_numpy()[codes == code]) for code in range(len(edges) - 1)])
+    return Groups(codes, number_labels(edges, 2), medians)
 
 
 def number_labels(values: Sequence[float] | np.ndarray, digits: int) -> list[str]:
     """Numbers in as few digits, but no fewer than these, as tell them apart."""
     for more in range(digits, 17):
-        texts = [_number(value, more) for value in values]
+        texts = [number(value, more) for value in values]
         if len(set(texts)) == len(set(values)):
             return texts
     return [repr(float(value)) for value in values]
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
+    """A number in so many digits, without needless ones."""
     if not 0 < abs(value) < 0.001:
         return re.sub(r"e\+0*", "e", f"{value:.{digits}g}")
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")

@@ -18,8 +18,7 @@ EXPLODED = 100
 
 def one_way(outcomes: pd.DataFrame, groups: Groups) -> pd.Series:
     """Group to the interquartile mean over all seeds of all its settings."""
-    codes = outcomes["setting"].map(groups.codes)
-    return _middle(outcomes["value"], [codes]).reindex(range(len(groups.positions)))
+    return _middle(outcomes, [groups]).reindex(range(len(groups.positions)))
 
 
 def two_way(outcomes: pd.DataFrame, across: Groups, down: Groups) -> pd.DataFrame:
@@ -27,13 +26,13 @@ def two_way(outcomes: pd.DataFrame, across: Groups, down: Groups) -> pd.DataFram
 
     NaN where no setting is, or none of which anything is known.
     """
-    rows, columns = (outcomes["setting"].map(one.codes) for one in (down, across))
-    cells = _middle(outcomes["value"], [rows.rename("down"), columns.rename("across")]).unstack()
+    cells = _middle(outcomes, [down, across]).unstack()
     return cells.reindex(index=range(len(down.positions)), columns=range(len(across.positions)))
 
 
-def _middle(values: pd.Series, keys: list[pd.Series]) -> pd.Series:
-    return values.groupby(keys).apply(lambda own: middle_mean(own.to_numpy()))
+def _middle(outcomes: pd.DataFrame, fields: list[Groups]) -> pd.Series:
+    codes = [one.codes.reindex(outcomes.setting).to_numpy() for one in fields]
+    return outcomes.value.groupby(codes).apply(lambda own: middle_mean(own.to_numpy()))
 
 
 def importance(values: pd.Series, groups: Groups) -> float:
@@ -49,16 +48,17 @@ def importance(values: pd.Series, groups: Groups) -> float:
     known = values.dropna()
     codes = groups.codes.reindex(known.index)
     count = codes.nunique()
-    whole = known.var()
+    whole = float(np.var(known.to_numpy(), ddof=1)) if len(known) > 1 else 0.0
     if count < 2 or len(known) <= count or whole == 0:
         return 0.0
     within = ((known - known.groupby(codes).transform("mean")) ** 2).sum() / (len(known) - count)
     return float(max(0.0, 1 - within / whole))
 
 
-def importances(values: pd.Series, fields: Sequence[Field]) -> dict[str, float]:
-    """Field to its importance, the greatest first."""
-    found = {field.name: importance(values, groups(field)) for field in fields}
+def importances(values: pd.Series, fields: Sequence[Field], larger_is_better: bool) -> dict[str, float]:
+    """Field to its importance, the greatest first. Numbers that exploded would be all the variance: they are cut."""
+    usual = values.clip(*limits(values, larger_is_better))
+    found = {field.name: importance(usual, groups(field)) for field in fields}
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
@@ -85,5 +85,5 @@ def limits(values: np.ndarray | pd.Series, larger_is_better: bool) -> tuple[floa
         return -low, -high
     low, usual, high = np.quantile(known, [0, 0.25, 1])
     if high - low > EXPLODED * (high - usual) > 0:
-        low = usual - (high - usual)
+        low = known[known >= usual - (high - usual)].min()
     return (float(low), float(high)) if low < high else (float(low) - 0.5, float(high) + 0.5)

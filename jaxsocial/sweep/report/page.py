@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from jaxsocial.sweep.report.fields import labels, number_labels, plain
+from jaxsocial.sweep.report.fields import labels, number, number_labels, plain
 from jaxsocial.sweep.report.ranking import About, Ranking
 
 BEST = 50
@@ -83,15 +83,16 @@ def page(ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
 def summary(ranking: Ranking, about: About) -> str:
     """What was swept, and what came first, in a sentence or two."""
     settings, measure = ranking.settings, plain(about.measure)
-    seeds = ranking.settings["seeds"].max()
+    seeds = int(ranking.settings.seeds.max())
     text = f"{_many(len(settings), 'setting')} of {', '.join(labels(about.varied)) or 'nothing that differs'}, "
     text += f"{_many(seeds, 'seed')} each."
     best = settings.iloc[0]
     if pd.isna(best["interquartile_mean"]):
         return f"{text} Nothing is known of {measure} yet."
-    values = [f"{label} {best[name]}" for label, name in zip(labels(about.varied), about.varied, strict=True)]
-    at = f" with {', '.join(values)}" if values else ""
-    return f"{text} Best is setting {best['setting']}{at}: {measure} {best['interquartile_mean']:.4g}."
+    values = zip(labels(about.varied), (best[name] for name in about.varied), strict=True)
+    at = "; ".join(f"{label} = {_number(value) if isinstance(value, float) else value}" for label, value in values)
+    mean = _number(best["interquartile_mean"])
+    return f"{text} Best is setting {best['setting']}{f' ({at})' if at else ''} with a {measure} of {mean}."
 
 
 def _many(count: int, what: str) -> str:
@@ -122,10 +123,11 @@ def _rest(ranking: Ranking) -> str:
 
 def _table(ranking: Ranking, about: About) -> str:
     best = ranking.settings.head(BEST)
-    scores = ["interquartile_mean", "low", "high"]
-    mean, low, high = (best[name].map("{:.2f}".format) for name in scores)
+    mean, low, high = (best[name].map(_number) for name in ("interquartile_mean", "low", "high"))
     shown = {"rank": best["rank"], "setting": best["setting"]}
-    shown |= {label: _column(best[name]) for label, name in zip(labels(about.varied), about.varied, strict=True)}
+    shown |= {
+        label: _column(pd.Series(best[name])) for label, name in zip(labels(about.varied), about.varied, strict=True)
+    }
     shown |= {
         f"{plain(about.measure)} [95 %]": (mean + " [" + low + ", " + high + "]").where(
             best["low"].notna(), "not known"
@@ -135,6 +137,10 @@ def _table(ranking: Ranking, about: About) -> str:
     shown |= {"healthy": [f"{healthy} of {_many(seeds, 'seed')}" for healthy, seeds in counts]}
     shown |= {"learner steps": best["steps"].map("{:,}".format)}
     return pd.DataFrame(shown).to_html(index=False, escape=True, border=0)
+
+
+def _number(value: float) -> str:
+    return number(value, 4)
 
 
 def _column(values: pd.Series) -> pd.Series:

@@ -28,14 +28,14 @@ def parallel(ranking: Ranking, fields: Sequence[Field], about: About) -> Figure:
     """An axis for each field and one for the measure, a line through them for each setting, the best drawn last."""
     figure = Figure(figsize=(1.6 * len(fields) + 2.4, 4.4), layout="constrained")
     axes = figure.subplots()
-    values = ranking.settings.set_index("setting")["interquartile_mean"].dropna()[::-1]
+    values = ranking.settings.set_index("setting").interquartile_mean.dropna()[::-1]
     colours, norm = lines_of_measure(values, about.larger_is_better)
-    places = [_heights(field)[values.index] for field in fields] + [norm(values).clip(0, 1)]
+    places = [_heights(field)[values.index] for field in fields] + [np.clip(norm(values), 0, 1)]
     heights = np.column_stack([np.asarray(place, float) for place in places])
     whole = np.isfinite(heights).all(1)
     corners = [np.column_stack([np.arange(len(places)), own]) for own in heights[whole]]
     shades = colours(norm(values[whole]))
-    alpha = float(np.clip(60 / max(len(corners), 1), 0.1, 0.6))
+    alpha = float(np.clip(60 / max(len(corners), 1), 0.05, 0.6))
     for own, strength in (
         (slice(None, -STRONG), {"linewidths": 0.8, "alpha": alpha}),
         (slice(-STRONG, None), {"linewidths": 1.6}),
@@ -55,9 +55,10 @@ def parallel(ranking: Ranking, fields: Sequence[Field], about: About) -> Figure:
 
 def _heights(field: Field) -> pd.Series:
     """Each setting's place on the field's axis, 0 at the foot to 1; in the middle where there is but one."""
-    scaled = np.log(field.positions) if field.logarithmic else field.positions
-    span = scaled.max() - scaled.min()
-    return (scaled - scaled.min()) / span if span > 0 else scaled * 0 + 0.5
+    positions = field.positions.to_numpy()
+    scaled = np.log(positions) if field.logarithmic else positions
+    low, high = np.nanmin(scaled), np.nanmax(scaled)
+    return pd.Series((scaled - low) / (high - low) if high > low else scaled * 0 + 0.5, field.positions.index)
 
 
 def marks(field: Field) -> tuple[list[float], list[str]]:
@@ -65,12 +66,10 @@ def marks(field: Field) -> tuple[list[float], list[str]]:
     if field.categories:
         count = len(field.categories)
         return [place / (count - 1) if count > 1 else 0.5 for place in range(count)], field.categories
-    values = pd.DataFrame({"height": _heights(field), "value": field.values}).dropna().drop_duplicates()
-    values = values.sort_values("height")
-    crowded = len(values) > FEW_VALUES or values["height"].diff().min() < APART
-    if not crowded:
-        return list(values["height"]), number_labels(values["value"].to_numpy(), 3)
-    low, high = values["value"].iloc[0], values["value"].iloc[-1]
+    values, heights = (np.unique(one.dropna()) for one in (field.values, _heights(field)))
+    if len(values) <= FEW_VALUES and (len(values) < 2 or np.diff(heights).min() >= APART):
+        return list(heights), number_labels(values, 3)
+    low, high = values[0], values[-1]
     middle = np.sqrt(low * high) if field.logarithmic else (low + high) / 2
     return [0.0, 0.5, 1.0], number_labels([low, middle, high], 2)
 

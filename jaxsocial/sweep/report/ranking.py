@@ -39,7 +39,7 @@ class Ranking(NamedTuple):
     @property
     def dropped(self) -> pd.Series:
         """Setting to whether it was given up before others."""
-        steps = self.settings.set_index("setting")["steps"]
+        steps = self.settings.set_index("setting").steps
         return steps < steps.max()
 
 
@@ -64,8 +64,8 @@ def rank(table: pd.DataFrame, about: About) -> Ranking:
     """
     found = outcomes(table, about.measure)
     by_setting = found.groupby("setting")
-    scores = by_setting["value"].apply(lambda values: pd.Series(interquartile_mean(values.to_numpy())._asdict()))
-    settings = scores.unstack().rename(columns={"mean": "interquartile_mean"})
+    scores = {setting: interquartile_mean(own.to_numpy()) for setting, own in by_setting["value"]}
+    settings = pd.DataFrame.from_dict(scores, orient="index", columns=["interquartile_mean", "low", "high"])
     settings["seeds"] = by_setting["seed"].nunique()
     settings["healthy_seeds"] = by_setting["healthy"].sum()
     settings["steps"] = table.groupby("setting")["step"].max()

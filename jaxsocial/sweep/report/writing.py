@@ -47,8 +47,8 @@ def write(table: pd.DataFrame, about: About, out: Path) -> Ranking:
 
 def _pictures(table: pd.DataFrame, ranking: Ranking, about: About) -> Iterator[Picture]:
     varied = fields(ranking.settings, about.varied)
-    values = ranking.settings.set_index("setting")["interquartile_mean"]
-    shares = margins.importances(values, varied)
+    values = ranking.settings.set_index("setting").interquartile_mean
+    shares = margins.importances(values, varied, about.larger_is_better)
     means = curves(table, about.measure)
     panels = margins.most_important(varied, shares, drawing.PANELS)
     caption = "Each line is a setting, the mean over its seeds and learners; the best stand out."
