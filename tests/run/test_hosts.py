@@ -38,8 +38,8 @@ class Done(NamedTuple):
     complaint: str
 
 
-def begin(program: str, devices: int, *arguments: str) -> subprocess.Popen:
-    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
+def begin(program: str, devices: int, *arguments: str, **variables: str) -> subprocess.Popen:
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"} | variables
     command = [sys.executable, "-m", program, "train", *arguments]
     root, pipe = Path(__file__).parents[2], subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, cwd=root)
@@ -52,6 +52,13 @@ def begin_two(program: str, *arguments: str, second: tuple[str, ...] = ()) -> li
         together = ("--hosts", "2", "--coordinator", f"127.0.0.1:{free.getsockname()[1]}")
     more = {0: (), 1: second}
     return [begin(program, 4, *arguments, *together, "--host", str(host), *more[host]) for host in more]
+
+
+def begin_two_by_slurm(program: str, *arguments: str) -> list[subprocess.Popen]:
+    """The same as tasks of SLURM, which tells each of the other in its environment."""
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
+    tasks = [job | {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)} for task in (0, 1)]
+    return [begin(program, 4, *arguments, "--hosts", "auto", **task) for task in tasks]
 
 
 def ended(processes: list[subprocess.Popen]) -> list[Done]:
@@ -141,7 +148,7 @@ def test_a_stop_of_one_host_stops_both_and_both_go_on(two, tmp_path):
     stopped = metrics.read(folder / "metrics.jsonl")[-1]["step"]
     assert stopped < ITERATIONS * runs.ITERATION
     assert checkpoint.latest(folder) == stopped // runs.ITERATION
-    done = ended(begin_two(UNMEASURED, "--resume", str(folder)))
+    done = ended(begin_two_by_slurm(UNMEASURED, "--resume", str(folder)))
     assert [host.status for host in done] == [0, 0], done
     assert_same_run(folder, two[0])
 
