@@ -65,8 +65,12 @@ def compiled_for(configs: Sequence[Config], memory_gib: float | None, at_most: i
     return Compiled(program, play, fit)
 
 
-def train(batch: Batch, compiled: Compiled, settings: Sequence[Config]) -> None:
-    """Trains a batch to its end, from its last checkpoint if there is one, and saves it."""
+def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Callable[[], bool]) -> None:
+    """Trains a batch to its end, from its last checkpoint if there is one, and saves it.
+
+    Raises:
+      SystemExit: ``stop`` asked for it, after a log point; it is saved.
+    """
     configs = padded(batch.configs, compiled.fit.members)
     program = compiled.program.others(configs)
     begun, done = _begin(batch, program, len(configs))
@@ -78,9 +82,12 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config]) -> None:
             evaluated = _evaluated(compiled.play(members.learner.parameters, configs), configs[0].sizes.learners)
         step = iteration * configs[0].iteration_steps
         table.write_part(batch.sweep, batch.writer, step, _rows(batch, step, measured, evaluated, fields))
-        if iteration == batch.end or time.monotonic() - saved > batch.save_seconds:
+        stopping = stop() and iteration < batch.end
+        if stopping or iteration == batch.end or time.monotonic() - saved > batch.save_seconds:
             checkpoint.save(batch.folder, members, iteration, configs[0])
             saved = time.monotonic()
+        if stopping:
+            raise SystemExit("told to stop, and saved")
 
 
 def _begin(batch: Batch, program: Program, size: int) -> tuple[Member, int]:

@@ -6,13 +6,14 @@ done. Done again it does what is missing.
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 
 from jaxsocial.run.cache import keep_compiled_programs
+from jaxsocial.run.chunks import stop_requests
 from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, from_plain, to_plain
 from jaxsocial.run.devices import use_all_cores
@@ -81,19 +82,27 @@ def places(folder: Path) -> dict[Entry, tuple[str, int]]:
 
 
 def work(folder: Path) -> None:
-    """Does what an item asks for, from where it was. In a process of its own, which owns the devices that it sees."""
+    """Does what an item asks for, from where it was. In a process of its own, which owns the devices that it sees.
+
+    Raises:
+      SystemExit: told to stop by SIGTERM or SIGINT, and saved.
+    """
     if is_done(folder):
         return
     keep_compiled_programs()
     use_all_cores()
     write_circumstances(folder)
-    task, settings = read_task(folder), read_settings(folder.parents[1])
+    with stop_requests() as stop:
+        _work(folder, read_task(folder), read_settings(folder.parents[1]), stop)
+
+
+def _work(folder: Path, task: Task, settings: Sequence[Config], stop: Callable[[], bool]) -> None:
     configs = [config_of(entry, settings) for entry in task.entries]
     compiled, done, first = compiled_for(configs, task.memory_gib), [], 0
     while first < len(configs):
         batch = _next_batch(folder, task, configs, first, compiled)
         try:
-            train(batch, compiled, settings)
+            train(batch, compiled, settings, stop)
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
             if not is_out_of_memory(error) or len(batch.entries) == 1:
                 raise
