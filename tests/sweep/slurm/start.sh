@@ -8,7 +8,7 @@ folder=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
 trap '"$here/stop.sh" "$folder"' ERR
 
-if ! command -v slurmctld slurmd munged sbatch >/dev/null; then
+if ! type slurmctld slurmd munged sbatch >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends slurm-wlm munge
