@@ -1,5 +1,6 @@
 """What every way of executing items shares: how one ends, and what the fresh process does in which it is executed."""
 
+import collections
 import contextlib
 import datetime
 import fcntl
@@ -39,9 +40,9 @@ def checked(folders: Sequence[Path], work: str) -> list[Path]:
     for folder in absolute:
         if not folder.is_dir():
             raise ValueError(f"{folder} is not a folder: make one for each item first")
-    twice = next((folder for folder in absolute if absolute.count(folder) > 1), None)
-    if twice is not None:
-        raise ValueError(f"{twice} is given twice: give each item a folder of its own")
+    [(commonest, count)] = collections.Counter(absolute).most_common(1) or [(None, 0)]
+    if count > 1:
+        raise ValueError(f"{commonest} is given twice: give each item a folder of its own")
     return absolute
 
 

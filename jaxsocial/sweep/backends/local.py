@@ -58,7 +58,7 @@ def _run(folders: Sequence[Path], work: str, options: Options) -> Iterator[items
     free = slot_environments(options.slots, visible_gpus())
     running: list[processes.Execution] = []
     finished: list[items.Finished] = []
-    with interrupted_by_termination():
+    with _interrupted_by_termination():
         try:
             while waiting or running or finished:
                 while waiting and free:
@@ -83,7 +83,7 @@ def _take_finished(running: list[processes.Execution], free: list[Mapping[str, s
 
 
 @contextlib.contextmanager
-def interrupted_by_termination() -> Iterator[None]:
+def _interrupted_by_termination() -> Iterator[None]:
     """While inside, a termination is taken for Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield  # which alone may have handlers

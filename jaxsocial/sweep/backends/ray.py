@@ -46,13 +46,15 @@ def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[
     Raises:
       ValueError: Ray is not installed, a folder is missing or given twice, or there is no such function.
     """
-    return _run(_import_ray(), items.checked(folders, work), work, options)
+    return _run(_import_ray(options.retries), items.checked(folders, work), work, options)
 
 
-def _import_ray() -> Any:
+def _import_ray(retries: int) -> Any:
     # Read as Ray is imported: no token between machines of one user, and nothing told about them.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # What Ray itself kills for want of memory is counted apart, and started again for ever otherwise.
+    os.environ.setdefault("RAY_task_oom_retries", str(retries))
     try:
         return importlib.import_module("ray")
     except ImportError as error:

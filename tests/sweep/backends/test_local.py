@@ -21,6 +21,8 @@ from jaxsocial.sweep.backends import local
 folders = [Path(folder) for folder in sys.argv[3:]]
 options = local.Options(slots=len(folders), grace_seconds=float(sys.argv[2]))
 list(local.run_items(folders, "{WORKS}:" + sys.argv[1], options))
+from jax._src import xla_bridge
+raise SystemExit(xla_bridge.backends_are_initialized())
 """
 
 
@@ -127,6 +129,13 @@ def test_items_that_do_not_listen_are_killed(make_folders, number):
     driver.send_signal(number)
     driver.wait(20)
     wait_for(lambda: not alive(attempts(folder)[0]["pid"]), 10)
+
+
+def test_the_command_itself_starts_no_device(make_folders):
+    [folder] = make_folders("a")
+    (folder / "saved").touch()
+    assert subprocess.run([sys.executable, "-c", DRIVER, "save_when_told", "1", folder], check=False).returncode == 0
+    assert (folder / MARKER).exists()
 
 
 def test_not_asking_for_more_stops_the_others(make_folders):

@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -10,14 +12,19 @@ from jaxsocial.sweep.backends import ray as backend
 from tests.sweep.backends.conftest import alive, wait_for
 from tests.sweep.backends.works import MARKER, attempts
 
-os.environ["RAY_AUTH_MODE"] = "disabled"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-ray = pytest.importorskip("ray")
 WORKS = "tests.sweep.backends.works"
+STARVED = f"""
+import sys
+from pathlib import Path
+from jaxsocial.sweep.backends import ray
+print(*ray.run_items([Path(sys.argv[1])], "{WORKS}:wait_to_go", ray.Options(retries=1)))
+"""
 
 
 @pytest.fixture(scope="module")
 def cluster():
+    pytest.importorskip("ray")
+    backend._import_ray(2)  # with the settings of the sweep's command
     from ray.cluster_utils import Cluster  # noqa: PLC0415, may be missing
 
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000}
@@ -33,10 +40,10 @@ def run(cluster):
         options = backend.Options(address=cluster.address, **options)
         return {done.folder.name: done.error for done in backend.run_items(folders, f"{WORKS}:{work}", options)}
 
-    yield run_on_cluster
-    ray.shutdown()
+    return run_on_cluster
 
 
+@pytest.mark.slow
 def test_killed_workers_items_are_tried_again_and_others_are_not(make_folders, run):
     folders = make_folders("abc")
     assert run(folders, "die_at_first") == dict.fromkeys("abc")
@@ -48,6 +55,7 @@ def test_killed_workers_items_are_tried_again_and_others_are_not(make_folders, r
     assert f"process {attempts(folders[0])[0]['pid']}" in (folders[0] / items.LOG).read_text()
 
 
+@pytest.mark.slow
 def test_failures_are_reported(make_folders, run):
     folders = make_folders("ab")
     errors = run(folders, "fail")
@@ -59,6 +67,7 @@ def test_failures_are_reported(make_folders, run):
     assert len(attempts(folder)) == 2
 
 
+@pytest.mark.slow
 def test_not_asking_for_more_lets_the_others_save(make_folders, cluster):
     folders = make_folders("ab")
     (folders[0] / "saved").touch()
@@ -71,6 +80,7 @@ def test_not_asking_for_more_lets_the_others_save(make_folders, cluster):
     wait_for(lambda: not alive(attempts(folders[1])[0]["pid"]))
 
 
+@pytest.mark.slow
 def test_a_lost_machines_item_is_executed_on_another(make_folders, cluster, run):
     folders = make_folders("ab")
 
@@ -85,6 +95,16 @@ def test_a_lost_machines_item_is_executed_on_another(make_folders, cluster, run)
         assert run(folders, "wait_to_go") == dict.fromkeys("ab")
         lost.result()
     assert sorted(len(attempts(folder)) for folder in folders) == [1, 2]
+
+
+@pytest.mark.slow
+def test_an_item_that_ray_kills_for_want_of_memory_is_given_up(make_folders):
+    pytest.importorskip("ray")
+    [folder] = make_folders("a")
+    starved = {**os.environ, "RAY_memory_usage_threshold": "0.001"}
+    command = [sys.executable, "-c", STARVED, folder]
+    ended = subprocess.run(command, env=starved, capture_output=True, text=True, timeout=120, check=True)
+    assert "OutOfMemoryError" in ended.stdout
 
 
 def test_what_tasks_ask_for():

@@ -8,7 +8,7 @@ folder=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
 trap '"$here/stop.sh" "$folder"' ERR
 
-if ! command -v slurmctld slurmd munged sbatch >/dev/null; then
+if ! type slurmctld slurmd munged sbatch >/dev/null 2>&1; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends slurm-wlm munge
@@ -21,12 +21,17 @@ chmod 0400 "$folder/munge.key"
 munged --force --key-file "$folder/munge.key" --socket "$folder/munge/socket" --pid-file "$folder/munge/pid" \
     --seed-file "$folder/munge/seed" --log-file "$folder/munge/log"
 
+# Ports that are free, so that several of these can run at a time.
+read -r controller_port node_port < <(python3 -c '
+import socket
+sockets = [socket.create_server(("", 0)) for _ in range(2)]
+print(*(one.getsockname()[1] for one in sockets))')
 cat > "$folder/slurm.conf" <<CONF
 ClusterName=test
 SlurmctldHost=$(hostname -s)(127.0.0.1)
 SlurmUser=root
-SlurmctldPort=${SLURMCTLD_PORT:-16817}
-SlurmdPort=${SLURMD_PORT:-16818}
+SlurmctldPort=$controller_port
+SlurmdPort=$node_port
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge/socket,cred_expire=5
 CredType=cred/munge
