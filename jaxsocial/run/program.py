@@ -109,7 +109,7 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
         return spread(run, in_specs=specs, out_specs=(where, each))(members, numbers, players)
 
     # A frozen network was read onto one device.
-    players = put(parts.partners.parameters, PartitionSpec(), mesh)
+    players: Any = put(parts.partners.parameters, PartitionSpec(), mesh)
     return _program_of(configs, _Compiled(parts, mesh, players, begin, chunk))
 
 

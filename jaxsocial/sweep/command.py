@@ -18,6 +18,7 @@ from jaxsocial.sweep.item import Task, is_done, write_at_once, write_settings, w
 from jaxsocial.sweep.means import Means
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report import About, Ranking, write
+from jaxsocial.sweep.report.fields import labels
 from jaxsocial.sweep.settings import OPTIONS, Halving, Sweep, read_sweep
 
 SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
@@ -140,8 +141,8 @@ def varied(sweep: Sweep) -> tuple[str, ...]:
 def best(ranking: Ranking, about: About, most: int = 10) -> Table:
     """The best settings, for a terminal."""
     drawn = Table(title=f"{about.name}: {about.measure}, interquartile mean over seeds [95 %]", title_justify="left")
-    for heading in ("rank", "setting", *about.varied, about.measure, "healthy", "steps"):
-        drawn.add_column(heading, justify="right")
+    for heading in ("rank", "setting", *labels(about.varied), labels([about.measure])[0], "healthy", "steps"):
+        drawn.add_column(heading, justify="right", no_wrap=heading != "steps")
     for row in ranking.settings.head(most).to_dict("records"):
         values = [f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in about.varied]
         measured = str(Score(row["interquartile_mean"], row["low"], row["high"]))

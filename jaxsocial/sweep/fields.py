@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -78,20 +79,30 @@ def type_of(config: Config, name: str) -> Any:
     """
     if name in NOT_SWEPT:
         raise ValueError(f"{name} cannot differ among settings: {NOT_SWEPT[name]}")
-    known = flat(config)
-    if name not in known:
+    part, _, inner = name.partition(".")
+    record = getattr(config, part, None) if inner else config
+    kind = _declared(record, inner or part)
+    if kind is None:
+        known = flat(config)
         near = difflib.get_close_matches(name, known, 1) or [full for full in known if full.endswith(f".{name}")]
         hint = f"perhaps you meant {near[0]}" if near else "`jaxsocial train --help` lists every field"
         raise ValueError(f"field {name!r} does not exist: {hint}")
-    *path, last = name.split(".")
-    return _declared(getattr(config, path[0]) if path else config, last)
+    return kind
 
 
 def _declared(record, name: str) -> Any:
-    kinds = [type(record)]
-    if isinstance(record, Scenario) and name in {field.name for field in layout_fields(record)}:
-        kinds = [type(record.layout)]
-    return typing.get_type_hints(kinds[0])[name]
+    """The type of a field of this record; None where it has none, or a record of its own."""
+    kinds = dict(_types(type(record)))
+    if isinstance(record, Scenario):
+        kinds |= _types(type(record.layout)) if layout_fields(record) else {}
+        kinds.pop("layout")
+    kind = kinds.get(name)
+    return None if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields") else kind
+
+
+@functools.cache
+def _types(record: type) -> dict[str, Any]:
+    return typing.get_type_hints(record) if dataclasses.is_dataclass(record) or hasattr(record, "_fields") else {}
 
 
 def fitting(value, kind, name: str) -> Any:

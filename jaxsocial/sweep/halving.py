@@ -14,7 +14,7 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[i
 
     Settings of which nothing is known are the worst.
     """
-    own = table[table["setting"].isin(alive)]
+    own = table.loc[table["setting"].isin(alive), :]
     about = About("", (), sweep.measure, sweep.larger_is_better)
     best_first = rank(own, about).settings["setting"].tolist()
     return sorted(best_first[: math.ceil(sweep.halving.keep * len(best_first))])

@@ -114,8 +114,8 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
 def drawn(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Measured], processes: int) -> Table:
     """The plan, for a terminal."""
     table = Table(title=_title(sweep, groups, measured, processes), title_justify="left")
-    for heading in ("group", "settings", "seeds", "at once", "batches", "memory", "compiling", "minutes"):
-        table.add_column(heading, justify="right")
+    for heading in ("group", "settings", "seeds", "at once", "batches", "GiB a device", "compiling", "minutes"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for number, (group, found) in enumerate(zip(groups, measured, strict=True)):
         config = sweep.settings[group[0]]
         count = sum(sweep.settings[setting].seeds for setting in group)
@@ -125,7 +125,7 @@ def drawn(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Meas
             str(count),
             str(min(found.members, count)),
             str(math.ceil(count / found.members)),
-            f"{found.bytes / GIB:.2f} of {found.limit / GIB:.1f} GiB",
+            f"{found.bytes / GIB:.2f} of {found.limit / GIB:.1f}",
             f"{found.compile_seconds:.0f} s",
             f"{group_seconds(found, count, config, sweep) / 60:.1f}",
         )

@@ -1,5 +1,6 @@
 """Items: rows equal those of runs alone, however they are cut, killed, crowded out, or driven out of numbers."""
 
+import contextlib
 import dataclasses
 import json
 
@@ -86,7 +87,7 @@ def test_a_done_item_is_left_alone(whole, monkeypatch):
     assert_equal_rows(run_all(folder, tiny()), rows, exactly=True)
 
 
-@pytest.mark.parametrize("what", ["write_part", "save"])
+@pytest.mark.parametrize("what", ["write_part", pytest.param("save", marks=pytest.mark.slow)])
 def test_an_item_that_is_killed_goes_on_where_it_was(whole, tmp_path, monkeypatch, what):
     """Before a part of the table is written, and before a checkpoint is: each in turn."""
     module = table if what == "write_part" else batch.checkpoint
@@ -109,6 +110,19 @@ def test_an_item_that_is_killed_goes_on_where_it_was(whole, tmp_path, monkeypatc
     assert_equal_rows(table.read(tmp_path / "killed"), whole[1], exactly=True)
 
 
+@pytest.mark.slow
+def test_an_item_that_is_told_to_stop_saves_at_the_next_log_point(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(item, "stop_requests", lambda: contextlib.nullcontext(lambda: True))
+    (one,) = begun(tmp_path / "stopped", tiny(save_seconds=1e9))
+    for point in range(1, 4):
+        with pytest.raises(SystemExit, match="saved"):
+            item.work(one)
+        assert table.read(tmp_path / "stopped")["step"].max() == 128 * point
+    item.work(one)
+    assert_equal_rows(table.read(tmp_path / "stopped"), whole[1], exactly=True)
+
+
+@pytest.mark.slow
 def test_what_does_not_fit_is_trained_in_batches(whole, tmp_path):
     configs = [config_of(entry, tiny().settings) for entry in entries(tiny().settings, range(4))]
     program, fit = fitted(configs)
@@ -123,6 +137,7 @@ def test_what_does_not_fit_is_trained_in_batches(whole, tmp_path):
     assert names[0] == f"batch-0-{smaller.members}"
 
 
+@pytest.mark.slow
 def test_a_member_that_does_not_fit_at_all_is_refused():
     config = config_of(entries(tiny().settings, [0])[0], tiny().settings)
     with pytest.raises(MemoryError, match="make sizes smaller"):
@@ -143,6 +158,7 @@ def test_a_batch_that_a_device_refuses_is_cut_and_tried_again(whole, tmp_path, m
     assert "8 members do not fit at once: trying 4" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_setting_whose_numbers_go_bad_ends_its_own_rows_only(whole, tmp_path):
     rates = GRID["coefficients.learning_rate"]
     grid = GRID | {"coefficients.learning_rate": [*rates, 1e30]}

@@ -112,6 +112,8 @@ def test_the_table_has_every_field_by_its_name():
         ("evaluations = 0", "choose 1 or more"),
         ("[grid]\ncoefficients.learnin_rate = [1]", "perhaps you meant coefficients.learning_rate"),
         ("[grid]\nlearning_rate = [1]", "perhaps you meant coefficients.learning_rate"),
+        ("[grid]\nworld.layout = ['maze']", "does not exist"),
+        ("[grid]\nnowhere.near = [1]", "lists every field"),
         ("[grid]\nseed = [1, 2]", "the file's own `seed`"),
         ("[grid]\ncoefficients.learning_rate = ['fast']", "give a number"),
         ("[grid]\nnetwork.memory = [16.5]", "give a whole number"),

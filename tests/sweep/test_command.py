@@ -1,0 +1,192 @@
+"""Sweeps by the command, as users start, kill and resume them."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxsocial import cli
+from jaxsocial.sweep import command, plan, progress, table
+from jaxsocial.sweep.item import Task, write_task
+from jaxsocial.sweep.members import Entry
+from tests.sweep.tiny import FILE, GRID, tiny
+
+ROOT = Path(__file__).parents[2]
+
+
+def toml(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {toml(inner)}" for name, inner in value.items()) + "}"
+    return json.dumps(value)
+
+
+def file_of(folder: Path, **changes) -> Path:
+    """The tiny sweep as a file."""
+    path = folder / "tiny.toml"
+    path.write_text("".join(f"{name} = {toml(value)}\n" for name, value in (FILE | changes).items()))
+    return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    return os.environ | {"JAX_PLATFORMS": "cpu", "COLUMNS": "200"} | more
+
+
+def sweep(*arguments, **more: str) -> list:
+    return [sys.executable, "-m", "jaxsocial.cli", "sweep", *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A sweep by the command, never stopped; its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    path = file_of(folder, grid=GRID | {"network.products": ["float32", "bfloat16"]}, halving={"steps": [256]})
+    done = subprocess.run(
+        sweep(path, "--out", folder / "whole"), env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "whole", path, done.stdout
+
+
+@pytest.mark.slow
+def test_the_command_plans_runs_and_reports(finished):
+    folder, _, printed = finished
+    assert "8 settings, 16 seeds of them in all, 2 compilations" in printed
+    assert printed.index("2 compilations") < printed.index("4 of 8 settings go on") < printed.index("report")
+    rows = pd.read_parquet(folder / "results.parquet")
+    assert not rows.duplicated(list(table.KEYS)).any()
+    assert rows.groupby("setting")["step"].max().value_counts().to_dict() == {512: 4, 256: 4}
+    pd.testing.assert_frame_equal(rows, table.in_order(pd.read_parquet(folder / "table")), check_dtype=False)
+    assert (folder / "report" / "report.html").stat().st_size > 10_000
+    assert len(pd.read_csv(folder / "report" / "ranking.csv")) == 8
+
+
+@pytest.mark.slow
+def test_killed_ten_times_at_random_it_comes_to_the_same_table(finished):
+    whole, path, _ = finished
+    folder, draw, kills = whole.with_name("killed"), random.Random(0), 0
+    arguments = [path, "--out", folder]
+    while True:
+        process = subprocess.Popen(sweep(*arguments), env=environment(), cwd=ROOT, start_new_session=True)
+        if folder.exists() and (folder / "sweep.json").is_file():
+            arguments = ["--resume", folder]
+        try:
+            process.wait(draw.uniform(2, 40) if kills < 10 else None)
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            _wait_for_orphans(folder)
+            kills += 1
+        if (folder / "sweep.json").is_file():
+            arguments = ["--resume", folder]
+        elif folder.exists():
+            folder.rename(folder.with_name(f"half-made-{kills}"))
+    assert process.returncode == 0
+    found, expected = table.read(folder), table.read(whole)
+    pd.testing.assert_frame_equal(found[list(table.KEYS)], expected[list(table.KEYS)])
+    numbers = expected.select_dtypes("number").columns
+    np.testing.assert_allclose(found[numbers], expected[numbers], rtol=1e-6)
+    assert kills >= 5
+
+
+def _wait_for_orphans(folder: Path) -> None:
+    """Items follow their command into death, a moment later; at random they go on beside the next one."""
+    time.sleep(random.Random(1).uniform(0, 2))
+
+
+@pytest.mark.slow
+def test_eight_devices_share_the_settings_and_come_to_the_same(finished):
+    whole, path, _ = finished
+    folder = whole.with_name("eight")
+    done = subprocess.run(
+        sweep(path, "--out", folder),
+        env=environment(JAX_NUM_CPU_DEVICES="8"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 x cpu a process" in done.stdout
+    found, expected = table.read(folder), table.read(whole)
+    pd.testing.assert_frame_equal(found[list(table.KEYS)], expected[list(table.KEYS)])
+    for name in ("return", "loss", "entropy"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_built_is_refused_before_anything_runs(tmp_path, capsys):
+    path = file_of(tmp_path, fixed=FILE["fixed"] | {"network.channels": [4, 4, 4]})
+    assert cli.main(["sweep", str(path), "--out", str(tmp_path / "sweep")]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert "cannot be built" in complaint
+    assert "use fewer" in complaint
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        ("sweep", "give a file that declares a sweep, or --resume"),
+        ("sweep nowhere.toml", "is no file"),
+        ("sweep tiny.toml --resume tiny", "give a file that declares a sweep, or --resume"),
+        ("sweep --resume nowhere", "holds no sweep"),
+        ("sweep wrong.toml", "perhaps you meant rules.penalty"),
+        ("sweep tiny.toml --out there", "choose another --out"),
+        ("sweep tiny.toml --processes 0", "choose 1 or more"),
+        ("sweep tiny.toml --memory-gib 0", "choose above 0"),
+        ("sweep tiny.toml --backend cloud", "Expected one of"),
+        ("sweep-report nowhere", "holds no sweep"),
+        ("sweep-report begun", "has no table yet"),
+    ],
+)
+def test_a_refusal_is_one_line_with_the_cure(arguments, cure, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    file_of(tmp_path)
+    (tmp_path / "wrong.toml").write_text("[grid]\nrules.penalti = [1]\n")
+    (tmp_path / "there").mkdir()
+    command.prepare(tiny(), tmp_path / "begun")
+    assert cli.main(arguments.split()) == 2
+    complaint = capsys.readouterr().err
+    assert cure in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_rungs_end_at_log_points_and_settings_are_evaluated_there():
+    sweep = tiny(halving={"steps": [1, 200, 9999]}, evaluations=2)
+    config = sweep.settings[0]
+    assert [plan.rung_end(config, sweep, rung) for rung in range(4)] == [2, 4, 8, 8]
+    assert plan.evaluated_at(config, sweep) == [2, 4, 8]
+
+
+def test_time_is_counted_for_those_that_are_still_in():
+    sweep = tiny(halving={"steps": [256], "keep": 0.5})
+    measured = plan.Measured(2, 0, 0, 1, "cpu", compile_seconds=10.0, iteration_seconds=3.0)
+    # Eight members in four batches for four iterations, then four in two.
+    assert plan.group_seconds(measured, 8, sweep.settings[0], sweep) == 10 + 4 * 4 * 3 + 2 * 4 * 3
+
+
+def test_progress_is_read_off_what_items_have_written(tmp_path):
+    command.prepare(tiny(), tmp_path / "sweep")
+    folder = tmp_path / "sweep"
+    write_task(folder / "items" / "one", Task([Entry(0, 0), Entry(0, 1), Entry(1, 0)], 8, [], 1.0))
+    rows = [{"setting": 0, "seed": 0, "learner": 0, "step": 64}]
+    for writer, step in (("one.batch-0-2", 64), ("one.batch-0-2", 128), ("one.batch-2-3", 64), ("other.batch-0-9", 64)):
+        table.write_part(folder, writer, step, rows)
+    assert progress.steps_done(folder, ["one"]) == 2 * 128 + 64
+    assert progress.steps_in_all(folder, [folder / "items" / "one"]) == 3 * 8 * 64
+
+
+def test_what_differs_among_settings_is_told():
+    assert command.varied(tiny()) == ("rules.penalty", "coefficients.learning_rate")
+    assert command.varied(tiny(grid={})) == ()
