@@ -7,6 +7,7 @@ import pytest
 
 from jaxsocial import registry
 from jaxsocial.cli import parse
+from jaxsocial.sweep.options import VERBS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -22,9 +23,9 @@ def test_there_are_examples():
     assert len(EXAMPLES) == 3
 
 
-@pytest.mark.parametrize("command", re.findall(r"`jaxsocial ([a-z]+ [^`\[]*?)`", README))
+@pytest.mark.parametrize("command", re.findall(r"`jaxsocial ([a-z-]+ [^`\[]*?)`", README))
 def test_a_command_is_understood(command):
-    parse(command.replace("RUN", "folder").replace("SCENARIO", "maze").split())
+    parse(command.replace("RUN", "folder").replace("SCENARIO", "maze").split(), VERBS)
 
 
 def test_links_lead_somewhere():

@@ -77,7 +77,7 @@ def _known_places(folder: Path) -> dict[Entry, tuple[str, int]]:
     """Where each member lies that has trained."""
     found = {}
     # Later rungs overwrite earlier ones.
-    for item in sorted((folder / ITEMS).iterdir()):
+    for item in sorted((folder / ITEMS).iterdir(), key=lambda path: int(path.name.split("-")[0].removeprefix("rung"))):
         if is_done(item):
             found |= places(item)
     return found

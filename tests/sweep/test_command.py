@@ -187,6 +187,18 @@ def test_progress_is_read_off_what_items_have_written(tmp_path):
     assert progress.steps_in_all(folder, [folder / "items" / "one"]) == 3 * 8 * 64
 
 
+def test_the_process_that_plans_starts_no_device(tmp_path):
+    path = file_of(tmp_path)
+    program = (
+        "from jax._src import xla_bridge; from pathlib import Path; from jaxsocial import cli\n"
+        "from jaxsocial.sweep import command, rungs, settings\n"
+        f"sweep = settings.read_sweep(Path({str(path)!r})); folder = Path({str(tmp_path / 'sweep')!r})\n"
+        "command.prepare(sweep, folder); rungs.begin_rung(folder, command.read(folder), 0, range(4), 2, None)\n"
+        "raise SystemExit(xla_bridge.backends_are_initialized())"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
 def test_what_differs_among_settings_is_told():
     assert command.varied(tiny()) == ("rules.penalty", "coefficients.learning_rate")
     assert command.varied(tiny(grid={})) == ()
