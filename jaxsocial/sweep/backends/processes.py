@@ -18,7 +18,7 @@ from jaxsocial.sweep.backends import items
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 5.0
-"""For a process of another command that is just letting go of an item."""
+"""For a process of a killed command to let go of an item, beyond the time that it has to save."""
 
 
 @dataclasses.dataclass
@@ -113,7 +113,7 @@ def main() -> None:
         # SLURM sends all processes of a job what tells the watching one that time is up, and they would die of it.
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(float(grace_seconds),), daemon=True).start()
-    items.run_item(Path(folder), work, PATIENCE_SECONDS)
+    items.run_item(Path(folder), work, float(grace_seconds) + PATIENCE_SECONDS)
 
 
 def _follow(grace_seconds: float) -> None:

@@ -100,7 +100,7 @@ def test_an_item_is_not_executed_twice_at_the_same_time(make_folders):
     [folder] = make_folders("a")
     with open(folder / items.LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "is being executed by another process" in run([folder], "succeed")["a"]
+        assert "is being executed by another process" in run([folder], "succeed", grace_seconds=0.1)["a"]
     assert not (folder / MARKER).exists()
     assert run([folder], "succeed") == {"a": None}
 
