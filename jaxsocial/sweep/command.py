@@ -140,14 +140,14 @@ def varied(sweep: Sweep) -> tuple[str, ...]:
 
 def best(ranking: Ranking, about: About, most: int = 10) -> Table:
     """The best settings, for a terminal."""
-    drawn = Table(title=f"{about.name}: {about.measure}, interquartile mean over seeds [95 %]", title_justify="left")
-    for heading in ("rank", "setting", *labels(about.varied), labels([about.measure])[0], "healthy", "steps"):
-        drawn.add_column(heading, justify="right", no_wrap=heading != "steps")
+    drawn = Table(title=f"{about.name}: best by {about.measure}, interquartile mean over seeds", title_justify="left")
+    for heading in ("setting", *labels(about.varied), "[95 %]", "healthy", "steps"):
+        drawn.add_column(heading, justify="right", no_wrap=heading not in labels(about.varied))
     for row in ranking.settings.head(most).to_dict("records"):
         values = [f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in about.varied]
         measured = str(Score(row["interquartile_mean"], row["low"], row["high"]))
         healthy = f"{row['healthy_seeds']:.0f} of {row['seeds']}"
-        drawn.add_row(str(row["rank"]), str(row["setting"]), *values, measured, healthy, f"{row['steps']:,}")
+        drawn.add_row(str(row["setting"]), *values, measured, healthy, f"{row['steps']:,}")
     return drawn
 
 

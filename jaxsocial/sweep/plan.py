@@ -114,7 +114,7 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
 def drawn(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Measured], processes: int) -> Table:
     """The plan, for a terminal."""
     table = Table(title=_title(sweep, groups, measured, processes), title_justify="left")
-    for heading in ("group", "settings", "seeds", "at once", "batches", "GiB a device", "compiling", "minutes"):
+    for heading in ("group", "settings", "seeds", "at once", "batches", "GiB", "compiling", "minutes"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, (group, found) in enumerate(zip(groups, measured, strict=True)):
         config = sweep.settings[group[0]]

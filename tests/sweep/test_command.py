@@ -78,7 +78,7 @@ def test_killed_ten_times_at_random_it_comes_to_the_same_table(finished):
         if folder.exists() and (folder / "sweep.json").is_file():
             arguments = ["--resume", folder]
         try:
-            process.wait(draw.uniform(2, 40) if kills < 10 else None)
+            process.wait(draw.uniform(2, 12) if kills < 10 else None)
             break
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_killed_ten_times_at_random_it_comes_to_the_same_table(finished):
     pd.testing.assert_frame_equal(found[list(table.KEYS)], expected[list(table.KEYS)])
     numbers = expected.select_dtypes("number").columns
     np.testing.assert_allclose(found[numbers], expected[numbers], rtol=1e-6)
-    assert kills >= 5
+    assert kills >= 8
 
 
 def _wait_for_orphans(folder: Path) -> None:
