@@ -128,7 +128,7 @@ def one_after_the_other(settings: Sequence[Config], rows: pd.DataFrame) -> tuple
             members, measured = program.chunk(members, config.chunk_iterations)
             host = {name: np.asarray(values) for name, values in measured.items()}
             found += metrics.rows_of(host, point * config.iteration_steps, config.seed)
-        largest = max(largest, _difference(found, rows[rows["setting"] == number]))
+        largest = max(largest, _difference(found, rows.loc[rows["setting"] == number, :]))
     return time.perf_counter() - began, largest
 
 
