@@ -87,7 +87,8 @@ def test_a_done_item_is_left_alone(whole, monkeypatch):
     assert_equal_rows(run_all(folder, tiny()), rows, exactly=True)
 
 
-@pytest.mark.parametrize("what", ["write_part", pytest.param("save", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["write_part", "save"])
 def test_an_item_that_is_killed_goes_on_where_it_was(whole, tmp_path, monkeypatch, what):
     """Before a part of the table is written, and before a checkpoint is: each in turn."""
     module = table if what == "write_part" else batch.checkpoint
@@ -168,6 +169,7 @@ def test_a_setting_whose_numbers_go_bad_ends_its_own_rows_only(whole, tmp_path):
     assert_equal_rows(rows[rows["setting"] < 4], whole[1])
 
 
+@pytest.mark.slow
 def test_halving_drops_the_worse_and_changes_nothing_of_the_rest(whole, tmp_path):
     folder = tmp_path / "halved"
     sweep = tiny(halving={"steps": [200], "keep": 0.5})  # rounded up to a log point
