@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.agents.network import Parameters
-from jaxsocial.run import checkpoint, program, train
+from jaxsocial.run import checkpoint, member, train
 from tests.run import runs
 
 COMPANY = (
@@ -45,10 +45,10 @@ def company_run(tmp_path_factory):
         traces.append(options)
         return traced(*arguments, **options)
 
-    saved, traced = checkpoint.save, program._chunk
+    saved, traced = checkpoint.save, member.chunk
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", save)
-        patch.setattr(program, "_chunk", chunk)
+        patch.setattr(member, "chunk", chunk)
         patch.setattr(train, "_measure", lambda *arguments: [])
         assert runs.train(folder, *COMPANY) == 0
     return Recorded(folder, parameters, len(traces))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.registry import make_scenario
-from jaxsocial.run import checkpoint, metrics, presets, program, train
+from jaxsocial.run import checkpoint, member, metrics, presets, train
 from jaxsocial.run.company import Company
 from jaxsocial.run.curriculum import Stages
 from jaxsocial.run.member import Member
@@ -67,14 +67,14 @@ def begun(made: Program) -> Member:
 
 @pytest.fixture(scope="module")
 def together(company_run):
-    traces, traced = [], program._chunk
+    traces, traced = [], member.chunk
 
     def chunk(*arguments, **options):
         traces.append(options)
         return traced(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "_chunk", chunk)
+        patch.setattr(member, "chunk", chunk)
         made = make_program(settings(company_run.folder))
         trained = Trained(made, begun(made))
     assert len(traces) == 1
