@@ -110,9 +110,9 @@ def test_members_with_other_seeds_or_numbers_are_others(together):
 
 
 def test_every_member_has_its_own_stages_and_company(together):
-    for member, penalties in ((SEED_3, [0.5, 1, 1, 1.5, 1.5]), (OTHER, [0.25, 0.25, 0.75, 2, 2])):
+    for place, penalties in ((SEED_3, [0.5, 1, 1, 1.5, 1.5]), (OTHER, [0.25, 0.25, 0.75, 2, 2])):
         for learner in (0, 1):
-            np.testing.assert_allclose(together.metrics["penalty"][member, :, learner], penalties)
+            np.testing.assert_allclose(together.metrics["penalty"][place, :, learner], penalties)
     play = together.after.learner.play
     partner = play.state.active[:, :, 2] | play.state.away[:, :, 2]
     np.testing.assert_array_equal(partner.sum(1), [8, 8, 4, 8])
