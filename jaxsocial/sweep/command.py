@@ -12,9 +12,10 @@ from rich.table import Table
 from jaxsocial.run.config import from_plain
 from jaxsocial.run.evaluate import Score
 from jaxsocial.sweep import plan, progress, rungs, table
+from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.fields import flat
 from jaxsocial.sweep.halving import survivors
-from jaxsocial.sweep.item import Task, is_done, write_at_once, write_settings, write_task
+from jaxsocial.sweep.item import DOES_NOT_FIT, Task, is_done, write_at_once, write_settings, write_task
 from jaxsocial.sweep.means import Means
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report import About, Ranking, write
@@ -91,7 +92,7 @@ def show_plan(sweep: Sweep, folder: Path, means: Means, console: Console) -> Non
     for job, group in zip(jobs, found, strict=True):
         write_task(job, Task(entries(sweep.settings, group), 0, [], 0.0, means.memory_gib))
     with console.status(f"compiling and timing {len(found)} programs"):
-        _execute(jobs, MEASURE, means, folder)
+        _execute(jobs, MEASURE, means, folder, console)
     console.print(plan.drawn(sweep, found, [plan.read_measured(job) for job in jobs], means.processes))
 
 
@@ -105,12 +106,21 @@ def run(sweep: Sweep, folder: Path, means: Means, console: Console) -> None:
     for rung in range(plan.rungs(sweep)):
         items = rungs.begin_rung(folder, sweep, rung, alive, means.processes, means.memory_gib)
         with progress.display(console, folder, items):
-            _execute(items, WORK, means, folder)
+            _execute(items, WORK, means, folder, console)
         if rung + 1 < plan.rungs(sweep):
             alive = survivors(table.read(folder), sweep, alive)
             console.print(f"{len(alive)} of {len(sweep.settings)} settings go on", highlight=False)
     table.write_whole(folder)
     console.print(f"the table is {folder / table.WHOLE}", soft_wrap=True, highlight=False)
+
+
+def _say_what_was_cut(item: Path, console: Console) -> None:
+    """Batches that did not fit; their item has said so in its log."""
+    log = item / LOG
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    for line in lines:
+        if DOES_NOT_FIT in line:
+            console.print(f"{item.name}: {line}", highlight=False)
 
 
 def report(folder: Path, console: Console, measure: str | None = None) -> None:
@@ -161,9 +171,11 @@ def _facts(folder: Path) -> dict[str, str]:
     return {"date": told["date"], "devices": ", ".join(told["devices"]), "versions": versions}
 
 
-def _execute(items: Sequence[Path], work: str, means: Means, folder: Path) -> None:
-    left = [item for item in items if not is_done(item)]
-    failed = [ended for ended in means.run_items(left, work) if ended.error is not None] if left else []
+def _execute(items: Sequence[Path], work: str, means: Means, folder: Path, console: Console) -> None:
+    left, failed = [item for item in items if not is_done(item)], []
+    for ended in means.run_items(left, work) if left else ():
+        _say_what_was_cut(ended.folder, console)
+        failed += [ended] if ended.error is not None else []
     if failed:
         reasons = "\n".join(f"{ended.folder.name}: {ended.error}" for ended in failed)
         raise Unfinished(

@@ -22,6 +22,8 @@ from jaxsocial.sweep.batch import Batch, Compiled, compiled_for, train
 from jaxsocial.sweep.members import Entry, config_of, is_out_of_memory
 
 TASK, DONE, SETTINGS = "item.json", "done.json", "settings.json"
+DOES_NOT_FIT = "members do not fit at once"
+"""What an item says in its log of a batch that a device refused."""
 
 
 class Task(NamedTuple):
@@ -136,7 +138,7 @@ def _next_batch(folder: Path, task: Task, configs: list[Config], first: int, com
 def _smaller(batch: Batch, configs: list[Config], task: Task, compiled: Compiled) -> Compiled:
     """Drops a batch that did not fit, and makes room for half as many."""
     room = max(compiled.fit.members // 2, 1)
-    print(f"{len(batch.entries)} members do not fit at once: trying {room}", flush=True)
+    print(f"{len(batch.entries)} {DOES_NOT_FIT}: trying {room}", flush=True)
     table.cut(batch.sweep, batch.writer, 0)
     shutil.rmtree(batch.folder, ignore_errors=True)
     return compiled_for(configs, task.memory_gib, room)

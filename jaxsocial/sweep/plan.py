@@ -104,8 +104,10 @@ def evaluated_at(config: Config, sweep: Sweep) -> list[int]:
 
 def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) -> float:
     """How long so many members of a group take in one process, settings dropped on the way and evaluation left out."""
-    total, done = measured.compile_seconds, 0
+    total, done = 0.0, 0
     for end in _rung_ends(config, sweep):
+        # Fewer members are another program.
+        total += measured.compile_seconds if end > done else 0.0
         total += math.ceil(count / measured.members) * (end - done) * measured.iteration_seconds
         count, done = math.ceil(count * sweep.halving.keep), end
     return total
@@ -142,6 +144,6 @@ def _title(sweep: Sweep, groups, measured: Sequence[Measured], processes: int) -
     seeds = sum(config.seeds for config in sweep.settings)
     devices = f"{measured[0].devices} x {measured[0].kind}"
     return (
-        f"{len(sweep.settings)} settings, {seeds} seeds of them in all, {len(groups)} compilations, "
+        f"{len(sweep.settings)} settings, {seeds} seeds of them in all, {len(groups) * rungs(sweep)} compilations, "
         f"{devices} a process: about {seconds / 60:.1f} minutes"
     )

@@ -1,5 +1,6 @@
 """Sweeps by the command, as users start, kill and resume them."""
 
+import io
 import json
 import os
 import random
@@ -12,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from jaxsocial import cli
 from jaxsocial.sweep import command, plan, progress, table
+from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.item import Task, write_task
+from jaxsocial.sweep.means import Means
 from jaxsocial.sweep.members import Entry
 from tests.sweep.tiny import FILE, GRID, tiny
 
@@ -58,8 +62,8 @@ def finished(tmp_path_factory):
 @pytest.mark.slow
 def test_the_command_plans_runs_and_reports(finished):
     folder, _, printed = finished
-    assert "8 settings, 16 seeds of them in all, 2 compilations" in printed
-    assert printed.index("2 compilations") < printed.index("4 of 8 settings go on") < printed.index("report")
+    assert "8 settings, 16 seeds of them in all, 4 compilations" in printed
+    assert printed.index("4 compilations") < printed.index("4 of 8 settings go on") < printed.index("report")
     rows = pd.read_parquet(folder / "results.parquet")
     assert not rows.duplicated(list(table.KEYS)).any()
     assert rows.groupby("setting")["step"].max().value_counts().to_dict() == {512: 4, 256: 4}
@@ -173,7 +177,31 @@ def test_time_is_counted_for_those_that_are_still_in():
     sweep = tiny(halving={"steps": [256], "keep": 0.5})
     measured = plan.Measured(2, 0, 0, 1, "cpu", compile_seconds=10.0, iteration_seconds=3.0)
     # Eight members in four batches for four iterations, then four in two.
-    assert plan.group_seconds(measured, 8, sweep.settings[0], sweep) == 10 + 4 * 4 * 3 + 2 * 4 * 3
+    assert plan.group_seconds(measured, 8, sweep.settings[0], sweep) == 10 + 4 * 4 * 3 + 10 + 2 * 4 * 3
+
+
+def test_what_was_cut_is_said_with_the_item_that_it_was_cut_of(tmp_path):
+    sweep, said = tiny(), io.StringIO()
+
+    def run_items(folders, work):
+        for folder in folders:
+            (folder / "log.txt").write_text("hello\n8 members do not fit at once: trying 4\n")
+            (folder / "done.json").write_text("[]")
+            yield Finished(folder, None)
+
+    command.prepare(sweep, tmp_path / "sweep")
+    table.write_part(tmp_path / "sweep", "item.batch-0-1", 1, [dict.fromkeys(table.KEYS, 0)])
+    command.run(sweep, tmp_path / "sweep", Means(run_items), Console(file=said, width=200))
+    assert "rung0-group0-part0: 8 members do not fit at once: trying 4" in said.getvalue()
+    assert "hello" not in said.getvalue()
+
+
+def test_items_that_fail_are_named_with_their_reasons_and_the_way_on(tmp_path):
+    sweep = tiny()
+    command.prepare(sweep, tmp_path / "sweep")
+    means = Means(lambda folders, work: (Finished(folder, "out of luck") for folder in folders), processes=2)
+    with pytest.raises(command.Unfinished, match=r"2 of 2 items failed[\s\S]*--resume[\s\S]*part1: out of luck"):
+        command.run(sweep, tmp_path / "sweep", means, Console(file=io.StringIO()))
 
 
 def test_progress_is_read_off_what_items_have_written(tmp_path):
