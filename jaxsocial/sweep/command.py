@@ -173,9 +173,12 @@ def _facts(folder: Path) -> dict[str, str]:
 
 def _execute(items: Sequence[Path], work: str, means: Means, folder: Path, console: Console) -> None:
     left, failed = [item for item in items if not is_done(item)], []
-    for ended in means.run_items(left, work) if left else ():
-        _say_what_was_cut(ended.folder, console)
-        failed += [ended] if ended.error is not None else []
+    try:
+        for ended in means.run_items(left, work) if left else ():
+            _say_what_was_cut(ended.folder, console)
+            failed += [ended] if ended.error is not None else []
+    except KeyboardInterrupt:
+        raise Unfinished(f"stopped; go on with: jaxsocial sweep --resume {folder}") from None
     if failed:
         reasons = "\n".join(f"{ended.folder.name}: {ended.error}" for ended in failed)
         raise Unfinished(

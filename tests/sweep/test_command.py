@@ -196,6 +196,16 @@ def test_what_was_cut_is_said_with_the_item_that_it_was_cut_of(tmp_path):
     assert "hello" not in said.getvalue()
 
 
+def test_an_interrupt_says_how_to_go_on(tmp_path):
+    def run_items(folders, work):
+        raise KeyboardInterrupt
+        yield
+
+    command.prepare(tiny(), tmp_path / "sweep")
+    with pytest.raises(command.Unfinished, match="stopped; go on with: jaxsocial sweep --resume"):
+        command.run(tiny(), tmp_path / "sweep", Means(run_items), Console(file=io.StringIO()))
+
+
 def test_items_that_fail_are_named_with_their_reasons_and_the_way_on(tmp_path):
     sweep = tiny()
     command.prepare(sweep, tmp_path / "sweep")
