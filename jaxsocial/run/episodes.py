@@ -1,6 +1,7 @@
 """Whole episodes, recorded for measurement: what everyone did, and how well the learner foresaw what it would see."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -85,9 +86,7 @@ def episode_player(
 
     @jax.jit
     def play(parameters, circumstances: _Circumstances, players):
-        def of_seed(own, here: _Circumstances):
-            return _record(here.key, own, players._replace(epsilon=here.noise), here.rules, parts, foresight)
-
+        of_seed = functools.partial(_record, players=players, parts=parts, foresight=foresight)
         return jax.vmap(of_seed)(parameters, circumstances)
 
     def play_all(parameters: Parameters, others: Sequence[Config] | None = None) -> Episodes:
@@ -124,10 +123,11 @@ def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
 
 
 def _record(
-    key: Key[Array, ""], parameters: Parameters, players, rules: Rules, parts: Parts, foresight: bool
+    parameters: Parameters, here: _Circumstances, players, parts: Parts, foresight: bool
 ) -> tuple[dict[str, Shaped[Array, "T E *K"]], Bool[Array, "T E"]]:
     """One episode in every world, as the fields of `Episodes`, and which worlds' episodes ended with each step."""
-    start_key, play_key = jax.random.split(key)
+    start_key, play_key = jax.random.split(here.key)
+    players, rules = players._replace(epsilon=here.noise), here.rules
 
     def one_step(play: Play, step_key):
         after, trajectory, outcome = rollout(step_key, play, parameters, players, rules, parts, 1)
