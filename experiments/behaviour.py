@@ -30,7 +30,7 @@ def figure(scale: Scale) -> Figure:
         Row("led by chance", own, measure="following_by_chance"),
         Row("lag", own, "waits, then follows", measure="lag"),
     )
-    notes = "Experts that know the order from the start pay for no search, so that nobody can pay less."
+    notes = conditions.about_experts(scale)
     return Figure("behaviour", "How SociAPL acts", rows, draw, size=(9.0, 3.8), notes=notes)
 
 

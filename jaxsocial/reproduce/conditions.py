@@ -75,6 +75,16 @@ def mixed(scale: Scale) -> Condition:
     return Condition("mixed", presets.mixed(scale.base), partners=scale.experts, start_from=social(scale))
 
 
+def about_experts(scale: Scale) -> str:
+    """What a reader has to know of the experts at this scale."""
+    if isinstance(scale.experts[0], str):
+        return (
+            "Experts are scripted here and know the order from the start. They pay for no search, so that nobody can "
+            "earn more, or pay less, than they do; the paper's are trained, and search at the start of every episode."
+        )
+    return "Experts are trained by curriculum, alone."
+
+
 def with_penalty(condition: Condition, penalty: float) -> Condition:
     """The same at another price of a mistake, or itself at its own; experts are those of the usual one."""
     if penalty == condition.config.rules.penalty:

@@ -51,16 +51,16 @@ def about(other: str, within: float = 0.25) -> Expectation:
     return Expectation(f"within {within:.0%} of {other}", holds)
 
 
-def above_its_partners(seeds: float = 0.5) -> Expectation:
-    """More than those beside it, in more than this share of seeds."""
-    text = f"above its partners in more than {seeds:.0%} of seeds"
-    return Expectation(text, lambda row, found: bool(np.mean(_own(row, found) > _partners(row, found)) > seeds))
-
-
 def below_its_partners(seeds: float = 0.5) -> Expectation:
     """Less than those beside it, in more than this share of seeds: of what costs."""
     text = f"below its partners in more than {seeds:.0%} of seeds"
     return Expectation(text, lambda row, found: bool(np.mean(_own(row, found) < _partners(row, found)) > seeds))
+
+
+def below_their_learner(seeds: float = 0.5) -> Expectation:
+    """Of a row about partners: less than the learner beside them, in more than this share of seeds."""
+    text = f"below their learner in more than {seeds:.0%} of seeds"
+    return Expectation(text, lambda row, found: bool(np.mean(_partners(row, found) < _own(row, found)) > seeds))
 
 
 def all_of(*each: Expectation) -> Expectation:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -29,6 +30,15 @@ def display(console: Console) -> Progress:
     )
 
 
+class _Running(NamedTuple):
+    """How a group is doing."""
+
+    reward: str
+    speed: float
+    """Learner steps a second."""
+    healthy: np.ndarray
+
+
 class Watch:
     """Shows how far a figure is, and knows how long the rest will take."""
 
@@ -36,31 +46,40 @@ class Watch:
         self, figure: str, conditions: Sequence[Condition], store: Path, bar: Progress, stop: Callable[[], bool]
     ):
         self._figure, self._conditions, self._store, self._stop, self._bar = figure, conditions, store, stop, bar
-        self._speed, self._healthy = 0.0, np.ones(0, bool)
+        self._running: dict[str, _Running] = {}
+        self._speed = 0.0
         whole = sum(c.config.seeds * c.config.iterations * c.config.iteration_steps for c in conditions)
         left = training.left_to_train(conditions, store)
         self._task = bar.add_task(figure, total=whole, completed=whole - left, what="compiling", reward="-")
 
     def __call__(self, group: training.Group, chunk: Chunk | None) -> bool:
+        name = ", ".join(name.rpartition("-")[0] for name in group.names)
         if chunk is None:
-            self._healthy = np.ones(sum(config.seeds for config in group.configs), bool)
-            what = ", ".join(name.rpartition("-")[0] for name in group.names)
-            self._bar.update(self._task, what=what, reward="-")
+            self._running[name] = _Running("-", 0.0, np.ones(sum(config.seeds for config in group.configs), bool))
+            self._show()
             return self._stop()
-        self._speed, healthy = chunk.speed, np.asarray(chunk.members.healthy)
-        self._report_bad(group, healthy, chunk.iteration)
+        healthy = np.asarray(chunk.members.healthy)
+        self._report_bad(group, self._running[name].healthy, healthy, chunk.iteration)
         returns = [metrics.learner_return(row) for row in chunk.rows]
-        steps = group.steps * group.configs[0].chunk_iterations // group.configs[0].iterations
-        self._bar.update(self._task, advance=steps, reward=" ".join(f"{value:.1f}" for value in returns[:5]))
+        shown = " ".join(f"{value:.1f}" for value in returns[:5])
+        self._running[name] = _Running(shown, chunk.speed, healthy)
+        self._speed = sum(running.speed for running in self._running.values())
+        config = group.configs[0]
+        self._show(advance=group.steps * config.chunk_iterations // config.iterations)
+        if chunk.iteration == config.iterations:
+            del self._running[name]
         return self._stop()
 
-    def _report_bad(self, group: training.Group, healthy: np.ndarray, iteration: int) -> None:
+    def _show(self, advance: int = 0) -> None:
+        rewards = " | ".join(running.reward for running in self._running.values())
+        self._bar.update(self._task, advance=advance, what=" | ".join(self._running), reward=rewards)
+
+    def _report_bad(self, group: training.Group, before: np.ndarray, healthy: np.ndarray, iteration: int) -> None:
         first = 0
         for config in group.configs:
             own = slice(first, first + config.seeds)
-            report_bad(self._bar.console, config, self._healthy[own], healthy[own], iteration)
+            report_bad(self._bar.console, config, before[own], healthy[own], iteration)
             first += config.seeds
-        self._healthy = healthy
 
     def what_is_left(self) -> str:
         """For a person who stopped it, or whose time was up."""

@@ -77,7 +77,8 @@ def _how(found: Findings) -> str:
     return (
         f"Scale `{found.scale}`: {max(len(r.seeds) for r in rows)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
-        f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all, on {', '.join(facts['devices'])}, jax "
+        f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
+        f"once), on {', '.join(facts['devices'])}, jax "
         f"{facts['versions']['jax']}, Python {facts['python']}; evaluated {facts['date'][:10]}, commit "
         f"{(facts['git'] or 'unknown')[:10]}. Intervals: bootstrap over seeds. "
         f"Again: `jaxsocial reproduce {found.figure} --scale {found.scale}`."

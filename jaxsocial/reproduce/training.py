@@ -1,11 +1,19 @@
-"""Trains what figures need: what has the same shapes together, what is there not again, what was stopped from there."""
+"""Trains what figures need: what has the same shapes together, what is there not again, what was stopped from there.
+
+On accelerators one group after the other trains on all of them. On CPU as many train side by side as there are cores,
+each on one: nothing is shared out among cores that would have to be put together again at every update.
+"""
 
 import json
+import queue
 import shutil
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax
 
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import digest, folder_of, is_trained, resolved, run_name
@@ -13,6 +21,7 @@ from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, Chunk, chunks, members_of
 from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, read_config, to_plain, write_config
+from jaxsocial.run.devices import lanes
 from jaxsocial.run.member import Member
 from jaxsocial.run.numbers import without_numbers
 from jaxsocial.run.program import make_program
@@ -45,18 +54,58 @@ Watch = Callable[[Group, Chunk | None], bool]
 """(group, what has been done) -> whether to stop; without a chunk before anything is compiled."""
 
 
+Ended = tuple["Group", Sequence[Any], BaseException | None]
+"""What has trained, on which devices, and what came in between."""
+
+
 def train(conditions: Sequence[Condition], store: Path, watch: Watch) -> None:
-    """Trains whatever is not yet trained, each after what it needs.
+    """Trains whatever is not yet trained, each after what it needs, and as many at once as there are lanes of devices.
+
+    Whatever ends one of them, all others are saved and stopped after the chunk that they are at.
+
+    Args:
+      conditions: what is wanted, and all that it needs.
+      store: where runs lie.
+      watch: is told of everything, one group at a time.
 
     Raises:
       Stopped: ``watch`` asked for it.
       ValueError: a condition that cannot be trained.
     """
-    while left := [condition for condition in conditions if not is_trained(condition, store)]:
-        ready = [c for c in left if all(is_trained(needed, store) for needed in c.needs())]
-        for condition in ready:
-            _prepare(condition, store)
-        _train(_next_group(ready, store), watch)
+    free, busy = lanes(jax.devices()), dict[str, Group]()
+    ended, error = queue.SimpleQueue[Ended](), None
+    at_once, turn = len(free) > 1, threading.Lock()
+
+    def in_turn(group: Group, chunk: Chunk | None) -> bool:
+        with turn:
+            return watch(group, chunk) or error is not None
+
+    while True:
+        while free and error is None and (group := _next_group(conditions, store, busy)):
+            busy |= dict.fromkeys(group.names, group)
+            arguments = group, free.pop(0), in_turn, ended
+            # A second Ctrl-C does not wait for daemons; what they are saving is saved whole, or not there.
+            threading.Thread(target=_work, args=arguments, daemon=True).start() if at_once else _work(*arguments)
+        if not busy:
+            break
+        group, lane, cause = ended.get()
+        busy = {name: other for name, other in busy.items() if name not in group.names}
+        free.append(lane)
+        # What went wrong says more than that others were stopped for it.
+        if cause is not None and (error is None or isinstance(error, Stopped)):
+            error = cause
+    if error is not None:
+        raise error
+
+
+def _work(group: Group, lane: Sequence[Any], watch: Watch, ended: "queue.SimpleQueue[Ended]") -> None:
+    cause = None
+    try:
+        with jax.default_device(lane[0]):
+            _train(group, lane, watch)
+    except BaseException as problem:  # raised again, in the thread that waits for it
+        cause = problem
+    ended.put((group, lane, cause))
 
 
 def left_to_train(conditions: Sequence[Condition], store: Path) -> int:
@@ -89,8 +138,15 @@ def _prepare(condition: Condition, store: Path) -> None:
         write_config(resolved(condition, store), folder / "config.json")
 
 
-def _next_group(ready: list[Condition], store: Path) -> Group:
-    """The first one's: as it was begun, or with all that have the same shapes and have not begun with others."""
+def _next_group(conditions: Sequence[Condition], store: Path, busy: Collection[str]) -> Group | None:
+    """The first that can train and does not: as it was begun, or with all that have the same shapes and have not begun
+    with others. None if there is none, or none whose needs are trained."""
+    left = [c for c in conditions if run_name(c) not in busy and not is_trained(c, store)]
+    ready = [c for c in left if all(run_name(n) not in busy and is_trained(n, store) for n in c.needs())]
+    if not ready:
+        return None
+    for condition in ready:
+        _prepare(condition, store)
     first, *others = [run_name(condition) for condition in ready]
     begun = _begun_with(first, store)
     if begun:
@@ -125,10 +181,10 @@ def _group(names: Sequence[str], store: Path) -> Group:
     return Group(tuple(names), configs, folders, shared)
 
 
-def _train(group: Group, watch: Watch) -> None:
+def _train(group: Group, lane: Sequence[Any], watch: Watch) -> None:
     if watch(group, None):
         raise Stopped
-    config, program = group.configs[0], make_program(group.configs)
+    config, program = group.configs[0], make_program(group.configs, lane)
     begun = checkpoint.latest(group.shared) is not None
     members, iteration = checkpoint.restore(group.shared, program.untrained()) if begun else (program.begin(), 0)
     for folder in group.folders:

@@ -79,9 +79,9 @@ def make(folder, scale=None, one_chunk=False, **options) -> Made:
     figure, places = tiny_figure(scale), command.Places(folder / "runs", folder / "results")
     programs, console = [], Console(file=io.StringIO(), width=200)
 
-    def counted(configs):
+    def counted(configs, devices):
         programs.append(len(configs))
-        return made(configs)
+        return made(configs, devices)
 
     made = training.make_program
     with pytest.MonkeyPatch.context() as patch, jax.debug_key_reuse(False):

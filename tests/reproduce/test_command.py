@@ -146,11 +146,13 @@ def test_when_time_is_up_nothing_is_begun(tmp_path):
 
 
 def test_those_that_have_only_been_prepared_train_together_all_the_same(made, tmp_path):
-    _, *alike = made.figure.conditions()
+    _, *alike = [dataclasses.replace(c, partners=("expert",)) for c in made.figure.conditions()]
     for condition in alike:
         training._prepare(condition, tmp_path)
         assert training.iterations_done(condition, tmp_path) == 0
-    assert len(training._next_group(alike, tmp_path).names) == 2
+    group = training._next_group(alike, tmp_path, busy=())
+    assert len(group.names) == 2
+    assert training._next_group(alike, tmp_path, group.names) is None
 
 
 def test_what_other_machines_have_measured_is_not_trained_here(made, tmp_path):

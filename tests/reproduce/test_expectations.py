@@ -33,12 +33,12 @@ def test_orderings_and_bands(expectation, good, bad):
 
 
 def test_most_seeds_beat_their_partners():
-    assert held(expectations.above_its_partners(), [5, 5, 0], partners=[4, 4, 4])
-    assert not held(expectations.above_its_partners(), [5, 0, 0], partners=[4, 4, 4])
     assert held(expectations.below_its_partners(), [1, 1, 5], partners=[4, 4, 4])
     assert not held(expectations.below_its_partners(), [1, 5, 5], partners=[4, 4, 4])
+    assert held(expectations.below_their_learner(), [5, 5, 0], partners=[4, 4, 4])
+    assert not held(expectations.below_their_learner(), [5, 0, 0], partners=[4, 4, 4])
     # Half of the seeds are not most.
-    assert not held(expectations.above_its_partners(), [5, 0], partners=[4, 4])
+    assert not held(expectations.below_their_learner(), [5, 0], partners=[4, 4])
 
 
 def test_a_middle_that_one_lucky_seed_does_not_move():
@@ -46,7 +46,7 @@ def test_a_middle_that_one_lucky_seed_does_not_move():
 
 
 def test_what_is_not_known_does_not_hold():
-    for expectation in (expectations.at_most(9.0), expectations.above(-9.0), expectations.above_its_partners()):
+    for expectation in (expectations.at_most(9.0), expectations.above(-9.0), expectations.below_their_learner()):
         assert not held(expectation, [None, None])
 
 

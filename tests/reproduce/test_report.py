@@ -62,7 +62,7 @@ def test_half_a_training_is_said_to_be_one():
 def test_how_it_was_made_stands_below():
     text = report.markdown(FIGURE, made_up.findings({"solo": [1, 1], "SociAPL": [1, 1]}))
     assert "2 seeds, 1.0 M learner steps each, 100 evaluation episodes a seed" in text
-    assert "trained in 1.0 h in all, on cpu:0, jax 0" in text
+    assert "trained in 1.0 h in all (each run's own, also where some trained at once), on cpu:0, jax 0" in text
     assert "`jaxsocial reproduce figure0 --scale laptop`" in text
     assert "Made up." in text
     assert "![SociAPL: an episode](sociapl.gif)" in text

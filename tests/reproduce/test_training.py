@@ -1,0 +1,136 @@
+"""Groups that train side by side, each on devices of its own."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsocial.reproduce import training
+from jaxsocial.reproduce.figures import Condition
+from jaxsocial.reproduce.store import folder_of, is_trained
+from jaxsocial.run import checkpoint
+from jaxsocial.run.devices import lanes
+from jaxsocial.run.presets import alone
+from tests.reproduce.conftest import tiny_config
+
+
+@pytest.fixture
+def two_lanes(monkeypatch):
+    """As if there were two devices. Threads see only what is configured for all of them."""
+    monkeypatch.setattr(training, "lanes", lambda devices: [devices[:1], devices[:1]])
+    before = jax.config.values["jax_debug_key_reuse"]
+    jax.config.update("jax_debug_key_reuse", False)
+    yield
+    jax.config.update("jax_debug_key_reuse", before)
+
+
+def two_conditions() -> list[Condition]:
+    """Of other shapes, so that they cannot train in one program."""
+    config = tiny_config()
+    return [Condition("beside", config), Condition("alone", alone(config))]
+
+
+def parameters(condition, store):
+    return checkpoint.restore_parameters(folder_of(condition, store), condition.config)[0]
+
+
+class Seen:
+    """Keeps what it is told, and asks for a stop at the calls it was given; a second caller at a time is an error."""
+
+    def __init__(self, stop_at: tuple[int, ...] = ()):
+        self.said, self._stop_at, self._lock = [], stop_at, threading.Lock()
+
+    def __call__(self, group, chunk):
+        assert self._lock.acquire(blocking=False)
+        self.said.append((group.names[0].partition("-")[0], chunk and chunk.iteration))
+        self._lock.release()
+        return len(self.said) in self._stop_at
+
+
+def fake_device(platform: str) -> SimpleNamespace:
+    return SimpleNamespace(platform=platform)
+
+
+def test_a_core_is_a_lane_and_all_accelerators_are_one():
+    cores, cards = [[fake_device(name) for _ in range(3)] for name in ("cpu", "gpu")]
+    assert lanes(cores) == [[core] for core in cores]
+    assert lanes(cards) == [cards]
+
+
+def test_side_by_side_they_come_to_what_they_come_to_one_after_the_other(two_lanes, tmp_path, monkeypatch):
+    conditions, seen = two_conditions(), Seen()
+    training.train(conditions, tmp_path / "two", seen)
+    assert {name for name, _ in seen.said[:2]} == {"beside", "alone"}
+    assert [done for _, done in seen.said[:2]] == [None, None]
+    assert sorted(seen.said[2:]) == [("alone", 1), ("alone", 2), ("beside", 1), ("beside", 2)]
+    monkeypatch.setattr(training, "lanes", lambda devices: [devices])
+    training.train(conditions, tmp_path / "one", Seen())
+    for condition in conditions:
+        both = (parameters(condition, tmp_path / name) for name in ("two", "one"))
+        jax.tree.map(np.testing.assert_array_equal, *both)
+
+
+def test_whoever_asks_for_a_stop_all_are_saved_and_go_on(two_lanes, tmp_path):
+    conditions, seen = two_conditions(), Seen(stop_at=(3, 4))  # the first chunk of each
+    with pytest.raises(training.Stopped):
+        training.train(conditions, tmp_path, seen)
+    assert [training.iterations_done(condition, tmp_path) for condition in conditions] == [1, 1]
+    training.train(conditions, tmp_path, seen)
+    assert all(is_trained(condition, tmp_path) for condition in conditions)
+    assert sorted(name for name, done in seen.said if done == 2) == ["alone", "beside"]
+
+
+def test_one_that_ends_does_not_undo_the_stop_of_another(two_lanes, tmp_path, monkeypatch):
+    stopped, begun = threading.Event(), []
+
+    def fake_train(group, lane, watch):
+        name = group.names[0].partition("-")[0]
+        begun.append(name)
+        assert len(begun) <= 2
+        if name == "beside":
+            stopped.set()
+            raise training.Stopped
+        stopped.wait(10)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(training, "_train", fake_train)
+    with pytest.raises(training.Stopped):
+        training.train(two_conditions(), tmp_path, Seen())
+    assert sorted(begun) == ["alone", "beside"]
+
+
+def test_what_goes_wrong_with_one_is_raised_once_all_others_are_saved(two_lanes, tmp_path):
+    beside, solo = two_conditions()
+    wrong = dataclasses.replace(beside, name="wrong", partners=("nobody",))
+    with pytest.raises(ValueError, match="nobody"):
+        training.train([wrong, solo], tmp_path, Seen())
+    assert training.iterations_done(solo, tmp_path) in (0, 1)  # at once, or after the chunk it was at
+    training.train([solo], tmp_path, Seen())
+    assert is_trained(solo, tmp_path)
+
+
+def test_what_needs_another_waits_for_it_though_a_lane_is_free(two_lanes, tmp_path):
+    first = two_conditions()[1]
+    then = dataclasses.replace(first, name="then", start_from=first)
+    seen = Seen()
+    training.train([first, then], tmp_path, seen)
+    assert seen.said == [(name, done) for name in ("alone", "then") for done in (None, 1, 2)]
+
+
+@pytest.mark.slow
+def test_a_figure_by_the_command_on_two_cores(tmp_path):
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
+    places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "jaxsocial.cli", "reproduce", "figure7", "--scale", "smoke", *places]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    found = json.loads((tmp_path / "out" / "smoke" / "figure7" / "results.json").read_text())
+    assert len(found["rows"]) == 5
+    assert len(found["circumstances"]["devices"]) == 2
