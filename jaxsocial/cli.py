@@ -177,10 +177,13 @@ def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: 
     for figure in figures:
         folder = chosen.out / scale.name / figure.name
         places = command.Places(chosen.runs / scale.name, folder)
-        if chosen.report:
-            command.rebuild(figure, places, console)
-        else:
-            command.reproduce(figure, scale, places, console, deadline, chosen.partial)
+        try:
+            if chosen.report:
+                command.rebuild(figure, places, console)
+            else:
+                command.reproduce(figure, scale, places, console, deadline, chosen.partial)
+        finally:
+            command.gather_claims(scale, folder.parent)
     return 0
 
 

@@ -22,6 +22,7 @@ from jaxsocial.run.circumstances import circumstances
 from jaxsocial.run.config import to_plain
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
+CLAIMS = "claims.md"
 POINTS = 200
 """Of a curve in results.json, at most."""
 
@@ -119,6 +120,15 @@ def rebuild(figure: Figure, places: Places, console: Console) -> None:
             verdict = report.verdict(row, found).replace("*", "")
             console.print(f"{row.name}: {found.score(row.name)} {verdict}", highlight=False)
     console.print(f"wrote {places.results}", soft_wrap=True, highlight=False)
+
+
+def gather_claims(scale: Scale, results: Path) -> None:
+    """One table of what every figure of a scale says of the paper's claims, beside the figures' folders."""
+    there = [name for name in FIGURES if (results / name / findings.RESULTS).is_file()]
+    if there:
+        (results / CLAIMS).write_text(
+            report.claims((load(name, scale), findings.read(results / name)) for name in there)
+        )
 
 
 def _begun(row: Row, places: Places) -> bool:

@@ -1,5 +1,6 @@
 """Findings as a table in Markdown and as a picture."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxsocial.reproduce.store import slug
 
 HOLDS, FAILS = "holds", "**does not hold**"
 COLUMNS = ("condition", "interquartile mean [95 %]", "each seed", "the paper", "expected", "")
+CLAIMS = ("figure", "who", "the paper", "here: interquartile mean [95 %]", "seeds", "expected", "")
 
 
 def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
@@ -29,8 +31,8 @@ def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
 def markdown(figure: Figure, found: Findings) -> str:
     """The table, and below it how it was made."""
     lines = [f"# {figure.title}", "", f"![{figure.title}]({figure.name}.png)", ""]
-    lines += ["| " + " | ".join(COLUMNS) + " |", "| --- | ---: | --- | --- | --- | --- |"]
-    lines += ["| " + " | ".join(_cells(row, found)) + " |" for row in figure.rows if row.name in found.rows]
+    lines += [_line(COLUMNS), "| --- | ---: | --- | --- | --- | --- |"]
+    lines += [_line(_cells(row, found)) for row in figure.rows if row.name in found.rows]
     missing = [row.name for row in figure.rows if row.name not in found.rows]
     lines += ["", f"Not yet measured: {', '.join(missing)}."] if missing else []
     lines += ["", _how(found), ""]
@@ -38,6 +40,26 @@ def markdown(figure: Figure, found: Findings) -> str:
     episodes = [row for row in figure.rows if row.episode and row.name in found.rows]
     lines += [f"![{row.name}: an episode]({episode_name(row)})" for row in episodes]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def claims(made: Iterable[tuple[Figure, Findings]]) -> str:
+    """A table of everything that the paper says and that has been measured, of several figures."""
+    lines = [_line(CLAIMS), "| --- | --- | --- | ---: | ---: | --- | --- |"]
+    for figure, found in made:
+        lines += [
+            _line(_claim(figure, row, found)) for row in figure.rows if row.expectation and row.name in found.rows
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _claim(figure: Figure, row: Row, found: Findings) -> list[str]:
+    name, score, _, paper, expected, verdict_of_it = _cells(row, found)
+    link = f"[{figure.name}]({figure.name}/results.md)"
+    return [link, name, paper, score, str(len(found.rows[row.name].seeds)), expected, verdict_of_it]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def episode_name(row: Row) -> str:

@@ -41,6 +41,18 @@ def test_what_holds_and_what_does_not():
     assert lines["SociAPL"].endswith("| holds |")
 
 
+def test_claims_of_all_figures_stand_in_one_table():
+    found = made_up.findings({"solo": [1, 1, 1.2, 1], "SociAPL": [1, 1, 1, 0.9], "experts": [3]})
+    other = Figure("figure9", "Figure 9", (ROWS[0], Row("experts", CONDITION)), draw)
+    lines = report.claims([(FIGURE, found), (other, found)]).splitlines()
+    assert [line.split(" | ")[:2] for line in lines[2:]] == [
+        ["| [figure0](figure0/results.md)", "solo"],
+        ["| [figure0](figure0/results.md)", "SociAPL"],
+        ["| [figure9](figure9/results.md)", "solo"],
+    ]
+    assert lines[3].endswith("| 4 | more than solo | **does not hold** |")
+
+
 def test_every_seed_is_in_the_table():
     line = lines_of(made_up.findings({"solo": [1.04, None, -3, 2, 1], "SociAPL": [9]}))["solo"]
     assert "| 1.0 - -3.0 2.0 1.0 |" in line
