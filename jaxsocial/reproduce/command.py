@@ -15,7 +15,7 @@ from jaxsocial.reproduce import findings, measuring, progress, report, training
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
 from jaxsocial.reproduce.findings import Finding, Findings
-from jaxsocial.reproduce.store import folder_of, is_trained, row_key
+from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key, run_name
 from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, stop_requests
 from jaxsocial.run.circumstances import circumstances
@@ -166,7 +166,8 @@ def _with(
         scale=scale.name,
         rows={row.name: (known | measured)[row.name] for row in figure.rows if row.name in known | measured},
         curves={row.condition.name: _curve(folder_of(row.condition, places.runs)) for row in rows},
-        configs={name: to_plain(checkpoint.config_of(places.runs / name)) for name in _runs(measured)},
+        # Runs that these name are named as they are in any store, and not as they lie here.
+        configs={run_name(row.condition): to_plain(resolved(row.condition, Path())) for row in rows},
         seconds={name: training.seconds_of(places.runs / name) for name in _runs(measured)},
         circumstances=circumstances(),
     )

@@ -19,7 +19,7 @@ def circumstances() -> dict[str, Any]:
     """Date, command, versions, devices and commit, as what JSON can hold."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": [str(device) for device in jax.devices()],
