@@ -14,7 +14,7 @@ from jaxsocial.reproduce.findings import Findings
 
 PANELS = {
     "penalties in an episode": ("penalties", "experts' penalties"),
-    "share of goals that an expert led": ("led", "led by chance"),
+    "share of goals that an expert led": ("following", "following by chance"),
     "steps behind the expert": ("lag",),
 }
 
@@ -26,8 +26,8 @@ def figure(scale: Scale) -> Figure:
         Row("return", own, episode=True),
         Row("penalties", own, "fewer than the expert", below_its_partners(), measure="penalties"),
         Row("experts' penalties", own, of_partners=True, measure="penalties"),
-        Row("led", own, "follows", more_than("led by chance"), measure="following"),
-        Row("led by chance", own, measure="following_by_chance"),
+        Row("following", own, "follows", more_than("following by chance"), measure="following"),
+        Row("following by chance", own, measure="following_by_chance"),
         Row("lag", own, "waits, then follows", measure="lag"),
     )
     notes = conditions.about_experts(scale)

@@ -22,8 +22,9 @@ WIDTH = 0.25
 
 def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Sequence[str] = ()) -> None:
     """Returns over training of these conditions, and what some rows came to as levels; of those that are there."""
-    conditions = [name for name in conditions if name in found.curves]
-    for colour, condition in zip(COLOURS, conditions, strict=False):
+    # Of all, so that each has the same colour whatever is still missing.
+    there = [(colour, name) for colour, name in zip(COLOURS, conditions, strict=False) if name in found.curves]
+    for colour, condition in there:
         seeds = _by_seed(found.curves[condition])
         for steps, returns in seeds:
             axes.plot(steps, _smoothed(returns), color=colour, linewidth=0.6, alpha=0.5)
@@ -34,7 +35,7 @@ def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Seque
         mean = found.score(row).mean
         axes.axhline(mean, color="0.35", linewidth=1, linestyle=style, label=f"{row} ({mean:.1f})")
     _plain(axes, "learner steps (millions)", "return of an episode")
-    draw_penalty(axes, found.curves[conditions[0]] if conditions else [])
+    draw_penalty(axes, found.curves[there[0][1]] if there else [])
 
 
 def _by_seed(rows: Sequence[Mapping]) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -71,7 +71,8 @@ def _cells(row: Row, found: Findings) -> list[str]:
     finding = found.rows[row.name]
     values = finding.values(finding.measure, finding.of_partners)
     each = " ".join("-" if np.isnan(value) else f"{value:.1f}" for value in values)
-    what = "" if row.measure == "return" else f", {row.measure}"
+    measure = row.measure.replace("_", " ")
+    what = "" if measure == "return" or measure in row.name else f", {measure}"
     whole = finding.steps >= finding.planned_steps
     part = "" if whole else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
     expected = row.expectation.text if row.expectation else ""

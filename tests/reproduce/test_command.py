@@ -247,4 +247,4 @@ def test_the_smallest_scale_by_the_command(capsys, tmp_path):
     names = {path.name for path in folder.iterdir()}
     assert names == {"results.json", "results.md", "behaviour.png", "behaviour.pdf", "return.gif"}
     claims = (folder.parent / "claims.md").read_text()
-    assert "| [behaviour](behaviour/results.md) | led, following | follows | " in claims
+    assert "| [behaviour](behaviour/results.md) | following | follows | " in claims
