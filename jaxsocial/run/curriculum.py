@@ -47,8 +47,8 @@ class Stages(NamedTuple):
     returns: tuple[float, ...] = ()
     """Mean return of an episode that ends a stage, one for each but the last; none if left empty."""
     steps: tuple[float, ...] = ()
-    """Learner steps after which a stage ends at the latest, counted from where it began and not from where the run did; one
-    for each but the last, none if left empty."""
+    """Learner steps after which a stage ends at the latest, counted from where it began and not from where the run did;
+    one for each but the last, none if left empty."""
     smoothing: float = 0.9
     """How much of the mean return stays from one iteration to the next, 0 up to below 1."""
 
