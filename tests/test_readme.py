@@ -7,6 +7,7 @@ import pytest
 
 from jaxsocial import registry
 from jaxsocial.cli import parse
+from jaxsocial.reproduce.command import CLAIMS
 from jaxsocial.sweep.options import VERBS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -32,3 +33,11 @@ def test_links_lead_somewhere():
     root = Path(__file__).parent.parent
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (root / target).exists(), target
+
+
+def test_claims_are_those_of_the_results():
+    results = Path(__file__).parent.parent / "experiments" / "results" / "laptop"
+    claims = (results / CLAIMS).read_text().replace("](", "](experiments/results/laptop/")
+    assert claims in README
+    made = set(re.findall(r"\[(\w+)\]\(\1/results.md\)", (results / CLAIMS).read_text()))
+    assert made == {path.parent.name for path in results.glob("*/results.json")} != set()

@@ -80,8 +80,8 @@ def about_experts(scale: Scale) -> str:
     if isinstance(scale.experts[0], str):
         return (
             "Experts are scripted here and know the order from the start. They pay for no search, so that nobody can "
-            "earn more, or pay less, than they do, and who imitates one, alone, cannot see what it acts on. The paper's are "
-            "trained, and search at the start of every episode."
+            "earn more, or pay less, than they do, and who imitates one, alone, cannot see what it acts on. "
+            "The paper's are trained, and search at the start of every episode."
         )
     return "Experts are trained by curriculum, alone."
 
