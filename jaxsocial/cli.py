@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from jaxsocial import render
 from jaxsocial.agents.network import Parameters
 from jaxsocial.env import make_env
 from jaxsocial.registry import registered_scenarios
-from jaxsocial.reproduce import command
+from jaxsocial.reproduce import command, training
 from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.run import checkpoint, evaluate, hosts, media, options, play, probes, terminal, train, trained
 from jaxsocial.run.cache import keep_compiled_programs
@@ -53,7 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
     except KeyboardInterrupt:
+        _leave_lanes()
         return INTERRUPTED
+
+
+def _leave_lanes() -> None:
+    """Ends the process here and now where lanes still train: at its usual end their threads would bring jax down."""
+    if any(thread.name == training.LANE for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
 
 def _train(chosen: options.TrainOptions, arguments: list[str], console: Console) -> int:

@@ -28,6 +28,8 @@ from jaxsocial.run.program import make_program
 
 MEMBERS, SECONDS = "members.json", "seconds.json"
 TOGETHER = "together-"
+LANE = "jaxsocial lane"
+"""The name of threads that train."""
 
 
 class Stopped(Exception):  # noqa: N818, asked for: no error
@@ -85,7 +87,10 @@ def train(conditions: Sequence[Condition], store: Path, watch: Watch) -> None:
             busy |= dict.fromkeys(group.names, group)
             arguments = group, free.pop(0), in_turn, ended
             # A second Ctrl-C does not wait for daemons; what they are saving is saved whole, or not there.
-            threading.Thread(target=_work, args=arguments, daemon=True).start() if at_once else _work(*arguments)
+            if at_once:
+                threading.Thread(target=_work, args=arguments, name=LANE, daemon=True).start()
+            else:
+                _work(*arguments)
         if not busy:
             break
         group, lane, cause = ended.get()

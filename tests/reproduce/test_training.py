@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -125,12 +126,32 @@ def test_what_needs_another_waits_for_it_though_a_lane_is_free(two_lanes, tmp_pa
     assert seen.said == [(name, done) for name in ("alone", "then") for done in (None, 1, 2)]
 
 
+def smoke(folder) -> subprocess.Popen:
+    """A figure by the command, begun on two devices."""
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
+    places = ["--runs", str(folder / "runs"), "--out", str(folder / "out")]
+    command = [sys.executable, "-m", "jaxsocial.cli", "reproduce", "figure7", "--scale", "smoke", *places]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
 @pytest.mark.slow
 def test_a_figure_by_the_command_on_two_cores(tmp_path):
-    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
-    places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
-    command = [sys.executable, "-m", "jaxsocial.cli", "reproduce", "figure7", "--scale", "smoke", *places]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    process = smoke(tmp_path)
+    process.communicate()
+    assert process.returncode == 0
     found = json.loads((tmp_path / "out" / "smoke" / "figure7" / "results.json").read_text())
     assert len(found["rows"]) == 5
     assert len(found["circumstances"]["devices"]) == 2
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_waits_for_nothing_and_breaks_nothing(tmp_path):
+    process = smoke(tmp_path)
+    while not any(path.stat().st_size for path in tmp_path.glob("runs/smoke/*/metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (130, "")
