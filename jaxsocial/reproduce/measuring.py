@@ -69,7 +69,7 @@ def _of_seeds(values: np.ndarray) -> list[float | None]:
 
 
 def write_episode(row: Row, finding: Finding, store: Path, path: Path) -> None:
-    """A typical episode as a GIF: of the seed in the middle, by what the row is about."""
+    """An episode as a GIF: of the seed in the middle, by what the row is about, in the same world for all rows."""
     folder = folder_of(row.condition, store)
     own = checkpoint.config_of(folder)
     config = without_teacher(beside(own, (), row.world) if row.alone else _config_of(row, own, store))
