@@ -65,7 +65,7 @@ class Row:
     measure: str = "return"
     """What is compared: one of `measuring.MEASURES`."""
     episode: bool = False
-    """Whether an episode is to be shown."""
+    """Whether a typical episode is to be shown."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,11 +69,11 @@ def _of_seeds(values: np.ndarray) -> list[float | None]:
 
 
 def write_episode(row: Row, finding: Finding, store: Path, path: Path) -> None:
-    """An episode as a GIF: of the seed in the middle, by what the row is about, in the same world for all rows."""
+    """A typical episode as a GIF, of the seed in the middle by what the row is about."""
     folder = folder_of(row.condition, store)
     own = checkpoint.config_of(folder)
     config = without_teacher(beside(own, (), row.world) if row.alone else _config_of(row, own, store))
     values = np.nan_to_num(finding.values(finding.measure))
     middle = int(np.argsort(values)[len(values) // 2])
     parameters: Any = jax.tree.map(lambda x: x[middle], checkpoint.restore_parameters(folder, own)[0])
-    media.write_episode(path, config, parameters, make_parts(config), seed=0)
+    media.write_episode(path, config, parameters, make_parts(config))

@@ -63,7 +63,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def episode_name(row: Row) -> str:
-    """The file of a row's episode."""
+    """The file of a row's typical episode."""
     return f"{slug(row.name)}.gif"
 
 

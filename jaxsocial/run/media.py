@@ -1,7 +1,8 @@
 """Pictures of a run: an episode as a GIF or PNG, and the learning curve."""
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ LINE = 16
 BACKGROUND = (24, 24, 28)
 INK = (235, 235, 235)
 FRAMES_A_SECOND = 6
+CANDIDATES = 15
+"""Episodes among which a typical one is chosen."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -44,29 +47,45 @@ class Scene(NamedTuple):
     step: int
 
 
-def scenes(config: Config, parameters: Parameters, parts: Parts, seed: int) -> Iterator[Scene]:
-    """One episode of one world, from its first moment to its last step; ``parameters`` of all its learners."""
+def moments(config: Config, parameters: Parameters, parts: Parts) -> Callable[[int], Iterator[Play]]:
+    """Plays the episode of a number, moment by moment up to its last step; ``parameters`` of all its learners."""
     rules = evaluation_rules(config, 1)
 
     @jax.jit
     def one_step(key, play: Play):
         return rollout(key, play, parameters, parts.partners.parameters, rules, parts, 1)[0]
 
-    @jax.jit
-    def draw(play: Play):
-        state, world_rules = jax.tree.map(lambda x: x[0], (play.state, rules))
-        return paint.whole_world(state, world_rules, config.world, TILE)
-
-    start_key, *step_keys = jax.random.split(jax.random.key(seed), config.world.max_steps)
-    play = start(start_key, rules, parts)
-    for step in range(config.world.max_steps):
-        if step:
-            play = one_step(step_keys[step - 1], play)
+    def episode(number: int) -> Iterator[Play]:
+        start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps)
+        play = start(start_key, rules, parts)
+        yield play
+        for key in step_keys:
+            play = one_step(key, play)
             if bool(play.first[0]):  # all came to their end before the clock ran out: this is another world
                 return
+            yield play
+
+    return episode
+
+
+def scenes(config: Config, episode: Iterator[Play]) -> Iterator[Scene]:
+    """An episode as people see it."""
+    rules = jax.tree.map(lambda x: x[0], evaluation_rules(config, 1))
+
+    @jax.jit
+    def draw(play: Play):
+        return paint.whole_world(jax.tree.map(lambda x: x[0], play.state), rules, config.world, TILE)
+
+    for step, play in enumerate(episode):
         returns = np.asarray(play.tally.return_[0]).tolist()
         row, column = np.asarray(play.state.position[0, 0]).tolist()
         yield Scene(np.asarray(draw(play)), np.asarray(play.observation.image[0]), returns, (row, column), step)
+
+
+def typical(episode: Callable[[int], Iterator[Play]]) -> int:
+    """The number of the episode in which the first learner gets the median return among the first few."""
+    returns = [float(deque(episode(number), maxlen=1)[0].tally.return_[0, 0]) for number in range(CANDIDATES)]
+    return int(np.argsort(returns, stable=True)[CANDIDATES // 2])
 
 
 def compose(scene: Scene, names: list[str]) -> Picture:
@@ -100,10 +119,11 @@ def player_names(config: Config) -> list[str]:
     return [*learner_names(config), *(name.rstrip("/").split("/")[-1] for name in config.partners)]
 
 
-def write_episode(path: Path, config: Config, parameters: Parameters, parts: Parts, seed: int) -> None:
-    """An episode as a GIF; as a PNG its last moment."""
-    names = player_names(config)
-    frames = [compose(scene, names) for scene in scenes(config, parameters, parts, seed)]
+def write_episode(path: Path, config: Config, parameters: Parameters, parts: Parts, number: int | None = None) -> None:
+    """The episode of a number, a typical one if none is given, as a GIF; as a PNG its last moment."""
+    episode, names = moments(config, parameters, parts), player_names(config)
+    chosen = typical(episode) if number is None else number
+    frames = [compose(scene, names) for scene in scenes(config, episode(chosen))]
     if path.suffix == ".png":
         imageio.imwrite(path, frames[-1])
     else:

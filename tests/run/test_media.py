@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import imageio.v3 as imageio
 import numpy as np
 
+from jaxsocial.run import media
 from tests.run import runs
 
 
@@ -20,3 +23,12 @@ def test_the_gif_shows_world_and_views_in_their_colours(finished_run, tmp_path):
 
 def test_the_curve_is_a_picture(finished_run):
     assert imageio.imread(finished_run / "learning_curve.png").shape[0] > 300
+
+
+def test_typical_is_the_episode_whose_return_at_its_end_is_in_the_middle():
+    def episode(number: int):
+        for return_ in (99.0 - number, float(3 - number) ** 2):
+            yield SimpleNamespace(tally=SimpleNamespace(return_=np.array([[return_, 7.0]])))
+
+    ends = sorted((3 - number) ** 2 for number in range(media.CANDIDATES))
+    assert (3 - media.typical(episode)) ** 2 == ends[media.CANDIDATES // 2]
