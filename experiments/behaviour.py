@@ -21,11 +21,18 @@ PANELS = {
 
 def figure(scale: Scale) -> Figure:
     """Measures of one condition (docs/company.md says what they are)."""
-    own = conditions.social(scale)
+    own, searchers = conditions.social(scale), conditions.searchers_apart(scale)
     rows = (
         Row("return", own, episode=True),
-        Row("penalties", own, "fewer than the expert", below_its_partners(), measure="penalties"),
-        Row("experts' penalties", own, of_partners=True, measure="penalties"),
+        Row(
+            "penalties",
+            own,
+            "fewer than the expert",
+            below_its_partners(),
+            partners=searchers,
+            measure="penalties",
+        ),
+        Row("experts' penalties", own, partners=searchers, of_partners=True, measure="penalties"),
         Row("following", own, "follows", more_than("following by chance"), measure="following"),
         Row("following by chance", own, measure="following_by_chance"),
         Row("lag", own, "waits, then follows", measure="lag"),

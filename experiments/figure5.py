@@ -24,7 +24,7 @@ def figure(scale: Scale) -> Figure:
         "early experts": (scale.early_experts, 0.0),
         "an expert and a random one": ((scale.experts[0], "random"), 0.0),
     }
-    rows = []
+    rows, searchers = [], conditions.searchers_apart(scale)
     for name, (partners, noise) in company.items():
         if not partners:
             continue
@@ -33,6 +33,12 @@ def figure(scale: Scale) -> Figure:
         rows += [
             Row(own_name, own, "learns", above(TRAP)),
             Row(name, own, "below their learner", below_their_learner(), of_partners=True),
+        ]
+    if searchers:
+        name, own = "experts that search", conditions.social(scale)
+        rows += [
+            Row(f"SociAPL, sent to {name}", own, "learns", above(TRAP), partners=searchers),
+            Row(name, own, "below their learner", below_their_learner(), partners=searchers, of_partners=True),
         ]
     notes = conditions.about_experts(scale)
     return Figure("figure5", "Figure 5: imperfect experts", tuple(rows), draw, size=(9.0, 4.2), notes=notes)

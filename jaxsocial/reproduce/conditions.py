@@ -28,6 +28,8 @@ class Scale(NamedTuple):
     """SociAPL: a learner that predicts the next frame, beside experts."""
     experts: tuple[Player, ...]
     """Who sits beside learners."""
+    searching: tuple[Player, ...]
+    """Experts who find the order anew in every episode, as the paper's do: whom learners are compared with."""
     early_experts: tuple[Player, ...]
     """The same before they were fully trained; none where they are not trained."""
     places: dict[str, Place]
@@ -67,7 +69,7 @@ def solo(scale: Scale, prediction: Target = "next") -> Condition:
 
 def imitation(scale: Scale) -> Condition:
     """A learner that is shown what an expert sees and does."""
-    return Condition("imitation", presets.imitating(scale.base), teacher=scale.experts[0])
+    return Condition("imitation", presets.imitating(scale.base), teacher=scale.searching[0])
 
 
 def mixed(scale: Scale) -> Condition:
@@ -77,13 +79,20 @@ def mixed(scale: Scale) -> Condition:
 
 def about_experts(scale: Scale) -> str:
     """What a reader has to know of the experts at this scale."""
-    if isinstance(scale.experts[0], str):
+    if searchers_apart(scale):
         return (
-            "Experts are scripted here and know the order from the start. They pay for no search, so that nobody can "
-            "earn more, or pay less, than they do, and who imitates one, alone, cannot see what it acts on. "
-            "The paper's are trained, and search at the start of every episode."
+            "Experts are scripted here. Those that learners are trained beside know the order from the start, and pay for "
+            "no search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts on. "
+            "The paper's search at the start of every episode. So what the paper says in comparison with experts is "
+            "measured beside scripted ones that search, whom the learner has not met before, and these are what "
+            "imitation imitates."
         )
     return "Experts are trained by curriculum, alone."
+
+
+def searchers_apart(scale: Scale) -> tuple[Player, ...] | None:
+    """Experts that search as partners of a row; none where those that a learner was trained beside do."""
+    return None if scale.searching == scale.experts else scale.searching
 
 
 def with_penalty(condition: Condition, penalty: float) -> Condition:

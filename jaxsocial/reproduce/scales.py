@@ -14,6 +14,7 @@ SCALES = ("smoke", "laptop", "paper")
 SEEDS = 5
 EPISODES = 100
 SCRIPTED = ("expert", "expert")
+SEARCHING = ("searching_expert", "searching_expert")
 
 
 def make_scale(name: str) -> Scale:
@@ -48,12 +49,13 @@ def _smoke() -> Scale:
         seeds=2,
     )
     expert = _expert(config, (0.5, 1.5), (512.0,))
-    return Scale("smoke", config, (Trained(expert), Trained(expert, 1)), _early(expert, 512), _places(config.world), 16)
+    players = Trained(expert), Trained(expert, 1)
+    return Scale("smoke", config, players, players, _early(expert, 512), _places(config.world), 16)
 
 
 def _laptop() -> Scale:
     config = dataclasses.replace(presets.preset("laptop"), seeds=SEEDS)
-    return Scale("laptop", config, SCRIPTED, (), _places(config.world), EPISODES)
+    return Scale("laptop", config, SCRIPTED, SEARCHING, (), _places(config.world), EPISODES)
 
 
 def _paper() -> Scale:
@@ -61,7 +63,7 @@ def _paper() -> Scale:
     expert = Condition("expert", dataclasses.replace(presets.preset("expert"), seeds=2, keep_every=10))
     steps = 2 * expert.config.keep_every * expert.config.checkpoint_iterations * expert.config.iteration_steps
     players = Trained(expert), Trained(expert, 1)
-    return Scale("paper", config, players, _early(expert, steps), _places(config.world), EPISODES)
+    return Scale("paper", config, players, players, _early(expert, steps), _places(config.world), EPISODES)
 
 
 def _expert(config: Config, penalties: tuple[float, ...], steps: tuple[float, ...]) -> Condition:

@@ -64,7 +64,7 @@ def _laptop(quickstart: Config) -> Config:
         penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=2_000_000, full_steps=6_000_000),
         network=NetworkSizes(channels=(16,), dense=96, memory=96, heads=(64,)),
         coefficients=quickstart.coefficients._replace(prediction_weight=1.0),
-        total_steps=6_500_000,
+        total_steps=7_800_000,
     )
 
 

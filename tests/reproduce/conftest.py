@@ -41,7 +41,8 @@ def tiny_config() -> Config:
 def tiny_scale(**changes) -> Scale:
     config = dataclasses.replace(tiny_config(), **changes)
     expert = Condition("expert", dataclasses.replace(alone(config), keep_every=1))
-    return Scale("tiny", config, (Trained(expert, 1),), (), {}, EPISODES)
+    players = (Trained(expert, 1),)
+    return Scale("tiny", config, players, players, (), {}, EPISODES)
 
 
 def tiny_figure(scale: Scale) -> Figure:
