@@ -81,8 +81,8 @@ def about_experts(scale: Scale) -> str:
     """What a reader has to know of the experts at this scale."""
     if searchers_apart(scale):
         return (
-            "Experts are scripted here. Those that learners are trained beside know the order from the start, and pay for "
-            "no search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts on. "
+            "Experts are scripted here. Those that learners are trained beside know the order from the start, and pay "
+            "for no search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts on. "
             "The paper's search at the start of every episode. So what the paper says in comparison with experts is "
             "measured beside scripted ones that search, whom the learner has not met before, and these are what "
             "imitation imitates."
