@@ -1,6 +1,7 @@
 """The command line: one sub-command a verb; calls `run`, prints."""
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -192,7 +193,8 @@ def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: 
             if chosen.report:
                 command.rebuild(figure, places, console)
             else:
-                command.reproduce(figure, scale, places, console, deadline, chosen.partial)
+                make = functools.partial(command.load, figure.name)
+                command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
         finally:
             command.gather_claims(scale, folder.parent)
     return 0

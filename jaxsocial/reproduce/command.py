@@ -5,17 +5,17 @@ import importlib
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from jaxsocial.reproduce import findings, measuring, progress, report, training
-from jaxsocial.reproduce.conditions import Scale
+from jaxsocial.reproduce.conditions import Scale, lots
 from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
-from jaxsocial.reproduce.findings import Finding, Findings
-from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key, run_name
+from jaxsocial.reproduce.findings import Finding, Findings, Part
+from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key
 from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, stop_requests
 from jaxsocial.run.circumstances import circumstances
@@ -25,6 +25,9 @@ FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS = "claims.md"
 POINTS = 200
 """Of a curve in results.json, at most."""
+
+
+Measured = list[tuple[Row, Part]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,52 +62,60 @@ def load(name: str, scale: Scale) -> Figure:
 
 
 def reproduce(
-    figure: Figure, scale: Scale, places: Places, console: Console, deadline: float = math.inf, partial: bool = False
+    make: Callable[[Scale], Figure],
+    scale: Scale,
+    places: Places,
+    console: Console,
+    deadline: float = math.inf,
+    partial: bool = False,
+    seeds: int | None = None,
 ) -> Findings:
     """Trains what is missing, measures every row, and writes table, pictures and episodes.
 
     Args:
-      figure: what to make.
+      make: what to make of a scale.
       scale: at which size.
       places: where it goes.
       console: for progress and words.
       deadline: when to stop, saved, in seconds of `time.monotonic`; never if not given.
       partial: measure what is there of conditions that are still being trained, and train nothing.
+      seeds: how many of each condition, the scale's own if not given. More that are there already stay in the table.
 
     Raises:
       Unfinished: stopped before the end.
-      ValueError: there is nothing to measure, with ``partial``.
+      ValueError: there is nothing to measure, with ``partial``, or ``seeds`` cannot be had.
     """
-    known = _known(figure, scale, places)
-    left = [row for row in figure.rows if row.name not in known]
+    figure, *others = [make(lot) for lot in lots(scale, seeds)]
+    known = _known(make, scale, places)
+    keys = {part.key for _, part in known}
+    left = [row for each in (figure, *others) for row in each.rows if row_key(row, scale.episodes) not in keys]
     stopped = None if partial else _train(figure, conditions_of(left), places, console, deadline)
-    rows = [row for row in left if is_trained(row.condition, places.runs) or (partial and _begun(row, places))]
-    if not rows and not known:
+    ready = [row for row in left if is_trained(row.condition, places.runs) or (partial and _begun(row, places))]
+    if not ready and not known:
         raise stopped or ValueError(f"nothing of {figure.name} has come so far that it could be measured")
-    found = _with(known, rows, figure, scale, places, console)
+    measured = _measure(ready, scale, places, console)
+    found = _together(figure, scale, places, known, measured)
     places.results.mkdir(parents=True, exist_ok=True)
     findings.write(found, places.results)
-    for row in rows:
-        if row.episode:
-            path = places.results / report.episode_name(row)
-            measuring.write_episode(row, found.rows[row.name], places.runs, path)
+    for row, part in measured:
+        if row.episode and row in figure.rows:
+            measuring.write_episode(row, part, places.runs, places.results / report.episode_name(row))
     rebuild(figure, places, console)
     if stopped:
         raise stopped
     return found
 
 
-def _known(figure: Figure, scale: Scale, places: Places) -> dict[str, Finding]:
-    """Rows that results.json has to their end already, wherever they were trained."""
+def _known(make: Callable[[Scale], Figure], scale: Scale, places: Places) -> Measured:
+    """Rows that results.json has to their end already, wherever they were trained, of however many seeds."""
     if not (places.results / findings.RESULTS).is_file():
-        return {}
-    there = findings.read(places.results).rows
-    asked = {row.name: row_key(row, scale.episodes) for row in figure.rows}
-    return {
-        name: finding
-        for name, finding in there.items()
-        if finding.key == asked.get(name) and finding.steps == finding.planned_steps
-    }
+        return []
+    there = findings.read(places.results).rows.values()
+    whole = {part.key: part for finding in there for part in finding.parts if part.steps == part.planned_steps}
+    each = scale.base.seeds
+    seeds = each * math.ceil(max(len(finding.seeds) for finding in there) / each)
+    rows = [row for lot in lots(scale, seeds) for row in make(lot).rows]
+    return [(row, whole[key]) for row in rows if (key := row_key(row, scale.episodes)) in whole]
 
 
 def rebuild(figure: Figure, places: Places, console: Console) -> None:
@@ -153,39 +164,53 @@ def _train(
     return None
 
 
-def _with(
-    known: dict[str, Finding], rows: list[Row], figure: Figure, scale: Scale, places: Places, console: Console
-) -> Findings:
-    """What is known, and what these rows come to now."""
-    measured: dict[str, Finding] = {}
+def _measure(rows: list[Row], scale: Scale, places: Places, console: Console) -> Measured:
+    measured = []
     for row in rows:
         with console.status(f"measuring {row.name}"):
-            measured[row.name] = measuring.measure(row, places.runs, scale.episodes)
-    new = Findings(
+            measured.append((row, measuring.measure(row, places.runs, scale.episodes)))
+    return measured
+
+
+def _together(figure: Figure, scale: Scale, places: Places, known: Measured, measured: Measured) -> Findings:
+    """What is known, and what has just been measured."""
+    old = findings.read(places.results) if known else None
+    runs = {part.run: row.condition for row, part in measured}
+    kept = {part.run: row.condition.name for row, part in known}
+    # Runs that these name are named as they are in any store, and not as they lie here.
+    configs = {name: to_plain(resolved(condition, Path())) for name, condition in runs.items()}
+    seconds = {name: training.seconds_of(places.runs / name) for name in runs}
+    curves = [(condition.name, _curve(places.runs / name)) for name, condition in runs.items()]
+    if old:
+        seeds = {part.run: part.seeds for _, part in known}
+        curves += [(name, [p for p in old.curves[name] if p["seed"] in seeds[run]]) for run, name in kept.items()]
+        configs |= {name: old.configs[name] for name in kept}
+        seconds |= {name: old.seconds[name] for name in kept}
+    return Findings(
         figure=figure.name,
         scale=scale.name,
-        rows={row.name: (known | measured)[row.name] for row in figure.rows if row.name in known | measured},
-        curves={row.condition.name: _curve(folder_of(row.condition, places.runs)) for row in rows},
-        # Runs that these name are named as they are in any store, and not as they lie here.
-        configs={run_name(row.condition): to_plain(resolved(row.condition, Path())) for row in rows},
-        seconds={name: training.seconds_of(places.runs / name) for name in _runs(measured)},
-        circumstances=circumstances(),
-    )
-    if not known:
-        return new
-    old, runs = findings.read(places.results), _runs(known)
-    curves = {name: old.curves[name] for name in dict.fromkeys(finding.condition for finding in known.values())}
-    return dataclasses.replace(
-        new,
-        curves=curves | new.curves,
-        configs={name: old.configs[name] for name in runs} | new.configs,
-        seconds={name: old.seconds[name] for name in runs} | new.seconds,
-        circumstances=new.circumstances if rows else old.circumstances,
+        rows={row.name: found for row in figure.rows if (found := _finding(row, scale, [*known, *measured]))},
+        curves=_by_condition(curves),
+        configs=configs,
+        seconds=seconds,
+        circumstances=old.circumstances if old and not measured else circumstances(),
     )
 
 
-def _runs(rows: dict[str, Finding]) -> list[str]:
-    return list(dict.fromkeys(finding.run for finding in rows.values()))
+def _finding(row: Row, scale: Scale, all_rows: Measured) -> Finding | None:
+    """A row over all its lots of seeds; none where none is there."""
+    parts = sorted((part for other, part in all_rows if other.name == row.name), key=lambda part: part.seeds)
+    if not parts:
+        return None
+    return Finding(row.condition.name, scale.episodes, parts, row.measure, row.of_partners)
+
+
+def _by_condition(curves: Iterable[tuple[str, list[dict[str, Any]]]]) -> dict[str, list[dict[str, Any]]]:
+    """Of all seeds, in their order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, points in curves:
+        found.setdefault(name, []).extend(points)
+    return {name: sorted(points, key=lambda point: (point["step"], point["seed"])) for name, points in found.items()}
 
 
 def _curve(folder: Path) -> list[dict[str, Any]]:

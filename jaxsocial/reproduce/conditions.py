@@ -38,6 +38,19 @@ class Scale(NamedTuple):
     """Of each seed, in evaluation."""
 
 
+def lots(scale: Scale, seeds: int | None = None) -> list[Scale]:
+    """The scale, and as often again with the next seeds as it takes to make so many: what has been trained stays.
+
+    Raises:
+      ValueError: ``seeds`` is not a multiple of the scale's own.
+    """
+    each = scale.base.seeds
+    if seeds is not None and (seeds < each or seeds % each):
+        raise ValueError(f"--seeds {seeds}: scale {scale.name} trains {each} at once; give a multiple of that")
+    firsts = range(scale.base.seed, scale.base.seed + (seeds or each), each)
+    return [scale._replace(base=dataclasses.replace(scale.base, seed=first)) for first in firsts]
+
+
 def social(
     scale: Scale,
     prediction: Target = "next",
@@ -81,11 +94,11 @@ def about_experts(scale: Scale) -> str:
     """What a reader has to know of the experts at this scale."""
     if searchers_apart(scale):
         return (
-            "Experts are scripted here. Those that learners are trained beside know the order from the start, and pay "
-            "for no search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts on. "
-            "The paper's search at the start of every episode. So what the paper says in comparison with experts is "
-            "measured beside scripted ones that search, whom the learner has not met before, and these are what "
-            "imitation imitates."
+            "Experts are scripted here. Those that learners are trained beside know the order from the start and pay "
+            "for no search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts "
+            "on. The paper's search at the start of every episode. So what the paper says in comparison with experts "
+            "is measured beside scripted ones that search, whom the learner has not met before, and imitation "
+            "imitates one of these."
         )
     return "Experts are trained by curriculum, alone."
 

@@ -14,10 +14,9 @@ RESULTS = "results.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
-    """What one row came to."""
+class Part:
+    """What a row came to with the seeds of one run."""
 
-    condition: str
     run: str
     """The name of the run's folder; it ends in a hash of the resolved config."""
     key: str
@@ -26,21 +25,49 @@ class Finding:
     """Learner steps that each seed was trained for."""
     planned_steps: int
     """How many there are to be."""
-    episodes: int
-    """Episodes of each seed."""
     seeds: list[int]
     measures: dict[str, list[float | None]]
     """Of the learner: name to a mean over episodes for each seed, null where it is not defined."""
     partners: dict[str, list[float | None]]
     """The same of its partners, a mean over them; empty where there are none."""
+
+    def values(self, measure: str, of_partners: bool) -> list[float | None]:
+        """A number for each seed, None where there is none."""
+        return (self.partners if of_partners else self.measures).get(measure, [None] * len(self.seeds))
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What one row came to."""
+
+    condition: str
+    episodes: int
+    """Episodes of each seed."""
+    parts: list[Part]
+    """A run each, with other seeds."""
     measure: str = "return"
-    """Which of these the row is about."""
+    """Which of its measures the row is about."""
     of_partners: bool = False
     """Whether it is about the partners."""
 
+    @property
+    def seeds(self) -> list[int]:
+        """Of all runs."""
+        return [seed for part in self.parts for seed in part.seeds]
+
+    @property
+    def steps(self) -> int:
+        """Learner steps that each seed was trained for, at least."""
+        return min(part.steps for part in self.parts)
+
+    @property
+    def planned_steps(self) -> int:
+        """How many there are to be."""
+        return max(part.planned_steps for part in self.parts)
+
     def values(self, measure: str, of_partners: bool = False) -> Float[np.ndarray, " seeds"]:
         """A number for each seed, NaN where there is none."""
-        found = (self.partners if of_partners else self.measures).get(measure, [None] * len(self.seeds))
+        found = [value for part in self.parts for value in part.values(measure, of_partners)]
         return np.array([np.nan if value is None else value for value in found], float)
 
 
@@ -82,4 +109,5 @@ def read(folder: Path) -> Findings:
     if not path.is_file():
         raise ValueError(f"{path} does not exist: leave --report out, and results are made first")
     plain = json.loads(path.read_text())
-    return Findings(**plain | {"rows": {name: Finding(**row) for name, row in plain["rows"].items()}})
+    rows = {name: Finding(**row | {"parts": [Part(**p) for p in row["parts"]]}) for name, row in plain["rows"].items()}
+    return Findings(**plain | {"rows": rows})

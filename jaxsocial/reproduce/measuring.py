@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsocial.agents.network import Parameters
 from jaxsocial.reproduce.figures import Row
-from jaxsocial.reproduce.findings import Finding
+from jaxsocial.reproduce.findings import Part
 from jaxsocial.reproduce.store import folder_of, player_names, row_key
 from jaxsocial.run import checkpoint, media
 from jaxsocial.run.config import Config
@@ -21,7 +21,7 @@ from jaxsocial.run.program import make_parts
 PARTNERS_MEASURES = ("return", "goals", "penalties", "cycles")
 
 
-def measure(row: Row, store: Path, episodes: int) -> Finding:
+def measure(row: Row, store: Path, episodes: int) -> Part:
     """What a row comes to, from the last checkpoint of its condition; read from its folder where that is known."""
     folder = folder_of(row.condition, store)
     own = checkpoint.config_of(folder)
@@ -32,16 +32,12 @@ def measure(row: Row, store: Path, episodes: int) -> Finding:
         numbers = _numbers(_config_of(row, own, store), parameters, row.alone, episodes)
         known.with_suffix(".new").write_text(json.dumps(numbers) + "\n")
         known.with_suffix(".new").replace(known)
-    return Finding(
-        condition=row.condition.name,
+    return Part(
         run=folder.name,
         key=key,
         steps=iteration * own.iteration_steps,
         planned_steps=own.iterations * own.iteration_steps,
-        episodes=episodes,
         seeds=list(range(own.seed, own.seed + own.seeds)),
-        measure=row.measure,
-        of_partners=row.of_partners,
         **json.loads(known.read_text()),
     )
 
@@ -68,12 +64,12 @@ def _of_seeds(values: np.ndarray) -> list[float | None]:
     return [float(np.nanmean(own)) if not np.isnan(own).all() else None for own in values]
 
 
-def write_episode(row: Row, finding: Finding, store: Path, path: Path) -> None:
+def write_episode(row: Row, found: Part, store: Path, path: Path) -> None:
     """A typical episode as a GIF, of the seed in the middle by what the row is about."""
     folder = folder_of(row.condition, store)
     own = checkpoint.config_of(folder)
     config = without_teacher(beside(own, (), row.world) if row.alone else _config_of(row, own, store))
-    values = np.nan_to_num(finding.values(finding.measure))
+    values = np.nan_to_num(np.array(found.values(row.measure, of_partners=False), float))
     middle = int(np.argsort(values)[len(values) // 2])
     parameters: Any = jax.tree.map(lambda x: x[middle], checkpoint.restore_parameters(folder, own)[0])
     media.write_episode(path, config, parameters, make_parts(config))

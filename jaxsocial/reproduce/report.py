@@ -97,8 +97,9 @@ def _how(found: Findings) -> str:
     rows = found.rows.values()
     facts = found.circumstances
     steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
+    seeds = sorted({len(finding.seeds) for finding in rows})
     return (
-        f"Scale `{found.scale}`: {max(len(r.seeds) for r in rows)} seeds, "
+        f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
         f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
         f"once), on {', '.join(facts['devices'])}, jax "

@@ -109,6 +109,8 @@ class ReproduceOptions:
     """Among figure4, figure5, figure6, figure7, penalty, behaviour, or all of these."""
     scale: str = "laptop"
     """smoke: minutes, proves that every step runs; laptop: hours on two cores; paper: the paper's sizes."""
+    seeds: int | None = None
+    """A multiple of the scale's own (5; smoke: 2): trains more, beside those that are there."""
     time_limit: float | None = None
     """Minutes after which to stop, saved; the same command goes on."""
     partial: bool = False

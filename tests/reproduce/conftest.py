@@ -89,7 +89,7 @@ def make(folder, scale=None, one_chunk=False, **options) -> Made:
         patch.setattr(training, "make_program", counted)
         if one_chunk:
             patch.setattr(progress.Watch, "__call__", lambda self, group, chunk: chunk is not None)
-        found = command.reproduce(figure, scale, places, console, **options)
+        found = command.reproduce(tiny_figure, scale, places, console, **options)
     return Made(figure, scale, places, found, programs, console.file.getvalue())
 
 

@@ -1,18 +1,18 @@
 """Findings that nobody found: numbers made up to see what is said of them."""
 
-from jaxsocial.reproduce.findings import Finding, Findings
+from jaxsocial.reproduce.findings import Finding, Findings, Part
 
 CIRCUMSTANCES = {"devices": ["cpu:0"], "versions": {"jax": "0"}, "python": "3", "date": "2026-01-01T00", "git": "abc"}
 STEPS = 1_000_000
 
 
-def finding(values, partners=None, **changes):
+def finding(values, partners=None, steps=STEPS, **changes):
     """A row of these numbers, one a seed, whatever is measured."""
     values, partners = _floats(values), _floats(partners or [])
     numbers = dict.fromkeys(("return", "penalties", "following", "following_by_chance", "lag"), values)
     others = {"return": partners, "penalties": partners} if partners else {}
-    facts = {"condition": "it", "run": "it-0", "key": "0", "steps": STEPS, "planned_steps": STEPS, "episodes": 100}
-    return Finding(**facts | {"seeds": list(range(len(values))), "measures": numbers, "partners": others} | changes)
+    part = Part("it-0", "0", steps, STEPS, list(range(len(values))), numbers, others)
+    return Finding("it", 100, [part], **changes)
 
 
 def _floats(values):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -44,7 +45,7 @@ def test_experts_train_first_and_equal_shapes_together(made):
     assert not list(made.places.runs.glob("together-*"))
     returns = made.found.rows["own"].values("return")
     assert len(set(returns.tolist())) == 2
-    assert made.found.rows["dear"].measures["return"] != made.found.rows["own"].measures["return"]
+    assert made.found.rows["dear"].values("return").tolist() != returns.tolist()
 
 
 @pytest.mark.slow
@@ -184,6 +185,24 @@ def test_part_of_a_training_is_measured_as_such(tmp_path):
     found = make(tmp_path, scale, partial=True).found
     assert set(found.rows) == {"own", "own, alone", "expert", "dear"}
     assert (found.rows["own"].steps, found.rows["own"].planned_steps) == (64, 128)
+
+
+def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
+    shutil.copytree(made.places.runs, tmp_path / "runs")
+    shutil.copytree(made.places.results, tmp_path / "results")
+    with pytest.raises(ValueError, match="--seeds 3: scale tiny trains 2 at once; give a multiple of that"):
+        make(tmp_path, seeds=3)
+    more = make(tmp_path, seeds=4)
+    assert more.programs == [2]  # not the expert, and the new seeds of both prices together
+    for name, before in made.found.rows.items():
+        row = more.found.rows[name]
+        assert row.seeds == [0, 1, 2, 3]
+        assert row.parts[0] == before.parts[0]
+        assert row.parts[1].measures != before.parts[0].measures
+    assert {point["seed"] for point in more.found.curves["own"]} == {0, 1, 2, 3}
+    # They stay where nobody asks for them, and nowhere else.
+    assert make(tmp_path).found == more.found
+    assert make(tmp_path).programs == []
 
 
 def test_tables_are_built_again_from_numbers_alone(made, tmp_path):

@@ -23,7 +23,10 @@ def test_results_are_read_as_they_were_written(tmp_path):
     findings.write(found, tmp_path)
     assert findings.read(tmp_path) == found
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
-    assert json.loads((tmp_path / "results.json").read_text())["rows"]["own"]["measures"]["return"] == [1.0, None]
+    assert json.loads((tmp_path / "results.json").read_text())["rows"]["own"]["parts"][0]["measures"]["return"] == [
+        1.0,
+        None,
+    ]
 
 
 def test_where_nothing_was_found_there_is_a_cure(tmp_path):
