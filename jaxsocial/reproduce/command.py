@@ -26,8 +26,8 @@ CLAIMS = "claims.md"
 POINTS = 200
 """Of a curve in results.json, at most."""
 
-
 Measured = list[tuple[Row, Part]]
+"""Rows, each for every run of it that was measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _together(figure: Figure, scale: Scale, places: Places, known: Measured, mea
     """What is known, and what has just been measured."""
     old = findings.read(places.results) if known else None
     runs = {part.run: row.condition for row, part in measured}
-    kept = {part.run: row.condition.name for row, part in known}
+    kept = {part.run: row.condition.name for row, part in known if part.run not in runs}
     # Runs that these name are named as they are in any store, and not as they lie here.
     configs = {name: to_plain(resolved(condition, Path())) for name, condition in runs.items()}
     seconds = {name: training.seconds_of(places.runs / name) for name in runs}

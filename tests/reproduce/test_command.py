@@ -205,6 +205,16 @@ def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
     assert make(tmp_path).programs == []
 
 
+def test_a_row_of_what_is_known_adds_nothing_else(made, tmp_path):
+    shutil.copytree(made.places.runs, tmp_path / "runs")
+    (tmp_path / "results").mkdir()
+    rows = {name: row for name, row in made.found.rows.items() if name != "own, alone"}
+    findings.write(dataclasses.replace(made.found, rows=rows), tmp_path / "results")
+    again = make(tmp_path)
+    assert again.programs == []
+    assert without_times(tmp_path / "results") == without_times(made.places.results)
+
+
 def test_tables_are_built_again_from_numbers_alone(made, tmp_path):
     results = tmp_path / "tiny"
     results.mkdir()
