@@ -14,31 +14,33 @@ from jaxsocial.reproduce.findings import Findings
 
 PANELS = {
     "penalties in an episode": ("penalties", "experts' penalties"),
-    "share of goals that an expert led": ("following", "following by chance"),
+    "penalties per goal": ("penalties per goal", "experts' penalties per goal"),
+    "share of goals that an expert led": ("following", "by chance", "following, vanilla", "by chance, vanilla"),
     "steps behind the expert": ("lag",),
 }
 
 
 def figure(scale: Scale) -> Figure:
-    """Measures of one condition (docs/company.md says what they are)."""
-    own, searchers = conditions.social(scale), conditions.searchers_apart(scale)
-    rows = (
-        Row("return", own, episode=True),
-        Row(
-            "penalties",
-            own,
-            "fewer than the expert",
-            below_its_partners(),
-            partners=searchers,
-            measure="penalties",
-        ),
-        Row("experts' penalties", own, partners=searchers, of_partners=True, measure="penalties"),
-        Row("following", own, "follows", more_than("following by chance"), measure="following"),
-        Row("following by chance", own, measure="following_by_chance"),
+    """Measures of one condition (docs/company.md says what they are), and of one that predicts nothing beside it."""
+    own, vanilla, searchers = conditions.social(scale), conditions.vanilla(scale), conditions.searchers_apart(scale)
+    paid = {"": "penalties", " per goal": "penalties_per_goal"}
+    rows = [Row("return", own, episode=True)]
+    for each, measure in paid.items():
+        # A learner that does nothing pays nothing: so by what it earns, too.
+        cheap = "fewer than the expert", below_its_partners()
+        rows += [
+            Row(f"penalties{each}", own, *cheap, partners=searchers, measure=measure),
+            Row(f"experts' penalties{each}", own, partners=searchers, of_partners=True, measure=measure),
+        ]
+    rows += [
+        Row("following", own, "follows", more_than("by chance"), measure="following"),
+        Row("by chance", own, measure="following_by_chance"),
+        Row("following, vanilla", vanilla, measure="following"),
+        Row("by chance, vanilla", vanilla, measure="following_by_chance"),
         Row("lag", own, "waits, then follows", measure="lag"),
-    )
-    notes = conditions.about_experts(scale)
-    return Figure("behaviour", "How SociAPL acts", rows, draw, size=(9.0, 3.8), notes=notes)
+    ]
+    notes = conditions.about(scale)
+    return Figure("behaviour", "How SociAPL acts", tuple(rows), draw, size=(13.0, 3.8), notes=notes)
 
 
 def draw(found: Findings, picture) -> None:

@@ -8,7 +8,7 @@ import sys
 from jaxsocial import cli
 from jaxsocial.reproduce import conditions, drawing
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.expectations import all_of, more_than
+from jaxsocial.reproduce.expectations import all_of, more_than, times_as_much
 from jaxsocial.reproduce.figures import Figure, Row, Trained
 from jaxsocial.reproduce.findings import Findings
 
@@ -30,7 +30,7 @@ def figure(scale: Scale) -> Figure:
     rows = []
     for where, place in scale.places.items():
         names = {name: f"{where}: {name}" for name in sent}
-        others = all_of(more_than(names["solo SociAPL"], SOLO), *map(more_than, list(names.values())[2:]))
+        others = all_of(times_as_much(names["solo SociAPL"], SOLO), *map(more_than, list(names.values())[2:]))
         best = others._replace(text=f"more than all others, and {SOLO:g} times solo")
         for name, condition in sent.items():
             is_sociapl = name == "SociAPL"
@@ -45,7 +45,8 @@ def figure(scale: Scale) -> Figure:
                     episode=is_sociapl,
                 )
             )
-    notes = "The paper's experts in these worlds are trained; here they are scripted, and know the way."
+    scripted = "In the new worlds experts are scripted at every scale, and know the way; the paper's are trained."
+    notes = f"{conditions.about(scale)} {scripted}"
     return Figure("figure6", "Figure 6: zero-shot transfer", tuple(rows), draw, size=(11.0, 4.2), notes=notes)
 
 

@@ -8,7 +8,7 @@ import sys
 from jaxsocial import cli
 from jaxsocial.reproduce import conditions, drawing
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.expectations import at_most, more_than
+from jaxsocial.reproduce.expectations import at_most, more_than, times_as_much
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings
 
@@ -22,11 +22,12 @@ def figure(scale: Scale) -> Figure:
     rows = (
         Row("solo SociAPL", conditions.solo(scale), "stays in the trap", at_most(TRAP)),
         Row("SociAPL, alone", social, alone=True),
-        Row("mixed, alone", mixed, "far above solo", more_than("solo SociAPL", FAR), alone=True, episode=True),
+        Row("mixed, alone", mixed, "far above solo", times_as_much("solo SociAPL", FAR), alone=True, episode=True),
         Row("mixed, with experts", mixed, "still social", more_than("mixed, alone"), episode=True),
         Row("SociAPL, with experts", social),
     )
-    return Figure("figure7", "Figure 7: solo and social training mixed", rows, draw)
+    notes = conditions.about(scale)
+    return Figure("figure7", "Figure 7: solo and social training mixed", rows, draw, notes=notes)
 
 
 def draw(found: Findings, picture) -> None:

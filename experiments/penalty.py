@@ -7,14 +7,16 @@ import sys
 
 from jaxsocial import cli
 from jaxsocial.reproduce import conditions, drawing
-from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.expectations import Expectation, about, more_than
+from jaxsocial.reproduce.conditions import TRAP, Scale
+from jaxsocial.reproduce.expectations import Expectation, about, above, times_as_much
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings
 
 PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 USUAL = 1.5
 """The paper's own price."""
+LOW = 0.5
+"""A low price."""
 KINDS = ("SociAPL", "SociAPL, alone", "solo SociAPL")
 
 
@@ -28,24 +30,28 @@ def figure(scale: Scale) -> Figure:
         )
         names = _names(penalty)
         rows += [
-            Row(names["SociAPL"], social, *_expected(penalty, names)),
+            Row(names["SociAPL"], social, *_reliance(penalty, names)),
             Row(names["SociAPL, alone"], social, alone=True),
-            Row(names["solo SociAPL"], solo),
+            Row(names["solo SociAPL"], solo, *_exploration(penalty)),
         ]
-    return Figure("penalty", "The price of a mistake", tuple(rows), draw)
+    return Figure("penalty", "The price of a mistake", tuple(rows), draw, notes=conditions.about(scale))
 
 
 def _names(penalty: float) -> dict[str, str]:
     return {kind: f"{kind}, penalty {penalty:g}" for kind in KINDS}
 
 
-def _expected(penalty: float, names: dict[str, str]) -> tuple[str, Expectation | None]:
-    """The paper speaks of no penalty, and of its own."""
-    if penalty == 0:
+def _reliance(penalty: float, names: dict[str, str]) -> tuple[str, Expectation | None]:
+    """The paper speaks of no or a low penalty, and of its own."""
+    if penalty <= LOW:
         return "no reliance on others", about(names["SociAPL, alone"])
     if penalty == USUAL:
-        return "relies on others", more_than(names["SociAPL, alone"], times=2.0)
+        return "relies on others", times_as_much(names["SociAPL, alone"], 2.0)
     return "", None
+
+
+def _exploration(penalty: float) -> tuple[str, Expectation | None]:
+    return ("explores alone", above(TRAP)) if penalty <= LOW else ("", None)
 
 
 def draw(found: Findings, picture) -> None:

@@ -18,7 +18,7 @@ from jaxsocial.reproduce.findings import Finding, Findings, Part
 from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key
 from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, stop_requests
-from jaxsocial.run.circumstances import circumstances
+from jaxsocial.run.circumstances import circumstances, circumstances_of
 from jaxsocial.run.config import to_plain
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
@@ -97,9 +97,7 @@ def reproduce(
     found = _together(figure, scale, places, known, measured)
     places.results.mkdir(parents=True, exist_ok=True)
     findings.write(found, places.results)
-    for row, part in measured:
-        if row.episode and row in figure.rows:
-            measuring.write_episode(row, part, places.runs, places.results / report.episode_name(row))
+    _write_episodes(figure, scale.episodes, known, measured, places)
     rebuild(figure, places, console)
     if stopped:
         raise stopped
@@ -135,11 +133,9 @@ def rebuild(figure: Figure, places: Places, console: Console) -> None:
 
 def gather_claims(scale: Scale, results: Path) -> None:
     """One table of what every figure of a scale says of the paper's claims, beside the figures' folders."""
-    there = [name for name in FIGURES if (results / name / findings.RESULTS).is_file()]
+    there = {name: findings.read(results / name) for name in FIGURES if (results / name / findings.RESULTS).is_file()}
     if there:
-        (results / CLAIMS).write_text(
-            report.claims((load(name, scale), findings.read(results / name)) for name in there)
-        )
+        (results / CLAIMS).write_text(report.claims((load(name, scale), there.get(name)) for name in FIGURES))
 
 
 def _begun(row: Row, places: Places) -> bool:
@@ -172,6 +168,15 @@ def _measure(rows: list[Row], scale: Scale, places: Places, console: Console) ->
     return measured
 
 
+def _write_episodes(figure: Figure, episodes: int, known: Measured, measured: Measured, places: Places) -> None:
+    """Those of what has just been measured, and any that were to be written when all was stopped."""
+    parts, new = {part.key: part for _, part in [*known, *measured]}, {part.key for _, part in measured}
+    for row in figure.rows:
+        key, path = row_key(row, episodes), places.results / report.episode_name(row)
+        if row.episode and _begun(row, places) and (key in new or (key in parts and not path.is_file())):
+            measuring.write_episode(row, parts[key], places.runs, path)
+
+
 def _together(figure: Figure, scale: Scale, places: Places, known: Measured, measured: Measured) -> Findings:
     """What is known, and what has just been measured."""
     old = findings.read(places.results) if known else None
@@ -180,12 +185,14 @@ def _together(figure: Figure, scale: Scale, places: Places, known: Measured, mea
     # Runs that these name are named as they are in any store, and not as they lie here.
     configs = {name: to_plain(resolved(condition, Path())) for name, condition in runs.items()}
     seconds = {name: training.seconds_of(places.runs / name) for name in runs}
+    trained = {name: circumstances_of(places.runs / name) for name in runs}
     curves = [(condition.name, _curve(places.runs / name)) for name, condition in runs.items()]
     if old:
         seeds = {part.run: part.seeds for _, part in known}
         curves += [(name, [p for p in old.curves[name] if p["seed"] in seeds[run]]) for run, name in kept.items()]
         configs |= {name: old.configs[name] for name in kept}
         seconds |= {name: old.seconds[name] for name in kept}
+        trained |= {name: old.trained[name] for name in kept}
     return Findings(
         figure=figure.name,
         scale=scale.name,
@@ -193,16 +200,20 @@ def _together(figure: Figure, scale: Scale, places: Places, known: Measured, mea
         curves=_by_condition(curves),
         configs=configs,
         seconds=seconds,
+        trained=trained,
         circumstances=old.circumstances if old and not measured else circumstances(),
     )
 
 
 def _finding(row: Row, scale: Scale, all_rows: Measured) -> Finding | None:
     """A row over all its lots of seeds; none where none is there."""
-    parts = sorted((part for other, part in all_rows if other.name == row.name), key=lambda part: part.seeds)
+    # What no lot changes, an expert by itself, is in all of them.
+    parts = list({part.key: part for other, part in all_rows if other.name == row.name}.values())
+    whole = [part for part in parts if part.steps == part.planned_steps]
     if not parts:
         return None
-    return Finding(row.condition.name, scale.episodes, parts, row.measure, row.of_partners)
+    in_order = sorted(whole or parts, key=lambda part: part.seeds)
+    return Finding(row.condition.name, scale.episodes, in_order, row.measure, row.of_partners)
 
 
 def _by_condition(curves: Iterable[tuple[str, list[dict[str, Any]]]]) -> dict[str, list[dict[str, Any]]]:

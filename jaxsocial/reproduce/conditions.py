@@ -4,7 +4,8 @@ import dataclasses
 from typing import NamedTuple
 
 from jaxsocial.learning.prediction import Target
-from jaxsocial.reproduce.figures import Condition, Player
+from jaxsocial.reproduce.expectations import below_their_learner
+from jaxsocial.reproduce.figures import Condition, Player, Row
 from jaxsocial.run import presets
 from jaxsocial.run.config import Config
 from jaxsocial.scenario import Scenario
@@ -36,6 +37,8 @@ class Scale(NamedTuple):
     """Where learners are sent that were trained elsewhere."""
     episodes: int
     """Of each seed, in evaluation."""
+    level: tuple[float, float] | None = None
+    """What SociAPL comes to in the paper, from and to, where the world is the paper's."""
 
 
 def lots(scale: Scale, seeds: int | None = None) -> list[Scale]:
@@ -90,22 +93,50 @@ def mixed(scale: Scale) -> Condition:
     return Condition("mixed", presets.mixed(scale.base), partners=scale.experts, start_from=social(scale))
 
 
-def about_experts(scale: Scale) -> str:
-    """What a reader has to know of the experts at this scale."""
-    if searchers_apart(scale):
-        return (
-            "Experts are scripted here. Those that learners are trained beside know the order from the start and pay "
-            "for no search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts "
-            "on. The paper's search at the start of every episode. So what the paper says in comparison with experts "
-            "is measured beside scripted ones that search, whom the learner has not met before, and imitation "
-            "imitates one of these."
-        )
-    return "Experts are trained by curriculum, alone."
+def about(scale: Scale) -> str:
+    """What a reader of a table has to know of a scale: its world, the penalty, the experts."""
+    world, ramp, price = scale.base.world, scale.base.penalty_ramp, scale.base.rules.penalty
+    sentences = [f"World: {world.height} x {world.width}, {world.goals} goals, episodes of {world.max_steps} steps."]
+    if ramp.first_share < 1:
+        low, whole = ramp.hold_steps / 1e6, ramp.full_steps / 1e6
+        share = f"{ramp.first_share:.0%} of the penalty for {low:g} M steps"
+        sentences += [
+            f"Who learns from nothing is charged {share}, and all of it, {price:g}, from {whole:g} M on. "
+            "What is measured is charged all of it. The paper charges it all from the start."
+        ]
+    return " ".join([*sentences, _about_experts(scale)])
+
+
+def _about_experts(scale: Scale) -> str:
+    if not searchers_apart(scale):
+        return "Experts are trained by curriculum, alone."
+    return (
+        "Experts are scripted. Those that learners are trained beside know the order from the start and pay for no "
+        "search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts on. The "
+        "paper's search at the start of every episode. So what the paper says in comparison with experts is "
+        "measured beside scripted ones that search, whom the learner has not met before, and imitation imitates one "
+        "of these."
+    )
 
 
 def searchers_apart(scale: Scale) -> tuple[Player, ...] | None:
     """Experts that search as partners of a row; none where those that a learner was trained beside do."""
     return None if scale.searching == scale.experts else scale.searching
+
+
+def searchers_name(scale: Scale) -> str:
+    """The row of experts that search, among those of `beside_experts`."""
+    return "experts that search" if searchers_apart(scale) else "experts"
+
+
+def beside_experts(scale: Scale, learner: Condition) -> list[Row]:
+    """The experts beside a learner, with the paper's claim that it outdoes them, made of such as search."""
+    claim, searchers, name = "below SociAPL in most seeds", searchers_apart(scale), searchers_name(scale)
+    last = Row(name, learner, claim, below_their_learner(), partners=searchers, of_partners=True)
+    if not searchers:
+        return [last]
+    sent = Row(f"{learner.name}, sent to {name}", learner, partners=searchers)
+    return [Row("experts", learner, of_partners=True), sent, last]
 
 
 def with_penalty(condition: Condition, penalty: float) -> Condition:

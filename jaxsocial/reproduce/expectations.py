@@ -25,11 +25,21 @@ def above(limit: float) -> Expectation:
     return Expectation(f"above {limit:g}", lambda row, found: found.score(row).mean > limit)
 
 
-def more_than(other: str, times: float = 1.0) -> Expectation:
-    """Above another row, or above so many times its value."""
-    many = f"{times:g} times " if times != 1 else ""
+def within(low: float, high: float) -> Expectation:
+    """From one number to another."""
+    return Expectation(f"{low:g} to {high:g}", lambda row, found: low <= found.score(row).mean <= high)
+
+
+def more_than(other: str) -> Expectation:
+    """Above another row."""
+    return Expectation(f"more than {other}", lambda row, found: found.score(row).mean > found.score(other).mean)
+
+
+def times_as_much(other: str, times: float) -> Expectation:
+    """Above so many times another row's value, and above nothing: twice a loss is no gain."""
     return Expectation(
-        f"more than {many}{other}", lambda row, found: found.score(row).mean > times * found.score(other).mean
+        f"more than {times:g} times {other}",
+        lambda row, found: found.score(row).mean > np.maximum(0.0, times * found.score(other).mean),
     )
 
 

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from jaxsocial.run.evaluate import Score, interquartile_mean
 
 RESULTS = "results.json"
+RATIOS = {"penalties_per_goal": ("penalties", "goals")}
+"""Measures that are made of two others: name to what is divided by what, both means over episodes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Part:
 
     def values(self, measure: str, of_partners: bool) -> list[float | None]:
         """A number for each seed, None where there is none."""
+        if measure in RATIOS:
+            above, below = (self.values(name, of_partners) for name in RATIOS[measure])
+            return [None if x is None or not y else x / y for x, y in zip(above, below, strict=True)]
         return (self.partners if of_partners else self.measures).get(measure, [None] * len(self.seeds))
 
 
@@ -84,7 +89,10 @@ class Findings:
     """Run to its resolved config."""
     seconds: dict[str, float]
     """Run to how long it trained, alone or in its group."""
+    trained: dict[str, dict[str, Any]]
+    """Run to where, when and with what its training began."""
     circumstances: dict[str, Any]
+    """The same of the last measurement."""
 
     def score(self, row: str) -> Score:
         """What the row is about: the interquartile mean over seeds, with its interval."""

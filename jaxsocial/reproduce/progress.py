@@ -46,33 +46,34 @@ class Watch:
         self, figure: str, conditions: Sequence[Condition], store: Path, bar: Progress, stop: Callable[[], bool]
     ):
         self._figure, self._conditions, self._store, self._stop, self._bar = figure, conditions, store, stop, bar
-        self._running: dict[str, _Running] = {}
+        self._running: dict[tuple[str, ...], _Running] = {}
         self._speed = 0.0
         whole = sum(c.config.seeds * c.config.iterations * c.config.iteration_steps for c in conditions)
         left = training.left_to_train(conditions, store)
         self._task = bar.add_task(figure, total=whole, completed=whole - left, what="compiling", reward="-")
 
     def __call__(self, group: training.Group, chunk: Chunk | None) -> bool:
-        name = ", ".join(name.rpartition("-")[0] for name in group.names)
+        names = group.names
         if chunk is None:
-            self._running[name] = _Running("-", 0.0, np.ones(sum(config.seeds for config in group.configs), bool))
+            self._running[names] = _Running("-", 0.0, np.ones(sum(config.seeds for config in group.configs), bool))
             self._show()
             return self._stop()
         healthy = np.asarray(chunk.members.healthy)
-        self._report_bad(group, self._running[name].healthy, healthy, chunk.iteration)
+        self._report_bad(group, self._running[names].healthy, healthy, chunk.iteration)
         returns = [metrics.learner_return(row) for row in chunk.rows]
         shown = " ".join(f"{value:.1f}" for value in returns[:5])
-        self._running[name] = _Running(shown, chunk.speed, healthy)
+        self._running[names] = _Running(shown, chunk.speed, healthy)
         self._speed = sum(running.speed for running in self._running.values())
         config = group.configs[0]
-        self._show(advance=group.steps * config.chunk_iterations // config.iterations)
         if chunk.iteration == config.iterations:
-            del self._running[name]
+            del self._running[names]
+        self._show(advance=group.steps * config.chunk_iterations // config.iterations)
         return self._stop()
 
     def _show(self, advance: int = 0) -> None:
         rewards = " | ".join(running.reward for running in self._running.values())
-        self._bar.update(self._task, advance=advance, what=" | ".join(self._running), reward=rewards)
+        what = " | ".join(_without_hashes(names) for names in self._running)
+        self._bar.update(self._task, advance=advance, what=what, reward=rewards)
 
     def _report_bad(self, group: training.Group, before: np.ndarray, healthy: np.ndarray, iteration: int) -> None:
         first = 0
@@ -90,3 +91,7 @@ class Watch:
             f"{self._figure}: stopped and saved with {trained} of {len(self._conditions)} conditions trained; "
             f"{left / 1e6:,.1f} M learner steps are left{time_left}. The same command goes on"
         )
+
+
+def _without_hashes(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(name.rpartition("-")[0] for name in names))

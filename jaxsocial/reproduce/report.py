@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure as Picture
 
 from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.findings import Finding, Findings
 from jaxsocial.reproduce.store import slug
 
-HOLDS, FAILS = "holds", "**does not hold**"
+HOLDS, FAILS, UNKNOWN = "holds", "**does not hold**", "not yet known"
 COLUMNS = ("condition", "interquartile mean [95 %]", "each seed", "the paper", "expected", "")
 CLAIMS = ("figure", "who", "the paper", "here: interquartile mean [95 %]", "seeds", "expected", "")
 
@@ -42,13 +42,16 @@ def markdown(figure: Figure, found: Findings) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def claims(made: Iterable[tuple[Figure, Findings]]) -> str:
-    """A table of everything that the paper says and that has been measured, of several figures."""
+def claims(made: Iterable[tuple[Figure, Findings | None]]) -> str:
+    """A table of everything that the paper says and that has been measured, of several figures; the rest below it."""
     lines = [_line(CLAIMS), "| --- | --- | --- | ---: | ---: | --- | --- |"]
+    missing = []
     for figure, found in made:
-        lines += [
-            _line(_claim(figure, row, found)) for row in figure.rows if row.expectation and row.name in found.rows
-        ]
+        claimed = [row for row in figure.rows if row.expectation]
+        there = [row for row in claimed if found and row.name in found.rows]
+        lines += [_line(_claim(figure, row, found)) for row in there if found]
+        missing += [f"{row.name} ({figure.name})" for row in claimed if row not in there]
+    lines += ["", f"Not yet measured: {', '.join(missing)}."] if missing else []
     return "\n".join(lines) + "\n"
 
 
@@ -73,10 +76,13 @@ def _cells(row: Row, found: Findings) -> list[str]:
     each = " ".join("-" if np.isnan(value) else f"{value:.1f}" for value in values)
     measure = row.measure.replace("_", " ")
     what = "" if measure == "return" or measure in row.name else f", {measure}"
-    whole = finding.steps >= finding.planned_steps
-    part = "" if whole else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
+    part = "" if _is_whole(finding) else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
     expected = row.expectation.text if row.expectation else ""
     return [row.name + what + part, str(found.score(row.name)), each, row.paper, expected, verdict(row, found)]
+
+
+def _is_whole(finding: Finding) -> bool:
+    return finding.steps >= finding.planned_steps
 
 
 def _steps(number: int) -> str:
@@ -84,26 +90,33 @@ def _steps(number: int) -> str:
 
 
 def verdict(row: Row, found: Findings) -> str:
-    """Whether what the row should show is so; empty where nothing is expected."""
+    """Whether what the row should show is so; empty where nothing is expected, open while it is still trained."""
     if row.expectation is None:
         return ""
+    if not _is_whole(found.rows[row.name]):
+        return UNKNOWN
     try:
         return HOLDS if row.expectation.holds(row.name, found) else FAILS
     except KeyError:
-        return "not yet known"
+        return UNKNOWN
 
 
 def _how(found: Findings) -> str:
     rows = found.rows.values()
-    facts = found.circumstances
+    facts, begun = found.circumstances, list(found.trained.values())
     steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
     seeds = sorted({len(finding.seeds) for finding in rows})
+    devices, versions = _all(run["devices"] for run in begun), _all([run["versions"]["jax"]] for run in begun)
+    more = f" --seeds {seeds[-1]}" if len(found.trained) > len({finding.condition for finding in rows}) else ""
     return (
         f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
         f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
-        f"once), on {', '.join(facts['devices'])}, jax "
-        f"{facts['versions']['jax']}, Python {facts['python']}; evaluated {facts['date'][:10]}, commit "
-        f"{(facts['git'] or 'unknown')[:10]}. Intervals: bootstrap over seeds. "
-        f"Again: `jaxsocial reproduce {found.figure} --scale {found.scale}`."
+        f"once), on {devices}, jax {versions}, Python {facts['python']}; "
+        f"evaluated {facts['date'][:10]}, commit {(facts['git'] or 'unknown')[:10]}. Intervals: bootstrap over seeds. "
+        f"Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
+
+
+def _all(names: Iterable[Iterable[str]]) -> str:
+    return " and ".join(dict.fromkeys(name for each in names for name in each))

@@ -13,6 +13,7 @@ from jaxsocial.scenario import Scenario
 SCALES = ("smoke", "laptop", "paper")
 SEEDS = 5
 EPISODES = 100
+LEVEL = 15.0, 20.0
 SCRIPTED = ("expert", "expert")
 SEARCHING = ("searching_expert", "searching_expert")
 
@@ -63,7 +64,7 @@ def _paper() -> Scale:
     expert = Condition("expert", dataclasses.replace(presets.preset("expert"), seeds=2, keep_every=10))
     steps = 2 * expert.config.keep_every * expert.config.checkpoint_iterations * expert.config.iteration_steps
     players = Trained(expert), Trained(expert, 1)
-    return Scale("paper", config, players, players, _early(expert, steps), _places(config.world), EPISODES)
+    return Scale("paper", config, players, players, _early(expert, steps), _places(config.world), EPISODES, LEVEL)
 
 
 def _expert(config: Config, penalties: tuple[float, ...], steps: tuple[float, ...]) -> Condition:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+CIRCUMSTANCES = "run.json"
 LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "numpy")
 
 
@@ -31,7 +32,12 @@ def circumstances() -> dict[str, Any]:
 
 def write_circumstances(folder: Path) -> None:
     """Puts them into a run's folder."""
-    (folder / "run.json").write_text(json.dumps(circumstances(), indent=2) + "\n")
+    (folder / CIRCUMSTANCES).write_text(json.dumps(circumstances(), indent=2) + "\n")
+
+
+def circumstances_of(folder: Path) -> dict[str, Any]:
+    """Those in which a run was begun."""
+    return json.loads((folder / CIRCUMSTANCES).read_text())
 
 
 def _installed(name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import imageio.v3 as imageio
 import jax
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
@@ -36,8 +36,16 @@ CANDIDATES = 15
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
+class Moment(NamedTuple):
+    """Between two steps of an episode."""
+
+    play: Play
+    returns: Float[np.ndarray, " A"]
+    """Of every agent so far."""
+
+
 class Scene(NamedTuple):
-    """One moment of an episode, on the host."""
+    """A moment as people see it, on the host."""
 
     world: Picture
     views: UInt8[np.ndarray, "A P P 3"]
@@ -47,28 +55,32 @@ class Scene(NamedTuple):
     step: int
 
 
-def moments(config: Config, parameters: Parameters, parts: Parts) -> Callable[[int], Iterator[Play]]:
-    """Plays the episode of a number, moment by moment up to its last step; ``parameters`` of all its learners."""
+def moments(config: Config, parameters: Parameters, parts: Parts) -> Callable[[int], Iterator[Moment]]:
+    """Plays the episode of a number, from its first moment to what its last step led to.
+
+    ``parameters`` are those of all its learners.
+    """
     rules = evaluation_rules(config, 1)
+    # An end is to be seen, and not the world that would follow.
+    parts = parts._replace(env=parts.env._replace(step=parts.env.step_without_restart))
 
     @jax.jit
     def one_step(key, play: Play):
-        return rollout(key, play, parameters, parts.partners.parameters, rules, parts, 1)[0]
+        play, _, outcome = rollout(key, play, parameters, parts.partners.parameters, rules, parts, 1)
+        return play, outcome.tally.return_[0, 0], outcome.ended[0, 0]
 
-    def episode(number: int) -> Iterator[Play]:
-        start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps)
-        play = start(start_key, rules, parts)
-        yield play
-        for key in step_keys:
-            play = one_step(key, play)
-            if bool(play.first[0]):  # all came to their end before the clock ran out: this is another world
-                return
-            yield play
+    def episode(number: int) -> Iterator[Moment]:
+        start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps + 1)
+        play, ended = start(start_key, rules, parts), False
+        yield Moment(play, np.zeros(config.world.agents))
+        while not ended:
+            play, returns, ended = one_step(step_keys.pop(), play)
+            yield Moment(play, np.asarray(returns))
 
     return episode
 
 
-def scenes(config: Config, episode: Iterator[Play]) -> Iterator[Scene]:
+def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
     """An episode as people see it."""
     rules = jax.tree.map(lambda x: x[0], evaluation_rules(config, 1))
 
@@ -76,15 +88,15 @@ def scenes(config: Config, episode: Iterator[Play]) -> Iterator[Scene]:
     def draw(play: Play):
         return paint.whole_world(jax.tree.map(lambda x: x[0], play.state), rules, config.world, TILE)
 
-    for step, play in enumerate(episode):
-        returns = np.asarray(play.tally.return_[0]).tolist()
+    for step, (play, returns) in enumerate(episode):
         row, column = np.asarray(play.state.position[0, 0]).tolist()
-        yield Scene(np.asarray(draw(play)), np.asarray(play.observation.image[0]), returns, (row, column), step)
+        views = np.asarray(play.observation.image[0])
+        yield Scene(np.asarray(draw(play)), views, returns.tolist(), (row, column), step)
 
 
-def typical(episode: Callable[[int], Iterator[Play]]) -> int:
+def typical(episode: Callable[[int], Iterator[Moment]]) -> int:
     """The number of the episode in which the first learner gets the median return among the first few."""
-    returns = [float(deque(episode(number), maxlen=1)[0].tally.return_[0, 0]) for number in range(CANDIDATES)]
+    returns = [deque(episode(number), maxlen=1)[0].returns[0] for number in range(CANDIDATES)]
     return int(np.argsort(returns, stable=True)[CANDIDATES // 2])
 
 

@@ -54,6 +54,7 @@ def tiny_figure(scale: Scale) -> Figure:
         Row("own, alone", own, alone=True),
         Row("expert", own, of_partners=True),
         Row("dear", dear, measure="penalties"),
+        *(Row(f"{player.condition.name} alone", player.condition) for player in scale.experts),
     )
     return Figure("tiny", "A tiny figure", rows, draw)
 

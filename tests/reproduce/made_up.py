@@ -22,7 +22,9 @@ def _floats(values):
 def findings(rows, curves=None):
     """Of rows by name, each a finding or numbers."""
     rows = {name: row if isinstance(row, Finding) else finding(row) for name, row in rows.items()}
-    return Findings("figure0", "laptop", rows, curves or {}, {}, {"it-0": 3600.0}, CIRCUMSTANCES)
+    return Findings(
+        "figure0", "laptop", rows, curves or {}, {}, {"it-0": 3600.0}, {"it-0": CIRCUMSTANCES}, CIRCUMSTANCES
+    )
 
 
 def curve(values):

@@ -27,7 +27,7 @@ def without_times(path):
 def test_a_figure_leaves_numbers_a_table_pictures_and_an_episode(made):
     names = {path.name for path in made.places.results.iterdir()}
     assert names == {"results.json", "results.md", "tiny.png", "tiny.pdf", "own.gif"}
-    assert set(made.found.rows) == {"own", "own, alone", "expert", "dear"}
+    assert set(made.found.rows) == {"own", "own, alone", "expert", "dear", "expert alone"}
     assert made.found.seconds.keys() == made.found.configs.keys()
     assert all(seconds > 0 for seconds in made.found.seconds.values())
     assert str(made.places.runs) not in (made.places.results / "results.json").read_text()
@@ -166,7 +166,7 @@ def test_what_other_machines_have_measured_is_not_trained_here(made, tmp_path):
     findings.write(dataclasses.replace(made.found, rows=rows), results)
     with pytest.raises(command.Unfinished, match="with 0 of 2 conditions trained"):  # an expert, and the dear one
         make(tmp_path, deadline=0.0)
-    assert set(findings.read(results).rows) == {"own", "own, alone", "expert"}
+    assert set(findings.read(results).rows) == {"own", "own, alone", "expert", "expert alone"}
     other = made.scale._replace(episodes=made.scale.episodes + 1)
     with pytest.raises(command.Unfinished, match="with 0 of 3 conditions trained"):
         make(tmp_path, other, deadline=0.0)
@@ -183,7 +183,7 @@ def test_part_of_a_training_is_measured_as_such(tmp_path):
     with pytest.raises(command.Unfinished):
         make(tmp_path, one_chunk=True)
     found = make(tmp_path, scale, partial=True).found
-    assert set(found.rows) == {"own", "own, alone", "expert", "dear"}
+    assert set(found.rows) == {"own", "own, alone", "expert", "dear", "expert alone"}
     assert (found.rows["own"].steps, found.rows["own"].planned_steps) == (64, 128)
 
 
@@ -194,8 +194,10 @@ def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
         make(tmp_path, seeds=3)
     more = make(tmp_path, seeds=4)
     assert more.programs == [2]  # not the expert, and the new seeds of both prices together
-    for name, before in made.found.rows.items():
-        row = more.found.rows[name]
+    # What is measured by itself has no more seeds for it.
+    assert more.found.rows["expert alone"] == made.found.rows["expert alone"]
+    for name in set(made.found.rows) - {"expert alone"}:
+        before, row = made.found.rows[name], more.found.rows[name]
         assert row.seeds == [0, 1, 2, 3]
         assert row.parts[0] == before.parts[0]
         assert row.parts[1].measures != before.parts[0].measures
@@ -213,6 +215,16 @@ def test_a_row_of_what_is_known_adds_nothing_else(made, tmp_path):
     again = make(tmp_path)
     assert again.programs == []
     assert without_times(tmp_path / "results") == without_times(made.places.results)
+
+
+def test_an_episode_that_was_not_written_yet_is_made_up_for(made, tmp_path):
+    shutil.copytree(made.places.runs, tmp_path / "runs")
+    shutil.copytree(made.places.results, tmp_path / "results")
+    episode = tmp_path / "results" / "own.gif"
+    written = episode.read_bytes()
+    episode.unlink()
+    make(tmp_path)
+    assert episode.read_bytes() == written
 
 
 def test_tables_are_built_again_from_numbers_alone(made, tmp_path):

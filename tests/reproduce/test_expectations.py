@@ -17,7 +17,10 @@ def held(expectation, own, others=None, partners=None):
         (expectations.at_most(1.5), [1.5, 1.5], [1.6, 1.6]),
         (expectations.above(1.5), [1.6, 1.6], [1.5, 1.5]),
         (expectations.more_than("low"), [2.1, 2.1], [2.0, 2.0]),
-        (expectations.more_than("low", times=2.0), [4.1, 4.1], [4.0, 3.9]),
+        (expectations.times_as_much("low", 2.0), [4.1, 4.1], [4.0, 3.9]),
+        (expectations.times_as_much("loss", 2.0), [0.1, 0.1], [-1.0, -0.1]),
+        (expectations.within(15.0, 20.0), [15.0, 15.0], [14.9, 14.9]),
+        (expectations.within(15.0, 20.0), [20.0, 20.0], [20.1, 20.1]),
         (expectations.between("low", "high"), [3.0, 3.0], [8.5, 8.5]),
         (expectations.between("low", "high"), [3.0, 3.0], [1.5, 1.5]),
         (expectations.about("high", within=0.25), [6.1, 9.9], [5.9, 5.9]),
@@ -27,7 +30,7 @@ def held(expectation, own, others=None, partners=None):
     ],
 )
 def test_orderings_and_bands(expectation, good, bad):
-    others = {"low": made_up.finding([2.0]), "high": made_up.finding([8.0])}
+    others = {"low": made_up.finding([2.0]), "high": made_up.finding([8.0]), "loss": made_up.finding([-1.0])}
     assert held(expectation, good, others)
     assert not held(expectation, bad, others)
 
@@ -48,6 +51,9 @@ def test_a_middle_that_one_lucky_seed_does_not_move():
 def test_what_is_not_known_does_not_hold():
     for expectation in (expectations.at_most(9.0), expectations.above(-9.0), expectations.below_their_learner()):
         assert not held(expectation, [None, None])
+    unknown = {"other": made_up.finding([None])}
+    for expectation in (expectations.more_than("other"), expectations.times_as_much("other", 2.0)):
+        assert not held(expectation, [9.0, 9.0], unknown)
 
 
 @pytest.mark.parametrize("other", [[1.0], [3.0]])

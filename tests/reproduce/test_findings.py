@@ -18,6 +18,13 @@ def test_a_row_is_about_its_measure_and_perhaps_its_partners():
     assert np.isnan(row.values("lag", of_partners=True)).all()
 
 
+def test_a_ratio_is_of_two_measures_and_unknown_where_one_is():
+    numbers = {"penalties": [1.0, 2.0, None, 0.0], "goals": [2.0, 0.0, 1.0, 4.0]}
+    row = findings.Finding("it", 100, [findings.Part("it-0", "0", 1, 1, [0, 1, 2, 3], numbers, {})])
+    np.testing.assert_array_equal(row.values("penalties_per_goal"), [0.5, np.nan, np.nan, 0.0])
+    assert np.isnan(row.values("penalties_per_goal", of_partners=True)).all()
+
+
 def test_results_are_read_as_they_were_written(tmp_path):
     found = made_up.findings({"own": [1.0, None]}, {"own": made_up.curve([1, 2])})
     findings.write(found, tmp_path)

@@ -1,5 +1,7 @@
 """What is said of findings: the table, and pictures."""
 
+import dataclasses
+
 import imageio.v3 as imageio
 import pytest
 from matplotlib.figure import Figure as Picture
@@ -44,7 +46,9 @@ def test_what_holds_and_what_does_not():
 def test_claims_of_all_figures_stand_in_one_table():
     found = made_up.findings({"solo": [1, 1, 1.2, 1], "SociAPL": [1, 1, 1, 0.9], "experts": [3]})
     other = Figure("figure9", "Figure 9", (ROWS[0], Row("experts", CONDITION)), draw)
-    lines = report.claims([(FIGURE, found), (other, found)]).splitlines()
+    third = dataclasses.replace(FIGURE, name="figure10")
+    *lines, empty, missing = report.claims([(FIGURE, found), (other, found), (third, None)]).splitlines()
+    assert (empty, missing) == ("", "Not yet measured: solo (figure10), SociAPL (figure10).")
     assert [line.split(" | ")[:2] for line in lines[2:]] == [
         ["| [figure0](figure0/results.md)", "solo"],
         ["| [figure0](figure0/results.md)", "SociAPL"],
@@ -67,7 +71,9 @@ def test_what_is_missing_is_named_and_not_judged():
 
 def test_half_a_training_is_said_to_be_one():
     half = made_up.finding([1.0], steps=500_000)
-    assert "| SociAPL (0.5 M of 1.0 M steps) |" in report.markdown(FIGURE, made_up.findings({"SociAPL": half}))
+    text = report.markdown(FIGURE, made_up.findings({"SociAPL": half, "solo": [0.0]}))
+    assert "| SociAPL (0.5 M of 1.0 M steps) |" in text
+    assert "| more than solo | not yet known |" in text
     assert "of 1.0 M steps" not in report.markdown(FIGURE, made_up.findings({"SociAPL": [1.0]}))
 
 
@@ -75,7 +81,7 @@ def test_how_it_was_made_stands_below():
     text = report.markdown(FIGURE, made_up.findings({"solo": [1, 1], "SociAPL": [1, 1]}))
     assert "2 seeds, 1.0 M learner steps each, 100 evaluation episodes a seed" in text
     assert "trained in 1.0 h in all (each run's own, also where some trained at once), on cpu:0, jax 0" in text
-    assert "`jaxsocial reproduce figure0 --scale laptop`" in text
+    assert "`jaxsocial reproduce figure0 --scale laptop --out FOLDER`" in text
     assert "Made up." in text
     assert "![SociAPL: an episode](sociapl.gif)" in text
 

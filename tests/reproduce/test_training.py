@@ -1,6 +1,8 @@
 """Groups that train side by side, each on devices of its own."""
 
 import dataclasses
+import functools
+import io
 import json
 import os
 import signal
@@ -13,11 +15,13 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from rich.console import Console
 
-from jaxsocial.reproduce import training
+from jaxsocial.reproduce import progress, training
 from jaxsocial.reproduce.figures import Condition
-from jaxsocial.reproduce.store import folder_of, is_trained
+from jaxsocial.reproduce.store import folder_of, is_trained, run_name
 from jaxsocial.run import checkpoint
+from jaxsocial.run.chunks import Chunk
 from jaxsocial.run.devices import lanes
 from jaxsocial.run.presets import alone
 from tests.reproduce.conftest import tiny_config
@@ -155,3 +159,25 @@ def test_a_second_ctrl_c_waits_for_nothing_and_breaks_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)
     assert (process.returncode, said) == (130, "")
+
+
+def test_two_runs_of_one_condition_are_told_apart(tmp_path):
+    """Lots of seeds: one may come to its end while the other still trains."""
+    config = tiny_config()
+    lots = [Condition("it", dataclasses.replace(config, seed=seed)) for seed in (0, 2)]
+    groups = [training.Group((run_name(c),), (c.config,), (tmp_path,), tmp_path) for c in lots]
+    with progress.display(Console(file=io.StringIO())) as bar:
+        watch = progress.Watch("figure0", lots, tmp_path, bar, lambda: False)
+        first, second = (functools.partial(watch, group) for group in groups)
+        for begin in (first, second):
+            begin(None)
+        first(chunk_of(config, config.iterations, healthy=False))
+        bar.refresh()
+        assert bar.tasks[0].fields["what"] == "it"
+        second(chunk_of(config, config.iterations, healthy=True))
+        assert bar.tasks[0].fields["what"] == ""
+
+
+def chunk_of(config, iteration: int, healthy: bool) -> Chunk:
+    members = SimpleNamespace(healthy=np.full(config.seeds, healthy))
+    return Chunk(members, iteration, rows=[], speed=1.0, saved=True)

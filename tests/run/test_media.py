@@ -3,13 +3,14 @@ from types import SimpleNamespace
 import imageio.v3 as imageio
 import numpy as np
 
-from jaxsocial.run import media
+from jaxsocial.run import checkpoint, media, trained
+from jaxsocial.run.program import make_parts
 from tests.run import runs
 
 
 def test_the_gif_shows_every_step_and_changes(finished_run):
     frames = imageio.imread(finished_run / "episode.gif")
-    assert frames.shape[0] == 8
+    assert frames.shape[0] == 9  # eight steps, and what the last led to
     assert any((frames[0] != frame).any() for frame in frames[1:])
 
 
@@ -25,10 +26,18 @@ def test_the_curve_is_a_picture(finished_run):
     assert imageio.imread(finished_run / "learning_curve.png").shape[0] > 300
 
 
+def test_an_episode_goes_on_to_what_its_last_step_led_to(finished_run):
+    config = checkpoint.config_of(finished_run)
+    learners = trained.load_learners(finished_run, None)
+    last = list(media.moments(config, learners, make_parts(config))(3))[-1]
+    assert len(last.returns) == config.world.agents
+    assert last.play.state.clock.tolist() == [config.world.max_steps]
+
+
 def test_typical_is_the_episode_whose_return_at_its_end_is_in_the_middle():
     def episode(number: int):
         for return_ in (99.0 - number, float(3 - number) ** 2):
-            yield SimpleNamespace(tally=SimpleNamespace(return_=np.array([[return_, 7.0]])))
+            yield SimpleNamespace(returns=np.array([return_, 7.0]))
 
     ends = sorted((3 - number) ** 2 for number in range(media.CANDIDATES))
     assert (3 - media.typical(episode)) ** 2 == ends[media.CANDIDATES // 2]
