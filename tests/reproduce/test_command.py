@@ -15,7 +15,7 @@ from jaxsocial.reproduce.store import folder_of, is_trained
 from jaxsocial.run import checkpoint
 from tests.reproduce.conftest import make, run, tiny_figure, tiny_scale
 
-TIMES = ("seconds", "circumstances")
+TIMES = ("seconds", "trained", "circumstances")
 
 
 def without_times(path):
