@@ -73,7 +73,8 @@ def episode_name(row: Row) -> str:
 def _cells(row: Row, found: Findings) -> list[str]:
     finding = found.rows[row.name]
     values = finding.values(finding.measure, finding.of_partners)
-    each = " ".join("-" if np.isnan(value) else f"{value:.1f}" for value in values)
+    digits = 1 if np.nanmax(np.abs(values), initial=0.0) >= 1 else 2
+    each = " ".join("-" if np.isnan(value) else f"{value:.{digits}f}" for value in values)
     measure = row.measure.replace("_", " ")
     what = "" if measure == "return" or measure in row.name else f", {measure}"
     part = "" if _is_whole(finding) else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
