@@ -16,7 +16,7 @@ PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 USUAL = 1.5
 """The paper's own price."""
 LOW = 0.5
-"""A low price."""
+"""The highest price at which the paper sees learners explore alone; our choice among these."""
 KINDS = ("SociAPL", "SociAPL, alone", "solo SociAPL")
 
 

@@ -14,6 +14,7 @@ SCALES = ("smoke", "laptop", "paper")
 SEEDS = 5
 EPISODES = 100
 LEVEL = 15.0, 20.0
+"""What SociAPL gets in the paper's world (figure 4), from and to; second-hand."""
 SCRIPTED = ("expert", "expert")
 SEARCHING = ("searching_expert", "searching_expert")
 
