@@ -31,7 +31,8 @@ def figure(scale: Scale) -> Figure:
         own = conditions.social(scale, experts=partners, name=f"SociAPL, {name}", noise=noise)
         # The mean of an expert and a random one is nothing to be proud to outdo.
         paper, claim = ("", None) if "random" in partners else ("below their learner", below_their_learner())
-        rows += [Row(own.name, own, "learns", above(TRAP)), Row(name, own, paper, claim, of_partners=True)]
+        rows.append(Row(own.name, own, "learns", above(TRAP), episode=True))
+        rows.append(Row(name, own, paper, claim, of_partners=True))
     notes = conditions.about(scale)
     return Figure("figure5", "Figure 5: imperfect experts", tuple(rows), draw, size=(9.0, 4.2), notes=notes)
 

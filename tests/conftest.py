@@ -21,6 +21,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llv
 # vmap they may hold batches.
 install_import_hook("jaxsocial", "beartype.beartype")
 jax.config.update("jax_debug_key_reuse", True)
+# GPUs would else round what is multiplied to 10 bits, and tests compare to more.
+jax.config.update("jax_default_matmul_precision", "highest")
 
 
 def pytest_unconfigure(config):

@@ -37,7 +37,7 @@ class Places:
     runs: Path
     """Trained conditions, shared by all figures of a scale."""
     results: Path
-    """The figure's table and pictures."""
+    """The figure's table and pictures, beside those of the other figures of its scale."""
 
 
 class Unfinished(Exception):  # noqa: N818, asked for: no error
@@ -86,7 +86,8 @@ def reproduce(
       ValueError: there is nothing to measure, with ``partial``, or ``seeds`` cannot be had.
     """
     figure, *others = [make(lot) for lot in lots(scale, seeds)]
-    known = _known(make, scale, places)
+    there = _there(places)
+    known = _known(make, scale, there)
     keys = {part.key for _, part in known}
     left = [row for each in (figure, *others) for row in each.rows if row_key(row, scale.episodes) not in keys]
     stopped = None if partial else _train(figure, conditions_of(left), places, console, deadline)
@@ -94,7 +95,7 @@ def reproduce(
     if not ready and not known:
         raise stopped or ValueError(f"nothing of {figure.name} has come so far that it could be measured")
     measured = _measure(ready, scale, places, console)
-    found = _together(figure, scale, places, known, measured)
+    found = _together(figure, scale, places, known, measured, there)
     places.results.mkdir(parents=True, exist_ok=True)
     findings.write(found, places.results)
     _write_episodes(figure, scale.episodes, known, measured, places)
@@ -104,14 +105,18 @@ def reproduce(
     return found
 
 
-def _known(make: Callable[[Scale], Figure], scale: Scale, places: Places) -> Measured:
-    """Rows that results.json has to their end already, wherever they were trained, of however many seeds."""
-    if not (places.results / findings.RESULTS).is_file():
-        return []
-    there = findings.read(places.results).rows.values()
-    whole = {part.key: part for finding in there for part in finding.parts if part.steps == part.planned_steps}
-    each = scale.base.seeds
-    seeds = each * math.ceil(max(len(finding.seeds) for finding in there) / each)
+def _there(places: Places) -> list[Findings]:
+    """What there is of this figure, and then of the other figures of its scale."""
+    others = sorted(path.parent for path in places.results.parent.glob(f"*/{findings.RESULTS}"))
+    return [findings.read(folder) for folder in sorted(others, key=lambda folder: folder != places.results)]
+
+
+def _known(make: Callable[[Scale], Figure], scale: Scale, there: Sequence[Findings]) -> Measured:
+    """Rows that some results.json has to their end already, wherever they were trained, of however many seeds."""
+    old = [finding for found in reversed(there) for finding in found.rows.values()]
+    whole = {part.key: part for finding in old for part in finding.parts if part.steps == part.planned_steps}
+    each, last = scale.base.seeds, max((seed for part in whole.values() for seed in part.seeds), default=0)
+    seeds = each * max(1, math.ceil((last + 1 - scale.base.seed) / each))
     rows = [row for lot in lots(scale, seeds) for row in make(lot).rows]
     return [(row, whole[key]) for row in rows if (key := row_key(row, scale.episodes)) in whole]
 
@@ -177,32 +182,35 @@ def _write_episodes(figure: Figure, episodes: int, known: Measured, measured: Me
             measuring.write_episode(row, parts[key], places.runs, path)
 
 
-def _together(figure: Figure, scale: Scale, places: Places, known: Measured, measured: Measured) -> Findings:
-    """What is known, and what has just been measured."""
-    old = findings.read(places.results) if known else None
+def _together(
+    figure: Figure, scale: Scale, places: Places, known: Measured, measured: Measured, there: Sequence[Findings]
+) -> Findings:
+    """What is known, with what ``there`` is of its runs, and what has just been measured."""
     runs = {part.run: row.condition for row, part in measured}
-    kept = {part.run: row.condition.name for row, part in known if part.run not in runs}
+    kept = {part.run: (row.condition.name, part.seeds) for row, part in known if part.run not in runs}
+    source = {run: next(found for found in there if run in found.configs) for run in kept}
     # Runs that these name are named as they are in any store, and not as they lie here.
     configs = {name: to_plain(resolved(condition, Path())) for name, condition in runs.items()}
-    seconds = {name: training.seconds_of(places.runs / name) for name in runs}
-    trained = {name: circumstances_of(places.runs / name) for name in runs}
     curves = [(condition.name, _curve(places.runs / name)) for name, condition in runs.items()]
-    if old:
-        seeds = {part.run: part.seeds for _, part in known}
-        curves += [(name, [p for p in old.curves[name] if p["seed"] in seeds[run]]) for run, name in kept.items()]
-        configs |= {name: old.configs[name] for name in kept}
-        seconds |= {name: old.seconds[name] for name in kept}
-        trained |= {name: old.trained[name] for name in kept}
+    for run, (name, seeds) in kept.items():
+        curves.append((name, [point for point in source[run].curves[name] if point["seed"] in seeds]))
     return Findings(
         figure=figure.name,
         scale=scale.name,
         rows={row.name: found for row in figure.rows if (found := _finding(row, scale, [*known, *measured]))},
         curves=_by_condition(curves),
-        configs=configs,
-        seconds=seconds,
-        trained=trained,
-        circumstances=old.circumstances if old and not measured else circumstances(),
+        configs=configs | {run: found.configs[run] for run, found in source.items()},
+        seconds={name: training.seconds_of(places.runs / name) for name in runs}
+        | {run: found.seconds[run] for run, found in source.items()},
+        trained={name: circumstances_of(places.runs / name) for name in runs}
+        | {run: found.trained[run] for run, found in source.items()},
+        circumstances=circumstances() if measured else _last(source.values()),
     )
+
+
+def _last(there: Iterable[Findings]) -> dict[str, Any]:
+    """The circumstances of the last measurement."""
+    return max((found.circumstances for found in there), key=lambda facts: facts["date"])
 
 
 def _finding(row: Row, scale: Scale, all_rows: Measured) -> Finding | None:

@@ -23,11 +23,16 @@ def circumstances() -> dict[str, Any]:
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "devices": [str(device) for device in jax.devices()],
+        "devices": [_described(device) for device in jax.devices()],
         "processes": jax.process_count(),
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)},
         "git": _git_commit(),
     }
+
+
+def _described(device: Any) -> str:
+    """Its place, and of what make it is where the platform alone does not say that."""
+    return str(device) if device.device_kind == device.platform else f"{device} ({device.device_kind})"
 
 
 def write_circumstances(folder: Path) -> None:

@@ -208,6 +208,25 @@ def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
     assert make(tmp_path).programs == []
 
 
+def test_what_another_figure_has_measured_is_taken_over(made, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    rows = {name: row for name, row in made.found.rows.items() if name != "dear"}
+    curves = made.found.curves | {"what this figure lacks": []}
+    findings.write(dataclasses.replace(made.found, figure="other", rows=rows, curves=curves), other)
+    again = make(tmp_path, partial=True)
+    assert again.programs == []
+    assert again.found.rows == rows
+    assert again.found.configs == {run: made.found.configs[run] for run in again.found.trained}
+    assert again.found.curves == {name: made.found.curves[name] for name in ("own", "expert")}
+    assert again.found.circumstances == made.found.circumstances
+    # Its own numbers come before those of others.
+    own = dataclasses.replace(made.found.rows["own"].parts[0], partners={})
+    rows = {"own": dataclasses.replace(made.found.rows["own"], parts=[own])}
+    findings.write(dataclasses.replace(again.found, rows=rows), tmp_path / "results")
+    assert make(tmp_path, partial=True).found.rows["own"].parts == [own]
+
+
 def test_a_row_of_what_is_known_adds_nothing_else(made, tmp_path):
     shutil.copytree(made.places.runs, tmp_path / "runs")
     (tmp_path / "results").mkdir()
