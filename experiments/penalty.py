@@ -34,7 +34,8 @@ def figure(scale: Scale) -> Figure:
             Row(names["SociAPL, alone"], social, alone=True),
             Row(names["solo SociAPL"], solo, *_exploration(penalty)),
         ]
-    return Figure("penalty", "The price of a mistake", tuple(rows), draw, notes=conditions.about(scale))
+    notes = f"{conditions.about(scale)} Of the whole penalty that is the usual one; here every row has its own."
+    return Figure("penalty", "The price of a mistake", tuple(rows), draw, notes=notes)
 
 
 def _names(penalty: float) -> dict[str, str]:

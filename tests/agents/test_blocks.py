@@ -19,6 +19,7 @@ def mixed(x, number):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 8)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
 
 
 @pytest.mark.parametrize(("rows", "again"), [(8, True), (9, False), (23, True)])

@@ -190,6 +190,7 @@ def expected(network, parameters, memory, frames):
 
 def test_frames_in_blocks_are_the_frames_together(network, parameters, memory, frames, expected, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 4)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")  # which works in blocks
     found = with_gradient(network, parameters, memory, frames)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
