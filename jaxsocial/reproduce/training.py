@@ -1,10 +1,12 @@
 """Trains what figures need: what has the same shapes together, what is there not again, what was stopped from there.
 
 On accelerators one group after the other trains on all of them. On CPU as many train side by side as there are cores,
-each on one: nothing is shared out among cores that would have to be put together again at every update.
+each on one: nothing is shared out among cores that would have to be put together again at every update. What has the
+same shapes is shared out among cores that are free.
 """
 
 import json
+import math
 import queue
 import shutil
 import threading
@@ -83,7 +85,7 @@ def train(conditions: Sequence[Condition], store: Path, watch: Watch) -> None:
             return watch(group, chunk) or error is not None
 
     while True:
-        while free and error is None and (group := _next_group(conditions, store, busy)):
+        while free and error is None and (group := _next_group(conditions, store, busy, len(free))):
             busy |= dict.fromkeys(group.names, group)
             arguments = group, free.pop(0), in_turn, ended
             # A second Ctrl-C does not wait for daemons; what they are saving is saved whole, or not there.
@@ -143,9 +145,10 @@ def _prepare(condition: Condition, store: Path) -> None:
         write_config(resolved(condition, store), folder / "config.json")
 
 
-def _next_group(conditions: Sequence[Condition], store: Path, busy: Collection[str]) -> Group | None:
-    """The first that can train and does not: as it was begun, or with all that have the same shapes and have not begun
-    with others. None if there is none, or none whose needs are trained."""
+def _next_group(conditions: Sequence[Condition], store: Path, busy: Collection[str], free: int = 1) -> Group | None:
+    """The first that can train and does not: as it was begun, or with its share of all that have the same shapes and
+    have not begun with others, shared out among so many free lanes. None if there is none, or none whose needs are
+    trained."""
     left = [c for c in conditions if run_name(c) not in busy and not is_trained(c, store)]
     ready = [c for c in left if all(run_name(n) not in busy and is_trained(n, store) for n in c.needs())]
     if not ready:
@@ -156,8 +159,10 @@ def _next_group(conditions: Sequence[Condition], store: Path, busy: Collection[s
     begun = _begun_with(first, store)
     if begun:
         return _group(json.loads((begun[0] / MEMBERS).read_text()), store)
+    if _has_begun(first, store):
+        return _group([first], store)
     alike = [name for name in others if _are_alike(first, name, store) and not _has_begun(name, store)]
-    return _group([first] if _has_begun(first, store) else [first, *alike], store)
+    return _group([first, *alike][: math.ceil((1 + len(alike)) / free)], store)
 
 
 def _begun_with(name: str, store: Path) -> list[Path]:

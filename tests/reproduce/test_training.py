@@ -1,5 +1,6 @@
 """Groups that train side by side, each on devices of its own."""
 
+import contextlib
 import dataclasses
 import functools
 import io
@@ -91,6 +92,25 @@ def test_whoever_asks_for_a_stop_all_are_saved_and_go_on(two_lanes, tmp_path):
     training.train(conditions, tmp_path, seen)
     assert all(is_trained(condition, tmp_path) for condition in conditions)
     assert sorted(name for name, done in seen.said if done == 2) == ["alone", "beside"]
+
+
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_what_is_alike_is_shared_out_among_free_lanes(two_lanes, tmp_path, monkeypatch, more):
+    begun, both = [], threading.Barrier(2)
+
+    def fake_train(group, lane, watch):
+        begun.append([name.partition("-")[0] for name in group.names])
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(10)
+        monkeypatch.setattr(training, "is_trained", lambda condition, store: True)
+
+    monkeypatch.setattr(training, "_train", fake_train)
+    config = tiny_config()
+    alike = [Condition(f"number{n}", dataclasses.replace(config, seed=2 * n)) for n in range(2 + more)]
+    training.train(alike, tmp_path, Seen())
+    first, second = sorted(begun)
+    assert first + second == [condition.name for condition in alike]
+    assert len(first) - len(second) == more % 2
 
 
 def test_one_that_ends_does_not_undo_the_stop_of_another(two_lanes, tmp_path, monkeypatch):
