@@ -15,7 +15,7 @@ from jaxsocial.reproduce import findings, measuring, progress, report, training
 from jaxsocial.reproduce.conditions import Scale, lots
 from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
 from jaxsocial.reproduce.findings import Finding, Findings, Part
-from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key
+from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key, run_name
 from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, stop_requests
 from jaxsocial.run.circumstances import circumstances, circumstances_of
@@ -91,7 +91,7 @@ def reproduce(
     keys = {part.key for _, part in known}
     left = [row for each in (figure, *others) for row in each.rows if row_key(row, scale.episodes) not in keys]
     stopped = None if partial else _train(figure, conditions_of(left), places, console, deadline)
-    ready = [row for row in left if is_trained(row.condition, places.runs) or (partial and _begun(row, places))]
+    known, ready = _known_and_ready(known, left, places, partial)
     if not ready and not known:
         raise stopped or ValueError(f"nothing of {figure.name} has come so far that it could be measured")
     measured = _measure(ready, scale, places, console)
@@ -107,18 +107,35 @@ def reproduce(
 
 def _there(places: Places) -> list[Findings]:
     """What there is of this figure, and then of the other figures of its scale."""
-    others = sorted(path.parent for path in places.results.parent.glob(f"*/{findings.RESULTS}"))
-    return [findings.read(folder) for folder in sorted(others, key=lambda folder: folder != places.results)]
+    others = [places.results.parent / name for name in FIGURES]
+    folders = dict.fromkeys([places.results, *others])
+    return [findings.read(folder) for folder in folders if (folder / findings.RESULTS).is_file()]
 
 
 def _known(make: Callable[[Scale], Figure], scale: Scale, there: Sequence[Findings]) -> Measured:
     """Rows that some results.json has to their end already, wherever they were trained, of however many seeds."""
     old = [finding for found in reversed(there) for finding in found.rows.values()]
-    whole = {part.key: part for finding in old for part in finding.parts if part.steps == part.planned_steps}
+    whole = {part.key: part for finding in old for part in finding.parts if part.is_whole}
     each, last = scale.base.seeds, max((seed for part in whole.values() for seed in part.seeds), default=0)
     seeds = each * max(1, math.ceil((last + 1 - scale.base.seed) / each))
     rows = [row for lot in lots(scale, seeds) for row in make(lot).rows]
-    return [(row, whole[key]) for row in rows if (key := row_key(row, scale.episodes)) in whole]
+    found = [(row, whole[key]) for row in rows if (key := row_key(row, scale.episodes)) in whole]
+    # An older version may not have measured what a row is about: then nothing of that company counts as known.
+    lacking = {part.key for row, part in found if not part.has(row.measure, row.of_partners)}
+    return [(row, part) for row, part in found if part.key not in lacking]
+
+
+def _known_and_ready(known: Measured, left: list[Row], places: Places, partial: bool) -> tuple[Measured, list[Row]]:
+    """What stays known, and what can be measured here: a run that was trained here too is measured here alone, since
+    the same seed comes to something else on another machine, and one that is known whole is not measured in part."""
+    ready = [row for row in left if is_trained(row.condition, places.runs)]
+    here = {run_name(row.condition) for row in ready}
+    ready += [row for row, part in known if part.run in here]
+    known = [(row, part) for row, part in known if part.run not in here]
+    if partial:
+        whole = here | {part.run for _, part in known}
+        ready += [row for row in left if _begun(row, places) and run_name(row.condition) not in whole]
+    return known, ready
 
 
 def rebuild(figure: Figure, places: Places, console: Console) -> None:
@@ -178,7 +195,8 @@ def _write_episodes(figure: Figure, episodes: int, known: Measured, measured: Me
     parts, new = {part.key: part for _, part in [*known, *measured]}, {part.key for _, part in measured}
     for row in figure.rows:
         key, path = row_key(row, episodes), places.results / report.episode_name(row)
-        if row.episode and _begun(row, places) and (key in new or (key in parts and not path.is_file())):
+        missing = key in parts and not path.is_file() and is_trained(row.condition, places.runs)
+        if row.episode and (key in new or missing):
             measuring.write_episode(row, parts[key], places.runs, path)
 
 
@@ -188,7 +206,7 @@ def _together(
     """What is known, with what ``there`` is of its runs, and what has just been measured."""
     runs = {part.run: row.condition for row, part in measured}
     kept = {part.run: (row.condition.name, part.seeds) for row, part in known if part.run not in runs}
-    source = {run: next(found for found in there if run in found.configs) for run in kept}
+    source = {run: next(found for found in there if found.has_whole(run)) for run in kept}
     # Runs that these name are named as they are in any store, and not as they lie here.
     configs = {name: to_plain(resolved(condition, Path())) for name, condition in runs.items()}
     curves = [(condition.name, _curve(places.runs / name)) for name, condition in runs.items()]
@@ -217,7 +235,7 @@ def _finding(row: Row, scale: Scale, all_rows: Measured) -> Finding | None:
     """A row over all its lots of seeds; none where none is there."""
     # What no lot changes, an expert by itself, is in all of them.
     parts = list({part.key: part for other, part in all_rows if other.name == row.name}.values())
-    whole = [part for part in parts if part.steps == part.planned_steps]
+    whole = [part for part in parts if part.is_whole]
     if not parts:
         return None
     in_order = sorted(whole or parts, key=lambda part: part.seeds)

@@ -33,6 +33,15 @@ class Part:
     partners: dict[str, list[float | None]]
     """The same of its partners, a mean over them; empty where there are none."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all seeds were trained to the end."""
+        return self.steps == self.planned_steps
+
+    def has(self, measure: str, of_partners: bool) -> bool:
+        """Whether this was measured."""
+        return set(RATIOS.get(measure, (measure,))) <= (self.partners if of_partners else self.measures).keys()
+
     def values(self, measure: str, of_partners: bool) -> list[float | None]:
         """A number for each seed, None where there is none."""
         if measure in RATIOS:
@@ -94,6 +103,10 @@ class Findings:
     circumstances: dict[str, Any]
     """The same of the last measurement."""
 
+    def has_whole(self, run: str) -> bool:
+        """Whether these have a run from its beginning to its end."""
+        return any(part.run == run and part.is_whole for found in self.rows.values() for part in found.parts)
+
     def score(self, row: str) -> Score:
         """What the row is about: the interquartile mean over seeds, with its interval."""
         found = self.rows[row]
@@ -111,11 +124,18 @@ def read(folder: Path) -> Findings:
     """The inverse of `write`.
 
     Raises:
-      ValueError: there are no results in the folder.
+      ValueError: there are no results in the folder, or such as this version cannot read.
     """
     path = folder / RESULTS
     if not path.is_file():
         raise ValueError(f"{path} does not exist: leave --report out, and results are made first")
-    plain = json.loads(path.read_text())
-    rows = {name: Finding(**row | {"parts": [Part(**p) for p in row["parts"]]}) for name, row in plain["rows"].items()}
-    return Findings(**plain | {"rows": rows})
+    try:
+        plain = json.loads(path.read_text())
+        rows = {name: _finding(row) for name, row in plain["rows"].items()}
+        return Findings(**plain | {"rows": rows})
+    except (KeyError, TypeError, ValueError) as cause:
+        raise ValueError(f"{path} is not as this version writes it ({cause}): restore it, or delete it") from cause
+
+
+def _finding(plain: dict[str, Any]) -> Finding:
+    return Finding(**plain | {"parts": [Part(**part) for part in plain["parts"]]})

@@ -1,6 +1,6 @@
 """Findings as a table in Markdown and as a picture."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ CLAIMS = ("figure", "who", "the paper", "here: interquartile mean [95 %]", "seed
 def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
     """The table and the picture; returns what was written."""
     table = folder / "results.md"
-    table.write_text(markdown(figure, found))
+    table.write_text(markdown(figure, found, {path.name for path in folder.glob("*.gif")}))
     picture = Picture(figsize=figure.size, layout="constrained")
     figure.draw(found, picture)
     written = [table]
@@ -28,8 +28,8 @@ def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
     return written
 
 
-def markdown(figure: Figure, found: Findings) -> str:
-    """The table, and below it how it was made."""
+def markdown(figure: Figure, found: Findings, episodes: Container[str] = ()) -> str:
+    """The table, and below it how it was made, and those episodes that there are, by the names of their files."""
     lines = [f"# {figure.title}", "", f"![{figure.title}]({figure.name}.png)", ""]
     lines += [_line(COLUMNS), "| --- | ---: | --- | --- | --- | --- |"]
     lines += [_line(_cells(row, found)) for row in figure.rows if row.name in found.rows]
@@ -37,8 +37,8 @@ def markdown(figure: Figure, found: Findings) -> str:
     lines += ["", f"Not yet measured: {', '.join(missing)}."] if missing else []
     lines += ["", _how(found), ""]
     lines += [figure.notes, ""] if figure.notes else []
-    episodes = [row for row in figure.rows if row.episode and row.name in found.rows]
-    lines += [f"![{row.name}: an episode]({episode_name(row)})" for row in episodes]
+    shown = [row for row in figure.rows if row.episode and episode_name(row) in episodes]
+    lines += [f"![{row.name}: an episode]({episode_name(row)})" for row in shown]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -108,12 +108,13 @@ def _how(found: Findings) -> str:
     steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
     seeds = sorted({len(finding.seeds) for finding in rows})
     devices, versions = _all(run["devices"] for run in begun), _all([run["versions"]["jax"]] for run in begun)
+    pythons = _all([run["python"]] for run in begun)
     more = f" --seeds {seeds[-1]}" if len(found.trained) > len({finding.condition for finding in rows}) else ""
     return (
         f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
         f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
-        f"once), on {devices}, jax {versions}, Python {facts['python']}; "
+        f"once), on {devices}, jax {versions}, Python {pythons}; "
         f"evaluated {facts['date'][:10]}, commit {(facts['git'] or 'unknown')[:10]}. Intervals: bootstrap over seeds. "
         f"Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )

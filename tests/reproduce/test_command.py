@@ -209,22 +209,71 @@ def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
 
 
 def test_what_another_figure_has_measured_is_taken_over(made, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
     rows = {name: row for name, row in made.found.rows.items() if name != "dear"}
     curves = made.found.curves | {"what this figure lacks": []}
-    findings.write(dataclasses.replace(made.found, figure="other", rows=rows, curves=curves), other)
+    write_results(tmp_path / "figure4", dataclasses.replace(made.found, figure="figure4", rows=rows, curves=curves))
     again = make(tmp_path, partial=True)
     assert again.programs == []
     assert again.found.rows == rows
-    assert again.found.configs == {run: made.found.configs[run] for run in again.found.trained}
+    runs = {part.run for row in rows.values() for part in row.parts}
+    for name in ("configs", "seconds", "trained"):
+        whole = getattr(made.found, name)
+        assert getattr(again.found, name) == {run: whole[run] for run in runs}
     assert again.found.curves == {name: made.found.curves[name] for name in ("own", "expert")}
     assert again.found.circumstances == made.found.circumstances
-    # Its own numbers come before those of others.
-    own = dataclasses.replace(made.found.rows["own"].parts[0], partners={})
-    rows = {"own": dataclasses.replace(made.found.rows["own"], parts=[own])}
-    findings.write(dataclasses.replace(again.found, rows=rows), tmp_path / "results")
-    assert make(tmp_path, partial=True).found.rows["own"].parts == [own]
+
+
+def write_results(folder, found):
+    folder.mkdir(exist_ok=True)
+    findings.write(found, folder)
+
+
+def with_own(found, **changes):
+    """The findings, with something else in what is known of the row "own", and so of its partners' row."""
+    (part,) = found.rows["own"].parts
+    changed = [dataclasses.replace(part, **changes)]
+    rows = {name: dataclasses.replace(found.rows[name], parts=changed) for name in ("own", "expert")}
+    return dataclasses.replace(found, rows=found.rows | rows)
+
+
+def test_its_own_numbers_come_before_those_of_other_figures(made, tmp_path):
+    mine = with_own(made.found, measures={"return": [7.0, 8.0]})
+    write_results(tmp_path / "results", mine)
+    write_results(tmp_path / "figure4", made.found)
+    assert make(tmp_path).found.rows == mine.rows
+
+
+def test_what_another_figure_has_whole_comes_before_a_part_of_it(made, tmp_path):
+    cut = with_own(made.found, steps=64)
+    rows, curves = {"own": cut.rows["own"]}, {"own": made.found.curves["own"][:2]}
+    write_results(tmp_path / "results", dataclasses.replace(cut, rows=rows, curves=curves))
+    write_results(tmp_path / "figure4", made.found)
+    assert make(tmp_path).found == made.found
+
+
+def test_a_run_that_is_here_is_measured_here_in_all_rows(made, tmp_path):
+    """Else rows of one run could be those of two trainings."""
+    shutil.copytree(made.places.runs, tmp_path / "runs")
+    elsewhere = with_own(made.found, measures={"return": [7.0, 8.0]})
+    rows = {name: row for name, row in elsewhere.rows.items() if name != "own, alone"}
+    write_results(tmp_path / "figure4", dataclasses.replace(elsewhere, rows=rows))
+    assert make(tmp_path).found.rows == made.found.rows
+
+
+def test_what_was_not_measured_is_not_known(made, tmp_path):
+    lacking = with_own(made.found, measures={"goals": [1.0, 1.0]})
+    write_results(tmp_path / "results", lacking)
+    with pytest.raises(command.Unfinished):
+        make(tmp_path, deadline=0.0)
+    assert not {"own", "expert"} & findings.read(tmp_path / "results").rows.keys()
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", '{"rows": {"own": {"seeds": [0]}}}'])
+def test_results_that_cannot_be_read_are_named(tmp_path, text):
+    (tmp_path / "figure4").mkdir()
+    (tmp_path / "figure4" / "results.json").write_text(text)
+    with pytest.raises(ValueError, match=r"figure4/results\.json is not as this version writes it"):
+        make(tmp_path)
 
 
 def test_a_row_of_what_is_known_adds_nothing_else(made, tmp_path):
@@ -252,7 +301,9 @@ def test_tables_are_built_again_from_numbers_alone(made, tmp_path):
     results.mkdir()
     findings.write(made.found, results)
     command.rebuild(made.figure, command.Places(tmp_path / "nowhere", results), command.Console(quiet=True))
-    assert (results / "results.md").read_text() == (made.places.results / "results.md").read_text()
+    table, episode = (made.places.results / "results.md").read_text(), "\n![own: an episode](own.gif)\n"
+    assert table.endswith(episode)
+    assert (results / "results.md").read_text() == table.removesuffix(episode)
     assert (results / "tiny.png").is_file()
 
 

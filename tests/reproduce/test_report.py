@@ -83,7 +83,10 @@ def test_how_it_was_made_stands_below():
     assert "trained in 1.0 h in all (each run's own, also where some trained at once), on cpu:0, jax 0" in text
     assert "`jaxsocial reproduce figure0 --scale laptop --out FOLDER`" in text
     assert "Made up." in text
-    assert "![SociAPL: an episode](sociapl.gif)" in text
+    assert "an episode" not in text
+    text = report.markdown(FIGURE, made_up.findings({"SociAPL": [1, 1]}), {"sociapl.gif", "solo.gif"})
+    assert text.endswith("\n![SociAPL: an episode](sociapl.gif)\n")
+    assert text.count("an episode") == 1
 
 
 def test_table_and_pictures_are_written(tmp_path):
