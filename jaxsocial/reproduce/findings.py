@@ -138,4 +138,5 @@ def read(folder: Path) -> Findings:
 
 
 def _finding(plain: dict[str, Any]) -> Finding:
-    return Finding(**plain | {"parts": [Part(**part) for part in plain["parts"]]})
+    parts: Any = [Part(**part) for part in plain["parts"]]
+    return Finding(**plain | {"parts": parts})
