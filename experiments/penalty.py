@@ -34,7 +34,7 @@ def figure(scale: Scale) -> Figure:
             Row(names["SociAPL, alone"], social, alone=True),
             Row(names["solo SociAPL"], solo, *_exploration(penalty)),
         ]
-    notes = f"{conditions.about(scale)} Of the whole penalty that is the usual one; here every row has its own."
+    notes = f"{conditions.about(scale)} Here every row has its own penalty in place of {scale.base.rules.penalty:g}."
     return Figure("penalty", "The price of a mistake", tuple(rows), draw, notes=notes)
 
 
