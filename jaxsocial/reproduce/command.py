@@ -212,18 +212,28 @@ def _together(
     curves = [(condition.name, _curve(places.runs / name)) for name, condition in runs.items()]
     for run, (name, seeds) in kept.items():
         curves.append((name, [point for point in source[run].curves[name] if point["seed"] in seeds]))
+    configs |= {run: found.configs[run] for run, found in source.items()}
+    seconds = {name: training.seconds_of(places.runs / name) for name in runs}
+    seconds |= {run: found.seconds[run] for run, found in source.items()}
+    trained = {name: circumstances_of(places.runs / name) for name in runs}
+    trained |= {run: found.trained[run] for run, found in source.items()}
+    rows = {row.name: found for row in figure.rows if (found := _finding(row, scale, [*known, *measured]))}
+    shown = [part.run for finding in rows.values() for part in finding.parts]
     return Findings(
         figure=figure.name,
         scale=scale.name,
-        rows={row.name: found for row in figure.rows if (found := _finding(row, scale, [*known, *measured]))},
-        curves=_by_condition(curves),
-        configs=configs | {run: found.configs[run] for run, found in source.items()},
-        seconds={name: training.seconds_of(places.runs / name) for name in runs}
-        | {run: found.seconds[run] for run, found in source.items()},
-        trained={name: circumstances_of(places.runs / name) for name in runs}
-        | {run: found.trained[run] for run, found in source.items()},
+        rows=rows,
+        curves=_in_order(_by_condition(curves), (finding.condition for finding in rows.values())),
+        configs=_in_order(configs, shown),
+        seconds=_in_order(seconds, shown),
+        trained=_in_order(trained, shown),
         circumstances=circumstances() if measured else _last(source.values()),
     )
+
+
+def _in_order(found: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """As the rows are, whatever came first: so that nothing changes where nothing is new. What no row shows is last."""
+    return {name: found[name] for name in dict.fromkeys([*names, *sorted(found)])}
 
 
 def _last(there: Iterable[Findings]) -> dict[str, Any]:

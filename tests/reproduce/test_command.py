@@ -204,7 +204,9 @@ def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
         assert row.parts[1].measures != before.parts[0].measures
     assert {point["seed"] for point in more.found.curves["own"]} == {0, 1, 2, 3}
     # They stay where nobody asks for them, and nowhere else.
+    written = (tmp_path / "results" / "results.json").read_text()
     assert make(tmp_path).found == more.found
+    assert (tmp_path / "results" / "results.json").read_text() == written
     assert make(tmp_path).programs == []
 
 
