@@ -126,8 +126,11 @@ def _known(make: Callable[[Scale], Figure], scale: Scale, there: Sequence[Findin
 
 
 def _known_and_ready(known: Measured, left: list[Row], places: Places, partial: bool) -> tuple[Measured, list[Row]]:
-    """What stays known, and what can be measured here: a run that was trained here too is measured here alone, since
-    the same seed comes to something else on another machine, and one that is known whole is not measured in part."""
+    """What stays known, and what can be measured here.
+
+    All rows of a run that is measured here are, also those that are known from elsewhere: the same seed may have come
+    to something else there. A run that is known whole is not measured in part.
+    """
     ready = [row for row in left if is_trained(row.condition, places.runs)]
     here = {run_name(row.condition) for row in ready}
     ready += [row for row, part in known if part.run in here]
