@@ -1,39 +1,41 @@
-"""Work on many frames, a block at a time: on CPU what a block makes stays in the processor's cache.
+"""Work on many rows, a block at a time: on CPU what a block makes stays in the processor's cache.
 
 The neighbourhoods that a convolution looks at are ten times as large as the frames. Made for all frames at once they
 are written to memory and read back, which takes longer than the products with them (docs/performance.md).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Shaped
-
-BLOCK = 128
-"""Frames in a block, or a few less so that all blocks are of one size."""
+from jaxtyping import Array, PyTree, Shaped
 
 
-def in_blocks(function: Callable, *arrays: Shaped[Array, "N *_"], again: bool = False) -> Shaped[Array, "N *_"]:
+def in_blocks(
+    function: Callable[..., Any], *arrays: PyTree[Shaped[Array, "N *_"]], size: int, again: bool = False
+) -> Any:
     """``function(*arrays)``, where it makes each row of its result from the same row of the arrays.
 
     Accelerators, which want large products, do all rows at once.
 
     Args:
-      function: takes the arrays, with any number of rows.
+      function: takes the arrays, with any number of rows, and returns arrays with as many.
       arrays: with as many rows, one or more.
+      size: rows in a block, or a few less so that all blocks are of one size.
       again: whether the backward pass works a block out again rather than read back what the forward pass made.
     """
-    rows = len(arrays[0])
-    blocks = -(-rows // BLOCK)
+    rows = len(jax.tree.leaves(arrays)[0])
+    blocks = -(-rows // size)
     if blocks == 1 or jax.default_backend() != "cpu":
         return function(*arrays)
     size = -(-rows // blocks)
-    split = [_padded(x, blocks * size).reshape(blocks, size, *x.shape[1:]) for x in arrays]
+    split = jax.tree.map(lambda x: _filled(x, blocks * size).reshape(blocks, size, *x.shape[1:]), arrays)
     one_block = jax.checkpoint(function, prevent_cse=False) if again else function
     made = jax.lax.map(lambda block: one_block(*block), split)
-    return made.reshape(blocks * size, *made.shape[2:])[:rows]
+    return jax.tree.map(lambda x: x.reshape(blocks * size, *x.shape[2:])[:rows], made)
 
 
-def _padded(x: Shaped[Array, "N *_"], rows: int) -> Shaped[Array, "M *_"]:
-    return jnp.pad(x, ((0, rows - len(x)), *((0, 0),) * (x.ndim - 1)))
+def _filled(x: Shaped[Array, "N *_"], rows: int) -> Shaped[Array, "M *_"]:
+    """With the last row again and again, where rows are missing: keys of random numbers have no zero."""
+    return x[jnp.minimum(jnp.arange(rows), len(x) - 1)] if rows > len(x) else x

@@ -20,6 +20,8 @@ from jaxsocial.agents.layers import ROOT_TWO, LSTMState, Products, dense
 from jaxsocial.agents.tiles import contrasts, patches, to_tiles
 
 Parameters = PyTree
+BLOCK, BLOCK_OF_TILES = 128, 1024
+"""Frames in a block where convolutions look at neighbourhoods, and where the only one looks at single tiles."""
 LSTM = "lstm"
 """The name of the recurrent layer's parameters, whose gradient alone is clipped."""
 
@@ -93,6 +95,7 @@ def make_network(
             f"{(view + 1) // 2} layers: use fewer, or a larger view_size"
         )
     module = _Module(sizes, view, tile, actions, prediction)
+    block = BLOCK if len(sizes.channels) > 1 else BLOCK_OF_TILES
 
     # One network after another: the batched QR of orthogonal initialisers can hang on two cores (jaxlib 0.10.2).
     @jax.custom_batching.sequential_vmap
@@ -112,12 +115,13 @@ def make_network(
         frames = observation.reshape(-1, *observation_shape)
         encode = functools.partial(call, "encode", parameters)
         # Contrasts are hardly larger than frames: in blocks they would gain nothing.
-        features = in_blocks(encode, frames, again=True) if sizes.encoder == "convolutions" else encode(frames)
+        convolves = sizes.encoder == "convolutions"
+        features = in_blocks(encode, frames, size=block, again=True) if convolves else encode(frames)
         return call("recall", parameters, memory, features, first)
 
     def predict(parameters, hidden, action):
         decode = functools.partial(call, "decode", parameters)
-        frames = in_blocks(decode, hidden.reshape(-1, sizes.memory), action.reshape(-1))
+        frames = in_blocks(decode, hidden.reshape(-1, sizes.memory), action.reshape(-1), size=block)
         return frames.reshape(*action.shape, *observation_shape)
 
     return Network(init, initial_memory, unroll, predict)

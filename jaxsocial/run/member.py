@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from jaxsocial.agents.blocks import in_blocks
 from jaxsocial.agents.network import Parameters
 from jaxsocial.agents.seats import Seated
 from jaxsocial.learning import sharing
@@ -16,6 +17,9 @@ from jaxsocial.run.config import Config
 from jaxsocial.run.curriculum import Progress, advanced, first_progress
 from jaxsocial.run.numbers import Numbers, training_rules
 from jaxsocial.world import Rules
+
+ROWS = 1024
+"""Of minibatches, those of members side by side on a CPU core together. More is slower: docs/performance.md."""
 
 
 class Member(NamedTuple):
@@ -49,8 +53,11 @@ def _new_member(key, numbers: Numbers, fixed: Fixed) -> Member:
 
 
 def chunk(members: Member, numbers: Numbers, players: Seated, iterations: int, fixed: Fixed):
-    """(members, metrics) after so many iterations."""
-    return jax.vmap(lambda member, own: _iterations(member, own, players, iterations, fixed))(members, numbers)
+    """(members, metrics) after so many iterations; on CPU as many side by side as the cache has room for."""
+    sizes = fixed.config.sizes
+    side_by_side = jax.vmap(lambda member, own: _iterations(member, own, players, iterations, fixed))
+    rows = sizes.learners * sizes.segments * sizes.segment_length * fixed.worlds // sizes.worlds
+    return in_blocks(side_by_side, members, numbers, size=max(1, ROWS // rows))
 
 
 def _rules_now(numbers: Numbers, steps, progress: Progress, fixed: Fixed) -> Rules:

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsocial.agents import blocks
 from jaxsocial.agents.blocks import in_blocks
 from tests.compiling import quick_jit
 
@@ -17,8 +16,7 @@ def mixed(x, number):
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK", 8)
+def on_cpu(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
 
 
@@ -36,7 +34,7 @@ def test_each_row_is_made_from_its_own(rows, again):
         gradient, made = jax.grad(total, has_aux=True)(x)
         return made, gradient
 
-    found = made_and_gradient(functools.partial(in_blocks, mixed, again=again), x)
+    found = made_and_gradient(functools.partial(in_blocks, mixed, size=8, again=again), x)
     for one, other in zip(found, made_and_gradient(mixed, x), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
@@ -44,12 +42,22 @@ def test_each_row_is_made_from_its_own(rows, again):
 @pytest.mark.parametrize(("rows", "sizes"), [(8, [8]), (9, [5]), (23, [8]), (33, [7])])
 def test_blocks_are_of_one_size_and_no_larger_than_allowed(rows, sizes):
     seen = []
-    in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((rows, 2)))
+    in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((rows, 2)), size=8)
     assert seen == sizes
 
 
 def test_accelerators_do_all_rows_at_once(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     seen = []
-    in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((100, 2)))
+    in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((100, 2)), size=8)
     assert seen == [100]
+
+
+def test_rows_may_be_trees_with_keys():
+    keys, x = jax.random.split(jax.random.key(0), 5), jnp.arange(5)
+
+    def drawn(tree):
+        return {"drawn": jax.vmap(jax.random.bits)(tree["key"]) + tree["x"].astype(jnp.uint32)}
+
+    found = in_blocks(drawn, {"key": keys, "x": x}, size=2)
+    np.testing.assert_array_equal(found["drawn"], drawn({"key": keys, "x": x})["drawn"])

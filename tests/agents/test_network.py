@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsocial.agents import blocks
+from jaxsocial.agents import network as network_module
 from jaxsocial.agents.network import LSTM, LSTMState, NetworkSizes, make_network, parameter_count
 from tests.compiling import quick_jit
 
@@ -188,9 +188,10 @@ def expected(network, parameters, memory, frames):
     return with_gradient(network, parameters, memory, frames)
 
 
-def test_frames_in_blocks_are_the_frames_together(network, parameters, memory, frames, expected, monkeypatch):
-    monkeypatch.setattr(blocks, "BLOCK", 4)
+def test_frames_in_blocks_are_the_frames_together(parameters, memory, frames, expected, monkeypatch):
+    monkeypatch.setattr(network_module, "BLOCK", 4)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")  # which works in blocks
+    network = build(SMALL)
     found = with_gradient(network, parameters, memory, frames)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -100,6 +100,20 @@ def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, compa
             np.testing.assert_allclose(mine, np.nan if row[name] is None else row[name], rtol=1e-3, atol=1e-5)
 
 
+def test_members_a_few_at_a_time_are_the_members_side_by_side(together, company_run, monkeypatch):
+    sizes, blocks = together.program.parts.sizes, []
+    monkeypatch.setattr(member, "ROWS", 3 * sizes.learners * sizes.segments * sizes.segment_length)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    in_blocks = member.in_blocks
+    monkeypatch.setattr(member, "in_blocks", lambda *a, size: (blocks.append(size), in_blocks(*a, size=size))[1])
+    made = make_program(settings(company_run.folder))
+    found = Trained(made, begun(made))
+    assert blocks == [3]
+    assert_close(found.after, together.after)
+    for name, values in found.metrics.items():
+        np.testing.assert_allclose(values, together.metrics[name], rtol=1e-3, atol=1e-5)
+
+
 def test_members_with_other_seeds_or_numbers_are_others(together):
     loss = together.metrics["loss"][:, 0]
     assert len(np.unique(loss[[SEED_2, SEED_3, OTHER]].round(4))) == 6
