@@ -4,6 +4,7 @@ The neighbourhoods that a convolution looks at are ten times as large as the fra
 are written to memory and read back, which takes longer than the products with them (docs/performance.md).
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,18 +23,24 @@ def in_blocks(
     Args:
       function: takes the arrays, with any number of rows, and returns arrays with as many.
       arrays: with as many rows, one or more.
-      size: rows in a block, or a few less so that all blocks are of one size.
+      size: rows in a block at most; fewer where blocks of one size would else make many rows that nobody wants.
       again: whether the backward pass works a block out again rather than read back what the forward pass made.
     """
     rows = len(jax.tree.leaves(arrays)[0])
-    blocks = -(-rows // size)
-    if blocks == 1 or jax.default_backend() != "cpu":
+    if rows <= size or jax.default_backend() != "cpu":
         return function(*arrays)
-    size = -(-rows // blocks)
+    blocks, size = _shared_out(rows, size)
     split = jax.tree.map(lambda x: _filled(x, blocks * size).reshape(blocks, size, *x.shape[1:]), arrays)
     one_block = jax.checkpoint(function, prevent_cse=False) if again else function
     made = jax.lax.map(lambda block: one_block(*block), split)
     return jax.tree.map(lambda x: x.reshape(blocks * size, *x.shape[2:])[:rows], made)
+
+
+def _shared_out(rows: int, most: int) -> tuple[int, int]:
+    """(blocks, rows of each): as few blocks as have room for at most a tenth more rows than there are."""
+    counts = range(math.ceil(rows / most), rows + 1)
+    each = ((blocks, math.ceil(rows / blocks)) for blocks in counts)
+    return next((blocks, size) for blocks, size in each if blocks * size <= 1.1 * rows)
 
 
 def _filled(x: Shaped[Array, "N *_"], rows: int) -> Shaped[Array, "M *_"]:

@@ -104,7 +104,7 @@ def _presets() -> dict[str, tuple[Config, str]]:
         "quickstart-solo": (alone(quickstart), "the same learner, as long, alone"),
         "laptop": (
             _laptop(quickstart),
-            "the same room, the paper's encoder, next frame predicted; 20 minutes a seed",
+            "the same room, the paper's encoder, next frame predicted; a quarter of an hour a seed",
         ),
         "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
         "paper-solo": (alone(paper), "alone, next frame predicted"),

@@ -39,8 +39,8 @@ def test_each_row_is_made_from_its_own(rows, again):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("rows", "sizes"), [(8, [8]), (9, [5]), (23, [8]), (33, [7])])
-def test_blocks_are_of_one_size_and_no_larger_than_allowed(rows, sizes):
+@pytest.mark.parametrize(("rows", "sizes"), [(8, [8]), (9, [3]), (23, [8]), (33, [7]), (13, [7])])
+def test_blocks_are_of_one_size_no_larger_than_allowed_and_nearly_full(rows, sizes):
     seen = []
     in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((rows, 2)), size=8)
     assert seen == sizes

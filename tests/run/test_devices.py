@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsocial.run import checkpoint, metrics, train
+from jaxsocial.run import checkpoint, member, metrics, train
 from jaxsocial.run.company import Company
 from jaxsocial.run.config import Config, write_config
 from jaxsocial.run.member import Member
@@ -100,7 +100,8 @@ def unevenly(config: Config, members: Member) -> dict:
 
 
 def company_on_eight(source: Path, out: Path) -> dict:
-    """Beside a frozen network and an expert that come and go: eight worlds in eight parts, four seeds in two parts."""
+    """Beside a frozen network and an expert that come and go: eight worlds in eight parts, four seeds in two parts, and
+    three seeds one after the other in two parts."""
     own = checkpoint.config_of(source)
     config = dataclasses.replace(
         own,
@@ -109,9 +110,15 @@ def company_on_eight(source: Path, out: Path) -> dict:
         sizes=dataclasses.replace(own.sizes, segments=8),
         seeds=4,
     )
-    one_seed = dataclasses.replace(config, seeds=1)
-    found = {}
-    for name, chosen, devices in (("one", config, 1), ("worlds", one_seed, 8), ("seeds", config, 8)):
+    one_seed, three = (dataclasses.replace(config, seeds=seeds) for seeds in (1, 3))
+    found, rows = {}, member.ROWS
+    for name, chosen, devices in (
+        ("one", config, 1),
+        ("worlds", one_seed, 8),
+        ("seeds", config, 8),
+        ("in_turn", three, 2),
+    ):
+        member.ROWS = 1 if name == "in_turn" else rows
         program = make_program(prepared(chosen, out / name), jax.devices()[:devices])
         members, measured = trained(program, program.begin(), out / name, chosen)
         kept(members, measured, out / f"{name}.npz")
@@ -192,10 +199,12 @@ def company(finished_run, tmp_path_factory):
 def test_in_company_too_eight_devices_come_to_what_one_comes_to(company):
     out, report = company
     shares = {name: (report[name]["grid"]["held"], report[name]["grid"]["share"][:2]) for name in report}
-    assert shares == {"one": (1, [4, 8]), "worlds": (8, [1, 1]), "seeds": (8, [1, 4]), "restored": (1, [4, 8])}
+    seeds = {"one": (1, [4, 8]), "seeds": (8, [1, 4]), "restored": (1, [4, 8])}
+    assert shares == seeds | {"worlds": (8, [1, 1]), "in_turn": (2, [3, 4])}
     one = loaded(out / "one.npz")
     assert_close(loaded(out / "seeds.npz"), one)
     assert_close(loaded(out / "worlds.npz"), {name: leaf[:1] for name, leaf in one.items()})
+    assert_close(loaded(out / "in_turn.npz"), {name: leaf[:3] for name, leaf in one.items()})
     assert len({float(loss) for loss in one["metrics.loss"][:, -1, 0]}) == 4
     assert (one["metrics.partner_return"] != 0).any()
 
