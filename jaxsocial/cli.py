@@ -20,6 +20,7 @@ from jaxsocial.agents.network import Parameters
 from jaxsocial.env import make_env
 from jaxsocial.registry import registered_scenarios
 from jaxsocial.reproduce import command, training
+from jaxsocial.reproduce.findings import NothingMeasured
 from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.run import checkpoint, evaluate, hosts, media, options, play, probes, terminal, train, trained
 from jaxsocial.run.cache import keep_compiled_programs
@@ -185,7 +186,7 @@ def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: 
     scale = make_scale(chosen.scale)
     figures = [command.load(name, scale) for name in command.chosen(chosen.figures)]
     limit = math.inf if chosen.time_limit is None else chosen.time_limit
-    deadline = time.monotonic() + 60 * limit
+    deadline, missing = time.monotonic() + 60 * limit, list[NothingMeasured]()
     for figure in figures:
         folder = chosen.out / scale.name / figure.name
         places = command.Places(chosen.runs / scale.name, folder)
@@ -195,8 +196,14 @@ def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: 
             else:
                 make = functools.partial(command.load, figure.name)
                 command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
+        except NothingMeasured as nothing:
+            missing.append(nothing)
         finally:
             command.gather_claims(scale, folder.parent)
+    if len(missing) == len(figures):
+        raise missing[0]
+    for nothing in missing:
+        console.print(str(nothing), highlight=False)
     return 0
 
 

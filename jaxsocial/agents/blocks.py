@@ -29,14 +29,14 @@ def in_blocks(
     rows = len(jax.tree.leaves(arrays)[0])
     if rows <= size or jax.default_backend() != "cpu":
         return function(*arrays)
-    blocks, size = _shared_out(rows, size)
+    blocks, size = _even_blocks(rows, size)
     split = jax.tree.map(lambda x: _filled(x, blocks * size).reshape(blocks, size, *x.shape[1:]), arrays)
     one_block = jax.checkpoint(function, prevent_cse=False) if again else function
     made = jax.lax.map(lambda block: one_block(*block), split)
     return jax.tree.map(lambda x: x.reshape(blocks * size, *x.shape[2:])[:rows], made)
 
 
-def _shared_out(rows: int, most: int) -> tuple[int, int]:
+def _even_blocks(rows: int, most: int) -> tuple[int, int]:
     """(blocks, rows of each): as few blocks as have room for at most a tenth more rows than there are."""
     counts = range(math.ceil(rows / most), rows + 1)
     each = ((blocks, math.ceil(rows / blocks)) for blocks in counts)

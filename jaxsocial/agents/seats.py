@@ -112,7 +112,9 @@ def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ..
 
     def apply(parameters, key, memory, state, observation, first):
         agents = jnp.array(seats)
-        nothing = memory, jnp.zeros(len(seats), jnp.int32)
+        # Who enters late has forgotten the last episode all the same.
+        kept = jax.tree.map(lambda m: jnp.where(first, 0.0, m), memory)
+        nothing = kept, jnp.zeros(len(seats), jnp.int32)
         given = key, memory, observation.image[agents], first
         return batching.where_needed(
             state.active[agents].any(), act, nothing, *given, portions=PORTIONS, shared=parameters

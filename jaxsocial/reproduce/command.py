@@ -14,17 +14,20 @@ from rich.console import Console
 from jaxsocial.reproduce import findings, measuring, progress, report, training
 from jaxsocial.reproduce.conditions import Scale, lots
 from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
-from jaxsocial.reproduce.findings import Finding, Findings, Part
+from jaxsocial.reproduce.findings import Finding, Findings, NothingMeasured, Part
 from jaxsocial.reproduce.store import folder_of, is_trained, resolved, row_key, run_name
 from jaxsocial.run import checkpoint, metrics
 from jaxsocial.run.chunks import METRICS, stop_requests
 from jaxsocial.run.circumstances import circumstances, circumstances_of
 from jaxsocial.run.config import to_plain
+from jaxsocial.run.files import locked
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS = "claims.md"
 POINTS = 200
 """Of a curve in results.json, at most."""
+PATIENCE_SECONDS = 10.0
+"""For another process that trains in the same store: one that was told to stop may still be saving."""
 
 Measured = list[tuple[Row, Part]]
 """Rows, each for every run of it that was measured."""
@@ -83,17 +86,21 @@ def reproduce(
 
     Raises:
       Unfinished: stopped before the end.
-      ValueError: there is nothing to measure, with ``partial``, or ``seeds`` cannot be had.
+      NothingMeasured: there is nothing to measure, with ``partial``.
+      FolderInUse: another process is training in the same store.
+      ValueError: ``seeds`` cannot be had.
     """
     figure, *others = [make(lot) for lot in lots(scale, seeds)]
     there = _there(places)
     known = _known(make, scale, there)
     keys = {part.key for _, part in known}
     left = [row for each in (figure, *others) for row in each.rows if row_key(row, scale.episodes) not in keys]
+    if known:
+        console.print(_taken_over(figure, known, left), highlight=False)
     stopped = None if partial else _train(figure, conditions_of(left), places, console, deadline)
     known, ready = _known_and_ready(known, left, places, partial)
     if not ready and not known:
-        raise stopped or ValueError(f"nothing of {figure.name} has come so far that it could be measured")
+        raise stopped or NothingMeasured(f"nothing of {figure.name} has come so far that it could be measured")
     measured = _measure(ready, scale, places, console)
     found = _together(figure, scale, places, known, measured, there)
     places.results.mkdir(parents=True, exist_ok=True)
@@ -103,6 +110,13 @@ def reproduce(
     if stopped:
         raise stopped
     return found
+
+
+def _taken_over(figure: Figure, known: Measured, left: list[Row]) -> str:
+    """For a person who may think that all of it is made here and now."""
+    rows = len({row.name for row, _ in known})
+    rest = f"{len({row.name for row in left})} are to be made" if left else "nothing is trained"
+    return f"{figure.name}: {rows} rows are taken from results.json, {rest}; --out FOLDER makes them all anew"
 
 
 def _there(places: Places) -> list[Findings]:
@@ -145,7 +159,7 @@ def rebuild(figure: Figure, places: Places, console: Console) -> None:
     """Table and picture from results.json.
 
     Raises:
-      ValueError: there is none.
+      NothingMeasured: there is none.
     """
     found = findings.read(places.results)
     report.write(figure, found, places.results)
@@ -174,7 +188,7 @@ def _train(
     if all(is_trained(condition, places.runs) for condition in conditions):
         return None
     places.runs.mkdir(parents=True, exist_ok=True)
-    with progress.display(console) as bar, stop_requests() as asked:
+    with locked(places.runs, PATIENCE_SECONDS), progress.display(console) as bar, stop_requests() as asked:
         watch = progress.Watch(
             figure.name, conditions, places.runs, bar, lambda: asked() or time.monotonic() > deadline
         )

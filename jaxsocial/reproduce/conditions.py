@@ -99,10 +99,10 @@ def about(scale: Scale) -> str:
     sentences = [f"World: {world.height} x {world.width}, {world.goals} goals, episodes of {world.max_steps} steps."]
     if ramp.first_share < 1:
         low, whole = ramp.hold_steps / 1e6, ramp.full_steps / 1e6
-        share = f"{ramp.first_share:.0%} of the penalty for {low:g} M steps"
+        share = f"{ramp.first_share:.0%} of the penalty for the first {low:g} M steps"
         sentences += [
-            f"Who learns from nothing is charged {share}, and all of it, {price:g}, from {whole:g} M on. "
-            "What is measured is charged all of it. The paper charges it all from the start."
+            f"Learners trained from scratch pay {share}, rising to all of it, {price:g}, at {whole:g} M. "
+            "Evaluation charges all of it. The paper charges it all from the start."
         ]
     return " ".join([*sentences, _about_experts(scale)])
 
@@ -112,10 +112,9 @@ def _about_experts(scale: Scale) -> str:
         return "Experts are trained by curriculum, alone."
     return (
         "Experts are scripted. Those that learners are trained beside know the order from the start and pay for no "
-        "search: nobody can earn more, or pay less, and who imitates one, alone, cannot see what it acts on. The "
-        "paper's search at the start of every episode. So what the paper says in comparison with experts is "
-        "measured beside scripted ones that search, whom the learner has not met before, and imitation imitates one "
-        "of these."
+        "search, so nobody can earn more or pay less than they do, and an imitator cannot see what they act on. The "
+        "paper's experts search at the start of every episode. So the paper's comparisons with experts are made "
+        "beside scripted experts that search, whom the learner has not met before, and imitation imitates one of them."
     )
 
 

@@ -13,6 +13,8 @@ class Expectation(NamedTuple):
 
     text: str
     holds: Callable[[str, Findings], bool]
+    others: tuple[str, ...] = ()
+    """The rows that it is compared with."""
 
 
 def at_most(limit: float) -> Expectation:
@@ -32,7 +34,9 @@ def within(low: float, high: float) -> Expectation:
 
 def more_than(other: str) -> Expectation:
     """Above another row."""
-    return Expectation(f"more than {other}", lambda row, found: found.score(row).mean > found.score(other).mean)
+    return Expectation(
+        f"more than {other}", lambda row, found: found.score(row).mean > found.score(other).mean, (other,)
+    )
 
 
 def times_as_much(other: str, times: float) -> Expectation:
@@ -40,6 +44,7 @@ def times_as_much(other: str, times: float) -> Expectation:
     return Expectation(
         f"more than {times:g} times {other}",
         lambda row, found: found.score(row).mean > np.maximum(0.0, times * found.score(other).mean),
+        (other,),
     )
 
 
@@ -48,6 +53,7 @@ def between(low: str, high: str) -> Expectation:
     return Expectation(
         f"between {low} and {high}",
         lambda row, found: found.score(low).mean < found.score(row).mean < found.score(high).mean,
+        (low, high),
     )
 
 
@@ -58,7 +64,7 @@ def about(other: str, within: float = 0.25) -> Expectation:
         level = found.score(other).mean
         return abs(found.score(row).mean - level) <= within * abs(level)
 
-    return Expectation(f"within {within:.0%} of {other}", holds)
+    return Expectation(f"within {within:.0%} of {other}", holds, (other,))
 
 
 def below_its_partners(seeds: float = 0.5) -> Expectation:
@@ -76,7 +82,8 @@ def below_their_learner(seeds: float = 0.5) -> Expectation:
 def all_of(*each: Expectation) -> Expectation:
     """Two or more at once."""
     text = ", and ".join(one.text for one in each)
-    return Expectation(text, lambda row, found: all(one.holds(row, found) for one in each))
+    others = tuple(name for one in each for name in one.others)
+    return Expectation(text, lambda row, found: all(one.holds(row, found) for one in each), others)
 
 
 def _own(row: str, found: Findings) -> np.ndarray:

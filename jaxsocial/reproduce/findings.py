@@ -9,10 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsocial.run.evaluate import Score, interquartile_mean
+from jaxsocial.run.files import write_at_once
 
 RESULTS = "results.json"
 RATIOS = {"penalties_per_goal": ("penalties", "goals")}
 """Measures that are made of two others: name to what is divided by what, both means over episodes."""
+
+
+class NothingMeasured(ValueError):  # noqa: N818, asked for too early rather than wrong
+    """Of a figure there are no results, and nothing that they could be made of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,20 +120,19 @@ class Findings:
 
 def write(findings: Findings, folder: Path) -> None:
     """Into results.json, at once or not at all."""
-    new = folder / f"{RESULTS}.new"
-    new.write_text(json.dumps(dataclasses.asdict(findings), indent=1) + "\n")
-    new.replace(folder / RESULTS)
+    write_at_once(folder / RESULTS, json.dumps(dataclasses.asdict(findings), indent=1) + "\n")
 
 
 def read(folder: Path) -> Findings:
     """The inverse of `write`.
 
     Raises:
-      ValueError: there are no results in the folder, or such as this version cannot read.
+      NothingMeasured: there are no results in the folder.
+      ValueError: there are such as this version cannot read.
     """
     path = folder / RESULTS
     if not path.is_file():
-        raise ValueError(f"{path} does not exist: leave --report out, and results are made first")
+        raise NothingMeasured(f"{path} does not exist: leave --report out, and results are made first")
     try:
         plain = json.loads(path.read_text())
         rows = {name: _finding(row) for name, row in plain["rows"].items()}

@@ -14,6 +14,7 @@ from jaxsocial.reproduce.store import folder_of, player_names, row_key
 from jaxsocial.run import checkpoint, media
 from jaxsocial.run.config import Config
 from jaxsocial.run.episodes import beside, episode_player, without_teacher
+from jaxsocial.run.files import write_at_once
 from jaxsocial.run.numbers import taken_seats
 from jaxsocial.run.probes import MEASURES, measured
 from jaxsocial.run.program import make_parts
@@ -30,8 +31,7 @@ def measure(row: Row, store: Path, episodes: int) -> Part:
     known = folder / f"measured-{key}@{iteration}.json"
     if not known.is_file():
         numbers = _numbers(_config_of(row, own, store), parameters, row.alone, episodes)
-        known.with_suffix(".new").write_text(json.dumps(numbers) + "\n")
-        known.with_suffix(".new").replace(known)
+        write_at_once(known, json.dumps(numbers) + "\n")
     return Part(
         run=folder.name,
         key=key,

@@ -91,15 +91,14 @@ def _steps(number: int) -> str:
 
 
 def verdict(row: Row, found: Findings) -> str:
-    """Whether what the row should show is so; empty where nothing is expected, open while it is still trained."""
+    """Whether what the row should show is so; empty where nothing is expected, open while it, or what it is compared
+    with, is still trained."""
     if row.expectation is None:
         return ""
-    if not _is_whole(found.rows[row.name]):
+    needed = (row.name, *row.expectation.others)
+    if not all(name in found.rows and _is_whole(found.rows[name]) for name in needed):
         return UNKNOWN
-    try:
-        return HOLDS if row.expectation.holds(row.name, found) else FAILS
-    except KeyError:
-        return UNKNOWN
+    return HOLDS if row.expectation.holds(row.name, found) else FAILS
 
 
 def _how(found: Findings) -> str:
@@ -115,9 +114,14 @@ def _how(found: Findings) -> str:
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
         f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
         f"once), on {devices}, jax {versions}, Python {pythons}; "
-        f"evaluated {facts['date'][:10]}, commit {(facts['git'] or 'unknown')[:10]}. Intervals: bootstrap over seeds. "
+        f"evaluated {facts['date'][:10]}, commit {_short(facts['git'])}. Intervals: bootstrap over seeds. "
         f"Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
+
+
+def _short(commit: str | None) -> str:
+    number, *dirty = (commit or "unknown").split("-")
+    return "-".join((number[:10], *dirty))
 
 
 def _all(names: Iterable[Iterable[str]]) -> str:

@@ -24,11 +24,12 @@ from jaxsocial.run.chunks import METRICS, Chunk, chunks, members_of
 from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, read_config, to_plain, write_config
 from jaxsocial.run.devices import lanes
+from jaxsocial.run.files import write_at_once
 from jaxsocial.run.member import Member
 from jaxsocial.run.numbers import without_numbers
 from jaxsocial.run.program import make_program
 
-MEMBERS, SECONDS = "members.json", "seconds.json"
+NAMES, SECONDS = "members.json", "seconds.json"
 TOGETHER = "together-"
 LANE = "jaxsocial lane"
 """The name of threads that train."""
@@ -158,7 +159,7 @@ def _next_group(conditions: Sequence[Condition], store: Path, busy: Collection[s
     first, *others = [run_name(condition) for condition in ready]
     begun = _begun_with(first, store)
     if begun:
-        return _group(json.loads((begun[0] / MEMBERS).read_text()), store)
+        return _group(json.loads((begun[0] / NAMES).read_text()), store)
     if _has_begun(first, store):
         return _group([first], store)
     alike = [name for name in others if _are_alike(first, name, store) and not _has_begun(name, store)]
@@ -167,7 +168,7 @@ def _next_group(conditions: Sequence[Condition], store: Path, busy: Collection[s
 
 def _begun_with(name: str, store: Path) -> list[Path]:
     """The shared folder of the group that a run has begun with, if there is one."""
-    return [path.parent for path in store.glob(f"{TOGETHER}*/{MEMBERS}") if name in json.loads(path.read_text())]
+    return [path.parent for path in store.glob(f"{TOGETHER}*/{NAMES}") if name in json.loads(path.read_text())]
 
 
 def _has_begun(name: str, store: Path) -> bool:
@@ -185,9 +186,9 @@ def _group(names: Sequence[str], store: Path) -> Group:
     folders = tuple(store / name for name in names)
     configs = tuple(read_config(folder / "config.json") for folder in folders)
     shared = folders[0] if len(names) == 1 else store / f"{TOGETHER}{digest(sorted(names))}"
-    if shared not in folders and not (shared / MEMBERS).is_file():
+    if shared not in folders and not (shared / NAMES).is_file():
         shared.mkdir(exist_ok=True)
-        (shared / MEMBERS).write_text(json.dumps(list(names)) + "\n")
+        write_at_once(shared / NAMES, json.dumps(list(names)) + "\n")
     return Group(tuple(names), configs, folders, shared)
 
 

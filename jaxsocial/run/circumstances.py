@@ -54,8 +54,18 @@ def _installed(name: str) -> bool:
 
 
 def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """The commit of the code that runs, "-dirty" behind it where the package differs from it. None where the code is a
+    copy that git does not know: a copy may be older than the clone that it lies in."""
+    if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    differs = _git("status", "--porcelain", "--", str(Path(__file__).parents[1]))
+    return f"{_git('rev-parse', 'HEAD')}{'-dirty' if differs else ''}"
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of this folder; None if it refuses, or is not there."""
     with contextlib.suppress(OSError):
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        return done.stdout.strip() or None
+        return done.stdout.strip() or None if done.returncode == 0 else None
     return None

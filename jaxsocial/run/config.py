@@ -9,6 +9,7 @@ from jaxsocial.agents.network import NetworkSizes
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.run.company import Company
 from jaxsocial.run.curriculum import PenaltyRamp, Stages
+from jaxsocial.run.files import write_at_once
 from jaxsocial.run.worlds import make_world, settings
 from jaxsocial.scenario import Scenario
 
@@ -170,7 +171,7 @@ def _with_tuples(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_config(config: Config, path: Path) -> None:
-    path.write_text(json.dumps(to_plain(config), indent=2) + "\n")
+    write_at_once(path, json.dumps(to_plain(config), indent=2) + "\n")
 
 
 def read_config(path: Path) -> Config:

@@ -18,8 +18,9 @@ from jaxsocial.run.curriculum import Progress, advanced, first_progress
 from jaxsocial.run.numbers import Numbers, training_rules
 from jaxsocial.world import Rules
 
-ROWS = 1024
-"""Of minibatches, those of members side by side on a CPU core together. More is slower: docs/performance.md."""
+CACHED_ROWS = 1024
+"""On a CPU core, as many rows of minibatches as members side by side may have between them; with more they fall out of
+its cache (docs/performance.md)."""
 
 
 class Member(NamedTuple):
@@ -54,10 +55,15 @@ def _new_member(key, numbers: Numbers, fixed: Fixed) -> Member:
 
 def chunk(members: Member, numbers: Numbers, players: Seated, iterations: int, fixed: Fixed):
     """(members, metrics) after so many iterations; on CPU as many side by side as the cache has room for."""
-    sizes = fixed.config.sizes
     side_by_side = jax.vmap(lambda member, own: _iterations(member, own, players, iterations, fixed))
-    rows = sizes.learners * sizes.segments * sizes.segment_length * fixed.worlds // sizes.worlds
-    return in_blocks(side_by_side, members, numbers, size=max(1, ROWS // rows))
+    return in_blocks(side_by_side, members, numbers, size=members_at_once(fixed))
+
+
+def members_at_once(fixed: Fixed) -> int:
+    """How many members a CPU core trains side by side, 1 or more."""
+    sizes = fixed.config.sizes
+    rows = sizes.learners * sizes.segments * sizes.segment_length  # of a minibatch, on all devices that share a member
+    return max(1, CACHED_ROWS * sizes.worlds // (rows * fixed.worlds))
 
 
 def _rules_now(numbers: Numbers, steps, progress: Progress, fixed: Fixed) -> Rules:

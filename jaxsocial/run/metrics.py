@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxsocial.run.files import write_at_once
+
 Row = dict[str, Any]
 
 
@@ -32,18 +34,23 @@ def _mean(values: np.ndarray) -> float | None:
 def append(path: Path, rows: list[Row]) -> None:
     """Adds lines in one write, so that a killed run leaves whole lines."""
     with path.open("a") as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows))
+        file.write(_lines(rows))
+
+
+def _lines(rows: list[Row]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def read(path: Path) -> list[Row]:
-    """All rows of a run."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    """All rows of a run; a last line that a kill has left torn is none."""
+    lines = path.read_text().rpartition("\n")[0].splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]
 
 
 def cut(path: Path, step: int) -> None:
     """Drops the rows after a step: those that a resumed run will write again."""
     kept = [row for row in read(path) if row["step"] <= step]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+    write_at_once(path, _lines(kept))
 
 
 def learner_return(row: Row) -> float:

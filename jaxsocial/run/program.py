@@ -136,7 +136,7 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
         if not config.start_from:
             return untrained()
         config_of(source_of(config.start_from).folder)  # refused before anything compiles
-        return place(begin_with(config.start_from, untrained(), config.keep_optimiser))
+        return place(begin_with(config.start_from, untrained(), configs, config.keep_optimiser))
 
     def memory(iterations: int) -> int:
         members = shapes_on(jax.eval_shape(untrained), _layout(), compiled.mesh)

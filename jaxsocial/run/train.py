@@ -19,8 +19,10 @@ from jaxsocial.run.chunks import METRICS, Chunk, chunks, stop_requests
 from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, to_plain, write_config
 from jaxsocial.run.episodes import episode_player, without_teacher
+from jaxsocial.run.files import write_at_once
 from jaxsocial.run.member import Member
-from jaxsocial.run.program import Program, make_parts, make_program
+from jaxsocial.run.program import FROZEN, Program, make_parts, make_program
+from jaxsocial.run.trained import pinned
 
 EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
 
@@ -53,6 +55,7 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
       ValueError: the folder exists, or the config's parts do not fit together.
       InterruptedTraining: asked to stop; what was learned is saved.
     """
+    config = dataclasses.replace(config, partners=tuple(map(_pinned, config.partners)), teacher=_pinned(config.teacher))
     hosts.check_alike("config", json.dumps(to_plain(config)))
     if hosts.any_host(hosts.is_first() and folder.exists()):
         raise ValueError(f"{folder} exists: choose another --out, or go on with it by --resume {folder}")
@@ -62,6 +65,10 @@ def train(config: Config, folder: Path, console: Console) -> Finished:
         _make_folder(folder, config)
     _check_shared(folder)
     return _go_on(config, folder, program, members, 0, console)
+
+
+def _pinned(player: str) -> str:
+    return FROZEN + pinned(player.removeprefix(FROZEN)) if player.startswith(FROZEN) else player
 
 
 def _make_folder(folder: Path, config: Config) -> None:
@@ -87,7 +94,7 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Fi
     """Goes on with a run from its last checkpoint, as if it had never stopped; to a new length if one is given.
 
     Raises:
-      ValueError: there is no run in the folder.
+      ValueError: there is no run in the folder, or it is longer already.
       InterruptedTraining: asked to stop; what was learned is saved.
     """
     config = checkpoint.config_of(folder)
@@ -98,11 +105,23 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Fi
     # What it began from need not be there any more.
     members, iteration = checkpoint.restore(folder, program.untrained()) if begun else (program.begin(), 0)
     hosts.check_alike("config or checkpoint", json.dumps([to_plain(config), iteration]))  # all have read by now
+    if iteration > config.iterations:
+        raise ValueError(
+            f"--total-steps {total_steps}: {folder} has been trained for {iteration * config.iteration_steps} already"
+        )
     if hosts.is_first():
+        if iteration < config.iterations:
+            _forget_results(folder)
         if total_steps is not None:
             write_config(config, folder / "config.json")
         metrics.cut(folder / METRICS, iteration * config.iteration_steps)
     return _go_on(config, folder, program, program.place(members), iteration, console)
+
+
+def _forget_results(folder: Path) -> None:
+    """What was measured is no result of a run that is trained further."""
+    for name in (EVALUATION, CURVE, EPISODE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _go_on(config, folder, program: Program, members: Member, iteration: int, console: Console) -> Finished:
@@ -156,7 +175,7 @@ def _measure(config: Config, folder: Path, parameters: Parameters, untrained) ->
     media.write_learning_curve(folder / CURVE, rows, results, config)
     first_seed = jax.tree.map(lambda x: x[0], parameters)
     media.write_episode(folder / EPISODE, config, first_seed, make_parts(config), config.seed)
-    (folder / EVALUATION).write_text(json.dumps(evaluate.plain(results), indent=2) + "\n")
+    write_at_once(folder / EVALUATION, json.dumps(evaluate.plain(results), indent=2) + "\n")
     return results
 
 

@@ -1,11 +1,12 @@
 """Networks of earlier runs, for use elsewhere: as partners, as a beginning, in a user's own code."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from jaxsocial.agents.network import Network, Parameters
 from jaxsocial.agents.seats import frozen_policy
@@ -38,6 +39,21 @@ def source_of(text: str) -> Source:
         raise ValueError(f"{text!r} names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED")
     steps, seed = (int(parts[name]) if parts[name] else None for name in ("steps", "seed"))
     return Source(Path(parts["folder"]), steps, seed, int(parts["learner"] or 0))
+
+
+def pinned(text: str) -> str:
+    """The same networks, named so that they stay the same: the folder in full, and its last checkpoint by its steps.
+
+    A run that is trained further drops old checkpoints; then what was meant is missing, and not another network.
+    """
+    source = source_of(text)
+    iteration = checkpoint.latest(source.folder)
+    if source.steps is not None or iteration is None:
+        steps = source.steps
+    else:
+        steps = iteration * config_of(source.folder).iteration_steps
+    seat = "" if source.seed is None else f"#{source.seed}.{source.learner}"
+    return f"{source.folder.resolve()}{'' if steps is None else f'@{steps}'}{seat}"
 
 
 class LoadedPolicy(NamedTuple):
@@ -109,13 +125,14 @@ def frozen_player(text: str):
     return build
 
 
-def begin_with(text: str, members, keep_optimiser: bool):
+def begin_with(text: str, members, configs: Sequence[Config], keep_optimiser: bool):
     """Members that begin with the networks of an earlier run.
 
     Args:
-      text: the run, as `source_of` reads it. A run of one seed, or one of its seeds, serves all members; else it has to
-        have as many as there are.
+      text: the run, as `source_of` reads it. A run of one seed, or one of its seeds, serves all members. A run of as
+        many seeds as a config has gives each its own, in their order; of another number, to each seed the same seed.
       members: as they would begin.
+      configs: those of the members, in their order.
       keep_optimiser: whether its optimiser's state comes along.
 
     Raises:
@@ -130,12 +147,17 @@ def begin_with(text: str, members, keep_optimiser: bool):
     parameters, iteration = restore_parameters(source.folder, config, source.steps)
     if _shapes(parameters) != _shapes(learner.parameters):
         raise ValueError(f"start_from={text}: its networks are others: choose the network and prediction that it has")
-    learner = learner._replace(parameters=_shared_out(parameters, learner.parameters, source, config))
+    places = np.concatenate([_places_for(own, source, config) for own in configs])
+
+    def given(found, own):
+        return jax.tree.map(lambda x, like: x[places].astype(like.dtype), found, own)
+
+    learner = learner._replace(parameters=given(parameters, learner.parameters))
     if keep_optimiser:
         own = learner.optimiser_state
         like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((config.seeds, *x.shape[1:]), x.dtype), own)
         found = checkpoint.restore_item(source.folder, iteration, "optimiser", like)
-        learner = learner._replace(optimiser_state=_shared_out(found, own, source, config))
+        learner = learner._replace(optimiser_state=given(found, own))
     return members._replace(learner=learner)
 
 
@@ -144,14 +166,16 @@ def _shapes(tree) -> dict[str, tuple[int, ...]]:
     return {name: leaf.shape[1:] for name, leaf in checkpoint.flat(tree).items()}
 
 
-def _shared_out(found, own, source: Source, config: Config):
-    """One seed for all members, or each its own."""
-    members = len(jax.tree.leaves(own)[0])
-    if source.seed is None and config.seeds not in (1, members):
-        raise ValueError(
-            f"start_from={source.folder} has {config.seeds} seeds for {members}: name one by #SEED, or train as many"
-        )
-    index = _place_of(source.seed, source.folder, config)
+def _places_for(own: Config, source: Source, config: Config) -> np.ndarray:
+    """For each seed of ``own`` the place, among those of the source's run, of the seed that it begins with."""
     if source.seed is not None or config.seeds == 1:
-        found = jax.tree.map(lambda x: x[index : index + 1], found)
-    return jax.tree.map(lambda x, like: jnp.broadcast_to(x, like.shape).astype(like.dtype), found, own)
+        return np.full(own.seeds, _place_of(source.seed, source.folder, config))
+    if own.seeds == config.seeds:
+        return np.arange(own.seeds)
+    places = own.seed - config.seed + np.arange(own.seeds)
+    if places[0] < 0 or places[-1] >= config.seeds:
+        raise ValueError(
+            f"start_from={source.folder} has seeds {config.seed} to {config.seed + config.seeds - 1}, and not all of "
+            f"{own.seed} to {own.seed + own.seeds - 1}: name one by #SEED, or train as many"
+        )
+    return places

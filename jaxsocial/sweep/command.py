@@ -15,7 +15,7 @@ from jaxsocial.sweep import plan, progress, rungs, table
 from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.fields import flat
 from jaxsocial.sweep.halving import survivors
-from jaxsocial.sweep.item import DOES_NOT_FIT, Task, is_done, write_at_once, write_settings, write_task
+from jaxsocial.sweep.item import DOES_NOT_FIT, Task, is_done, write_plain, write_settings, write_task
 from jaxsocial.sweep.means import Means
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report import About, Ranking, write
@@ -64,7 +64,7 @@ def prepare(sweep: Sweep, folder: Path) -> None:
     folder.mkdir(parents=True)
     write_settings(folder, sweep.settings)
     options = {name: getattr(sweep, name) for name in OPTIONS}
-    write_at_once(folder / SWEEP, options | {"halving": sweep.halving._asdict()})
+    write_plain(folder / SWEEP, options | {"halving": sweep.halving._asdict()})
 
 
 def read(folder: Path) -> Sweep:

@@ -17,6 +17,7 @@ from jaxsocial.run.chunks import stop_requests
 from jaxsocial.run.circumstances import write_circumstances
 from jaxsocial.run.config import Config, from_plain, to_plain
 from jaxsocial.run.devices import use_all_cores
+from jaxsocial.run.files import write_at_once
 from jaxsocial.sweep import table
 from jaxsocial.sweep.batch import Batch, Compiled, compiled_for, train
 from jaxsocial.sweep.members import Entry, config_of, is_out_of_memory
@@ -45,7 +46,7 @@ def write_task(folder: Path, task: Task) -> None:
     """Makes the folder of an item, unless it is there."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / TASK).is_file():
-        write_at_once(folder / TASK, task._asdict())
+        write_plain(folder / TASK, task._asdict())
 
 
 def read_task(folder: Path) -> Task:
@@ -56,7 +57,7 @@ def read_task(folder: Path) -> Task:
 
 def write_settings(sweep: Path, settings: Sequence[Config]) -> None:
     """The settings of a sweep, as its items read them."""
-    write_at_once(sweep / SETTINGS, [to_plain(config) for config in settings])
+    write_plain(sweep / SETTINGS, [to_plain(config) for config in settings])
 
 
 def read_settings(sweep: Path) -> list[Config]:
@@ -64,11 +65,9 @@ def read_settings(sweep: Path) -> list[Config]:
     return [from_plain(plain) for plain in json.loads((sweep / SETTINGS).read_text())]
 
 
-def write_at_once(path: Path, plain) -> None:
+def write_plain(path: Path, plain) -> None:
     """JSON, at once or not at all."""
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(plain) + "\n")
-    new.replace(path)
+    write_at_once(path, json.dumps(plain) + "\n")
 
 
 def is_done(folder: Path) -> bool:
@@ -112,7 +111,7 @@ def _work(folder: Path, task: Task, settings: Sequence[Config], stop: Callable[[
             continue
         done += [(*entry, f"{folder.name}/{batch.folder.name}", place) for place, entry in enumerate(batch.entries)]
         first += len(batch.entries)
-    write_at_once(folder / DONE, done)
+    write_plain(folder / DONE, done)
 
 
 def _next_batch(folder: Path, task: Task, configs: list[Config], first: int, compiled: Compiled) -> Batch:

@@ -13,7 +13,7 @@ from rich.table import Table
 from jaxsocial.run.cache import keep_compiled_programs
 from jaxsocial.run.config import Config
 from jaxsocial.run.devices import use_all_cores
-from jaxsocial.sweep.item import DONE, is_done, read_settings, read_task, write_at_once
+from jaxsocial.sweep.item import DONE, is_done, read_settings, read_task, write_plain
 from jaxsocial.sweep.members import GIB, config_of, fitted
 from jaxsocial.sweep.settings import Sweep
 
@@ -47,7 +47,7 @@ def measure(folder: Path) -> None:
         found = _measured(folder)
     except (ValueError, MemoryError) as error:
         found = {"refused": str(error)}
-    write_at_once(folder / MEASURED, found)
+    write_plain(folder / MEASURED, found)
 
 
 def _measured(folder: Path) -> dict[str, Any]:

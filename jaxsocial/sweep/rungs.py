@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxsocial.sweep.item import Task, is_done, places, write_at_once, write_task
+from jaxsocial.sweep.item import Task, is_done, places, write_plain, write_task
 from jaxsocial.sweep.members import Entry, entries, groups
 from jaxsocial.sweep.plan import evaluated_at, rung_end
 from jaxsocial.sweep.settings import Sweep
@@ -41,7 +41,7 @@ def begin_rung(
     path = folder / f"rung-{rung}.json"
     if not path.is_file():
         shares = _shares(folder, sweep, rung, alive, processes, memory_gib)
-        write_at_once(path, [(share.name, share.task._asdict()) for share in shares])
+        write_plain(path, [(share.name, share.task._asdict()) for share in shares])
     folders = []
     for name, task in json.loads(path.read_text()):
         folders.append(folder / ITEMS / name)

@@ -136,6 +136,17 @@ def test_a_frozen_player_does_nothing_in_worlds_without_it(frozen):
     assert (np.asarray(actions)[~there] == 0).all()
 
 
+def test_a_frozen_player_that_enters_late_has_forgotten_the_last_episode(frozen):
+    _, parameters, policy = frozen
+    state, timestep = quick_jit(ENV.reset)(jax.random.key(1))
+    nobody = state._replace(active=jnp.zeros_like(state.active))
+    memory = jax.tree.map(jnp.ones_like, policy.init())
+    act = quick_jit(policy.apply)
+    for first, left in ((False, 1.0), (True, 0.0)):
+        after, _ = act(parameters, jax.random.key(2), memory, nobody, timestep.observation, jnp.bool_(first))
+        assert all((leaf == left).all() for leaf in after)
+
+
 def test_partners_err_as_often_as_they_are_told():
     policy = seat_partners(("expert", "expert", "absent", "expert"), ENV.scenario)
     noisy = policy.parameters._replace(epsilon=jnp.array([0.0, 0.3, 0.0, 1.0]))

@@ -12,7 +12,7 @@ from jaxsocial.reproduce import command, findings, progress, training
 from jaxsocial.reproduce.command import FIGURES
 from jaxsocial.reproduce.scales import SCALES, make_scale
 from jaxsocial.reproduce.store import folder_of, is_trained
-from jaxsocial.run import checkpoint
+from jaxsocial.run import checkpoint, files
 from tests.reproduce.conftest import make, run, tiny_figure, tiny_scale
 
 TIMES = ("seconds", "trained", "circumstances")
@@ -110,8 +110,9 @@ def test_what_is_there_is_not_trained_again(made, monkeypatch):
     monkeypatch.setattr(training, "_train", lambda *arguments: pytest.fail("trained again"))
     monkeypatch.setattr("jaxsocial.reproduce.measuring.episode_player", lambda *a: pytest.fail("measured again"))
     before = without_times(made.places.results)
-    make(made.places.runs.parent)
+    again = make(made.places.runs.parent)
     assert without_times(made.places.results) == before
+    assert "tiny: 5 rows are taken from results.json, nothing is trained; --out FOLDER" in again.said
 
 
 def test_what_does_not_matter_to_training_finds_what_is_there(made):
@@ -351,6 +352,27 @@ def test_what_there_is_not_is_refused_in_a_line(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert run("reproduce", "figure4") == 2
     assert "experiments/figure4.py is not here: run this in a clone" in capsys.readouterr().err
+
+
+def test_of_all_figures_those_are_reported_that_are_there(capsys, tmp_path):
+    from tests.reproduce import made_up  # noqa: PLC0415
+
+    last = tmp_path / "laptop" / FIGURES[-1]
+    last.mkdir(parents=True)
+    findings.write(made_up.findings({"penalties": made_up.finding([1.0], [2.0], measure="penalties")}), last)
+    assert run("reproduce", "all", "--scale", "laptop", "--report", "--out", str(tmp_path)) == 0
+    said = "".join(capsys.readouterr().out.split())
+    assert (last / "results.md").is_file()
+    assert "penalties:" in said
+    assert said.count("results.jsondoesnotexist") == len(FIGURES) - 1
+
+
+def test_two_commands_do_not_train_in_the_same_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "PATIENCE_SECONDS", 0.0)
+    (tmp_path / "runs").mkdir()
+    with files.locked(tmp_path / "runs", 0.0), pytest.raises(files.FolderInUse, match="is in use by another process"):
+        make(tmp_path)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [files.LOCK]
 
 
 def test_the_smallest_scale_by_the_command(capsys, tmp_path):

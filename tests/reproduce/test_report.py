@@ -74,6 +74,8 @@ def test_half_a_training_is_said_to_be_one():
     text = report.markdown(FIGURE, made_up.findings({"SociAPL": half, "solo": [0.0]}))
     assert "| SociAPL (0.5 M of 1.0 M steps) |" in text
     assert "| more than solo | not yet known |" in text
+    text = report.markdown(FIGURE, made_up.findings({"SociAPL": [1.0], "solo": half}))
+    assert "| more than solo | not yet known |" in text, "what it is compared with is half trained"
     assert "of 1.0 M steps" not in report.markdown(FIGURE, made_up.findings({"SociAPL": [1.0]}))
 
 

@@ -111,14 +111,14 @@ def company_on_eight(source: Path, out: Path) -> dict:
         seeds=4,
     )
     one_seed, three = (dataclasses.replace(config, seeds=seeds) for seeds in (1, 3))
-    found, rows = {}, member.ROWS
+    found, rows = {}, member.CACHED_ROWS
     for name, chosen, devices in (
         ("one", config, 1),
         ("worlds", one_seed, 8),
         ("seeds", config, 8),
         ("in_turn", three, 2),
     ):
-        member.ROWS = 1 if name == "in_turn" else rows
+        member.CACHED_ROWS = 1 if name == "in_turn" else rows
         program = make_program(prepared(chosen, out / name), jax.devices()[:devices])
         members, measured = trained(program, program.begin(), out / name, chosen)
         kept(members, measured, out / f"{name}.npz")

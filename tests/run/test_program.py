@@ -102,7 +102,7 @@ def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, compa
 
 def test_members_a_few_at_a_time_are_the_members_side_by_side(together, company_run, monkeypatch):
     sizes, blocks = together.program.parts.sizes, []
-    monkeypatch.setattr(member, "ROWS", 3 * sizes.learners * sizes.segments * sizes.segment_length)
+    monkeypatch.setattr(member, "CACHED_ROWS", 3 * sizes.learners * sizes.segments * sizes.segment_length)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     in_blocks = member.in_blocks
     monkeypatch.setattr(member, "in_blocks", lambda *a, size: (blocks.append(size), in_blocks(*a, size=size))[1])
@@ -386,3 +386,12 @@ def test_a_learner_comes_to_do_as_its_teacher_does_and_then_acts_itself(tmp_path
     results = {r["player"]: r["return"] for r in json.loads((folder / "evaluation.json").read_text())}
     assert results["untrained learner"]["high"] < 0.5 * np.mean([row["solo_return"] for row in ended])
     assert results["learner"]["mean"] > results["untrained learner"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "shared_by", "expected"), [("quickstart", 1, 1), ("quickstart", 4, 4), ("paper", 1, 1)]
+)
+def test_members_at_once_have_a_minibatch_s_rows_between_them(preset, shared_by, expected):
+    config = presets.preset(preset)
+    fixed = member.Fixed(config, None, config.sizes.worlds // shared_by)  # pyright: ignore[reportArgumentType]
+    assert member.members_at_once(fixed) == expected

@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxsocial.run import checkpoint, metrics, trained
+from jaxsocial.run import checkpoint, metrics, train, trained
 from tests.run import runs
 
 
@@ -85,7 +86,9 @@ def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
     status = runs.train(folder, "--total-steps", "64", "--partners", f"run:{finished_run}", "random")
     assert status == 0
     players = {r["player"] for r in json.loads((folder / "evaluation.json").read_text())}
-    assert players == {"learner", f"run:{finished_run}", "random", "untrained learner"}
+    partner = f"run:{finished_run}@{4 * runs.ITERATION}"
+    assert players == {"learner", partner, "random", "untrained learner"}
+    assert checkpoint.config_of(folder).partners == (partner, "random"), "however long that one is trained"
 
 
 def test_a_loaded_policy_is_the_one_trained(finished_run):
@@ -101,6 +104,32 @@ def test_rows_after_the_checkpoint_are_dropped(tmp_path):
     metrics.append(path, [{"step": step, "seed": 0} for step in (64, 128, 192)])
     metrics.cut(path, 128)
     assert [row["step"] for row in metrics.read(path)] == [64, 128]
+
+
+def test_a_torn_line_is_no_row(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics.append(path, [{"step": 64, "seed": 0}])
+    with path.open("a") as file:
+        file.write('{"step": 128, "se')
+    assert [row["step"] for row in metrics.read(path)] == [64]
+    metrics.cut(path, 64)
+    metrics.append(path, [{"step": 128, "seed": 0}])
+    assert [row["step"] for row in metrics.read(path)] == [64, 128]
+
+
+def test_a_run_is_no_shorter_than_it_was_trained_and_unfinished_while_it_is_trained_on(
+    finished_run, tmp_path, capsys, monkeypatch
+):
+    folder = shutil.copytree(finished_run, tmp_path / "again")
+    before = (folder / "config.json").read_text()
+    shorter, longer = (("--total-steps", str(count * runs.ITERATION)) for count in (3, 5))
+    assert runs.command("train", "--resume", str(folder), *shorter) == 2
+    assert f"has been trained for {4 * runs.ITERATION} already" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "config.json").read_text() == before
+    assert (folder / "evaluation.json").exists()
+    monkeypatch.setattr(train, "_measure", lambda *arguments: [])  # killed before it
+    assert runs.command("train", "--resume", str(folder), *longer) == 0
+    assert {path.name for path in folder.iterdir()} == {"config.json", "run.json", "metrics.jsonl", "checkpoints"}
 
 
 @pytest.mark.slow

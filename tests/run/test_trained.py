@@ -1,6 +1,7 @@
 """Networks of earlier runs: how they are named, begun with, kept, and seated."""
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_learners_begin_with_the_networks_of_a_run_each_with_one(begun):
 
 def test_the_optimiser_s_state_comes_along_if_it_is_asked_for(begun, finished_run):
     members, networks = begun
-    kept = begin_with(str(finished_run), members, keep_optimiser=True)
+    kept = begin_with(str(finished_run), members, [of_seeds(finished_run, 8, 2)], keep_optimiser=True)
     chex.assert_trees_all_equal(kept.learner.parameters, networks)
     # Four iterations of two minibatches, of which a stop may have left out some.
     assert all(((count > 0) & (count <= 8)).all() for count in counts(kept))
@@ -78,10 +79,26 @@ def test_one_seed_serves_all(begun, finished_run):
     members, networks = begun
     # As many as there are, though the run has two.
     for seed, index, count in ((3, 0, 2), (4, 1, 5)):
-        started = begin_with(f"{finished_run}#{seed}", widened(members, count), keep_optimiser=seed == 4)
+        config = of_seeds(finished_run, 8, count)
+        started = begin_with(f"{finished_run}#{seed}", widened(members, count), [config], keep_optimiser=seed == 4)
         assert len(started.learner.parameters["dense"]["bias"]) == count
         for member in range(count):
             chex.assert_trees_all_equal(*_one(started.learner.parameters, member, networks, index))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "places"),
+    [([(4, 1), (3, 1), (4, 1)], [1, 0, 1]), ([(0, 2), (8, 2)], [0, 1, 0, 1]), ([(3, 2), (4, 1)], [0, 1, 1])],
+)
+def test_settings_side_by_side_begin_with_the_networks_of_their_seeds(begun, finished_run, seeds, places):
+    members, networks = begun
+    configs = [of_seeds(finished_run, *of_one) for of_one in seeds]
+    started = begin_with(str(finished_run), widened(members, len(places)), configs, keep_optimiser=False)
+    chex.assert_trees_all_equal(started.learner.parameters, jax.tree.map(lambda x: x[np.array(places)], networks))
+
+
+def of_seeds(folder, first, count):
+    return dataclasses.replace(checkpoint.config_of(folder), seed=first, seeds=count)
 
 
 def _one(tree, index, other, other_index):
@@ -104,17 +121,20 @@ def test_an_earlier_checkpoint_is_begun_with(company_run):
 
 def test_what_does_not_fit_is_no_beginning(begun, finished_run, company_run):
     members, _ = begun
-    with pytest.raises(ValueError, match="has 2 seeds for 3: name one by #SEED, or train as many"):
-        begin_with(str(finished_run), widened(members, 3), keep_optimiser=False)
+    for first, count in ((3, 3), (2, 1), (5, 1)):
+        cure = f"has seeds 3 to 4, and not all of {first} to {first + count - 1}: name one by #SEED, or train as many"
+        with pytest.raises(ValueError, match=cure):
+            begin_with(str(finished_run), widened(members, count), [of_seeds(finished_run, first, count)], False)
+    refused = functools.partial(begin_with, members=members, configs=[of_seeds(finished_run, 8, 2)])
     for seed in (2, 5):
         with pytest.raises(ValueError, match=f"seed={seed} was not trained in .*: choose 3 to 4"):
-            begin_with(f"{finished_run}#{seed}", members, keep_optimiser=False)
+            refused(f"{finished_run}#{seed}", keep_optimiser=False)
     with pytest.raises(ValueError, match=r"all learners of a world go on, leave \.1 out"):
-        begin_with(f"{finished_run}#3.1", members, keep_optimiser=False)
+        refused(f"{finished_run}#3.1", keep_optimiser=False)
     with pytest.raises(ValueError, match="networks are others: choose the network and prediction that it has"):
-        begin_with(str(company_run.folder), members, keep_optimiser=False)
+        refused(str(company_run.folder), keep_optimiser=False)
     with pytest.raises(ValueError, match="no checkpoint @64: choose from @"):
-        begin_with(f"{finished_run}@64", members, keep_optimiser=False)
+        refused(f"{finished_run}@64", keep_optimiser=False)
 
 
 @pytest.mark.slow
@@ -149,6 +169,16 @@ def test_a_partner_plays_with_the_weights_it_is_named_by(company_run):
     for name, iteration, learner in zip(names, (2, 4, 5), (1, 0, 0), strict=True):
         own = jax.tree.map(lambda x, n=learner: x[0, n], company_run.parameters[iteration])
         chex.assert_trees_all_equal(seated.parameters[name], own)
+
+
+@pytest.mark.parametrize(
+    ("which", "said"), [("", "@320"), ("@128", "@128"), ("#3.1", "@320#3.1"), ("@256#3", "@256#3.0")]
+)
+def test_what_is_pinned_stays_the_same_network(company_run, which, said, monkeypatch):
+    monkeypatch.chdir(company_run.folder.parent)
+    name = company_run.folder.name
+    assert trained.pinned(f"{name}{which}") == f"{company_run.folder.resolve()}{said}"
+    assert trained.pinned(f"nowhere{which}").startswith(str(company_run.folder.parent.resolve()))
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,17 @@
 import collections
 import contextlib
 import datetime
-import fcntl
 import importlib
 import os
 import socket
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-LOG, LOCK = "log.txt", "lock"
+from jaxsocial.run.files import locked
+
+LOG = "log.txt"
 LAST_LINES = 5
 """Of a log, shown where an item fails."""
 MEMORY_FRACTION = 0.9
@@ -70,34 +70,12 @@ def run_item(folder: Path, work: str, patience_seconds: float) -> None:
       patience_seconds: how long to wait for another process to let go of the item.
 
     Raises:
-      RuntimeError: another process has it, and did not let go of it.
+      FolderInUse: another process has it, and did not let go of it.
     """
     now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
     print(f"{_BEGINS}{now} on {socket.gethostname()}, process {os.getpid()}", flush=True)
-    with _locked(folder, patience_seconds):
+    with locked(folder, patience_seconds):
         resolve(work)(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, patience_seconds: float) -> Iterator[None]:
-    """The system unlocks what a dead process had locked, so that no lock is left behind."""
-    deadline = time.monotonic() + patience_seconds
-    with open(folder / LOCK, "w") as file:
-        while not _lock(file):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{folder} is being executed by another process: wait for it, or stop it")
-            time.sleep(0.1)
-        yield
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # a file system without locks: whoever calls has to see to it
-        print(f"cannot lock {file.name}: {error}", flush=True)
-    return True
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from jaxsocial.run import files
 from jaxsocial.sweep.backends import items, local
 from tests.sweep.backends.conftest import alive, wait_for
 from tests.sweep.backends.works import MARKER, attempts
@@ -98,9 +99,9 @@ def test_what_an_item_leaves_running_is_killed(make_folders):
 
 def test_an_item_is_not_executed_twice_at_the_same_time(make_folders):
     [folder] = make_folders("a")
-    with open(folder / items.LOCK, "w") as lock:
+    with open(folder / files.LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "is being executed by another process" in run([folder], "succeed", grace_seconds=0.1)["a"]
+        assert "is in use by another process" in run([folder], "succeed", grace_seconds=0.1)["a"]
     assert not (folder / MARKER).exists()
     assert run([folder], "succeed") == {"a": None}
 
