@@ -95,7 +95,7 @@ def reproduce(
     known = _known(make, scale, there)
     keys = {part.key for _, part in known}
     left = [row for each in (figure, *others) for row in each.rows if row_key(row, scale.episodes) not in keys]
-    if known:
+    if known and not partial:
         console.print(_taken_over(figure, known, left), highlight=False)
     stopped = None if partial else _train(figure, conditions_of(left), places, console, deadline)
     known, ready = _known_and_ready(known, left, places, partial)
