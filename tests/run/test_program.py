@@ -361,7 +361,8 @@ def test_a_learner_of_two_sits_beside_another(company_run, tmp_path):
     partners = (f"run:{company_run.folder}#3.1", f"run:{company_run.folder}@128")
     assert runs.train(folder, "--partners", *partners, "--total-steps", "64") == 0
     players = [result["player"] for result in json.loads((folder / "evaluation.json").read_text())]
-    assert players == ["learner", *partners, "untrained learner"]
+    pinned = (f"run:{company_run.folder}@{64 * ITERATIONS}#3.1", partners[1])
+    assert players == ["learner", *pinned, "untrained learner"]
 
 
 @pytest.mark.slow
