@@ -11,8 +11,9 @@ from jaxsocial.reproduce.findings import Finding, Findings
 from jaxsocial.reproduce.store import slug
 
 HOLDS, FAILS, UNKNOWN = "holds", "**does not hold**", "not yet known"
-COLUMNS = ("condition", "interquartile mean [95 %]", "each seed", "the paper", "expected", "")
-CLAIMS = ("figure", "who", "the paper", "here: interquartile mean [95 %]", "seeds", "expected", "")
+LAST = "does it hold? (in resamples)"
+COLUMNS = ("condition", "interquartile mean [95 %]", "each seed", "the paper", "expected", LAST)
+CLAIMS = ("figure", "who", "the paper", "here: interquartile mean [95 %]", "seeds", "expected", LAST)
 
 
 def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
@@ -91,14 +92,20 @@ def _steps(number: int) -> str:
 
 
 def verdict(row: Row, found: Findings) -> str:
-    """Whether what the row should show is so; empty where nothing is expected, open while it, or what it is compared
-    with, is still trained."""
+    """Whether what the row should show is so, and in how many resamples of the seeds it is; empty where nothing is
+    expected, open while it, or what it is compared with, is still trained."""
     if row.expectation is None:
         return ""
     needed = (row.name, *row.expectation.others)
     if not all(name in found.rows and _is_whole(found.rows[name]) for name in needed):
         return UNKNOWN
-    return HOLDS if row.expectation.holds(row.name, found) else FAILS
+    share = row.expectation.how_often(row.name, found)
+    return f"{HOLDS if row.expectation.holds(row.name, found) else FAILS} ({_percent(share)})"
+
+
+def _percent(share: float) -> str:
+    """Never none or all of them: resamples are not all there could be."""
+    return "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
 
 
 def _how(found: Findings) -> str:
@@ -114,7 +121,8 @@ def _how(found: Findings) -> str:
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
         f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
         f"once), on {devices}, jax {versions}, Python {pythons}; "
-        f"evaluated {facts['date'][:10]}, commit {_short(facts['git'])}. Intervals: bootstrap over seeds. "
+        f"evaluated {facts['date'][:10]}, commit {_short(facts['git'])}. Intervals: bootstrap over seeds; behind a "
+        f"verdict, the share of these resamples in which it holds, which few seeds make look surer than it is. "
         f"Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
 

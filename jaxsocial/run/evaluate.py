@@ -89,10 +89,16 @@ def interquartile_mean(values: Float[np.ndarray, " seeds"]) -> Score:
     return _with_interval(known, _trimmed) if known.size else Score(np.nan, np.nan, np.nan)
 
 
-def middle_mean(values: Float[np.ndarray, " values"]) -> float:
-    """The interquartile mean without its interval, which takes a thousand times as long."""
+def middle_mean(values: Float[np.ndarray, "*batch values"]) -> Float[np.ndarray, "*batch"]:
+    """Interquartile means without their intervals, which take a thousand times as long; NaN where nothing is known."""
+    if values.size and not np.isnan(values).any():
+        return np.asarray(_trimmed(values))
+    return np.asarray(np.apply_along_axis(_of_known, -1, values))
+
+
+def _of_known(values):
     known = values[~np.isnan(values)]
-    return float(_trimmed(known)) if known.size else np.nan
+    return _trimmed(known) if known.size else np.nan
 
 
 def _trimmed(values, axis=-1):

@@ -1,5 +1,7 @@
 """Every expectation can come true, and can fail."""
 
+import dataclasses
+
 import pytest
 
 from jaxsocial.reproduce import expectations
@@ -60,3 +62,42 @@ def test_what_is_not_known_does_not_hold():
 def test_another_row_counts_by_what_it_is_about(other):
     experts = made_up.finding([0.0], partners=other, of_partners=True)
     assert held(expectations.more_than("experts"), [2.0], {"experts": experts}) == (other == [1.0])
+
+
+def how_often(expectation, own, others=None, partners=None):
+    rows = {"own": made_up.finding(own, partners)} | (others or {})
+    return expectation.how_often("own", made_up.findings(rows))
+
+
+def test_resamples_say_how_sure_it_is():
+    assert how_often(expectations.above(1.5), [2, 2, 2]) == 1.0
+    assert how_often(expectations.above(1.5), [1, 1, 1]) == 0.0
+    # Only where the good one is never drawn, or once, does its mean stay below: (2/3)^3 + 3 (1/3) (2/3)^2 = 20/27.
+    assert how_often(expectations.above(1.5), [0, 0, 3]) == pytest.approx(7 / 27, abs=0.03)
+    assert how_often(expectations.at_most(1.5), [0, 0, 3]) == pytest.approx(20 / 27, abs=0.03)
+
+
+def test_other_runs_are_resampled_by_themselves_and_the_same_ones_together():
+    own, other = [1, 2, 3], made_up.finding([0.5, 1.5, 2.5])
+    assert how_often(expectations.more_than("other"), own, {"other": other}) == 1.0, "each seed is above itself"
+    (part,) = other.parts
+    apart = dataclasses.replace(other, parts=[dataclasses.replace(part, run="other-0")])
+    assert 0.6 < how_often(expectations.more_than("other"), own, {"other": apart}) < 0.9
+
+
+def test_a_single_seed_is_not_resampled():
+    low = {"low": made_up.finding([2.0])}
+    assert how_often(expectations.more_than("low"), [3.0], low) == 1.0
+    assert how_often(expectations.more_than("low"), [0, 0, 9], low) == pytest.approx(19 / 27, abs=0.03)
+
+
+def test_resamples_of_seeds_keep_them_beside_their_partners():
+    assert how_often(expectations.below_its_partners(), [1, 2, 3], partners=[2, 3, 4]) == 1.0
+    assert how_often(expectations.below_its_partners(), [1, 2, 9], partners=[2, 3, 4]) == pytest.approx(
+        20 / 27, abs=0.03
+    )
+
+
+def test_resamples_of_what_is_not_known_do_not_hold():
+    assert how_often(expectations.at_most(9.0), [None, None]) == 0.0
+    assert how_often(expectations.at_most(9.0), [1.0, None, None]) == pytest.approx(19 / 27, abs=0.03)

@@ -36,11 +36,19 @@ def lines_of(found):
 
 def test_what_holds_and_what_does_not():
     lines = lines_of(made_up.findings({"solo": [1, 1, 1.2, 1], "SociAPL": [1, 1, 1, 0.9]}))
-    assert lines["solo"].endswith("| at most 1.5 | holds |")
-    assert lines["SociAPL"].endswith("| leaves it | more than solo | **does not hold** |")
+    assert lines["solo"].endswith("| at most 1.5 | holds (> 99 %) |")
+    assert lines["SociAPL"].endswith("| leaves it | more than solo | **does not hold** (< 1 %) |")
     lines = lines_of(made_up.findings({"solo": [1.6, 1.6, 1.7, 5], "SociAPL": [9, 8, 9, 9]}))
-    assert lines["solo"].endswith("**does not hold** |")
-    assert lines["SociAPL"].endswith("| holds |")
+    assert lines["solo"].endswith("**does not hold** (< 1 %) |")
+    assert lines["SociAPL"].endswith("| holds (> 99 %) |")
+
+
+def test_a_verdict_says_how_sure_it_is():
+    lines = lines_of(made_up.findings({"solo": [1, 1, 1], "SociAPL": [0, 3, 3]}))
+    # Of three the mean is that of all: above 1 where more than one 3 is drawn, with 20 of 27 chances, and here with 7.
+    assert lines["SociAPL"].endswith("| holds (74 %) |")
+    lines = lines_of(made_up.findings({"solo": [1, 1, 1], "SociAPL": [0, 0, 3]}))
+    assert lines["SociAPL"].endswith("| **does not hold** (26 %) |")
 
 
 def test_claims_of_all_figures_stand_in_one_table():
@@ -54,7 +62,7 @@ def test_claims_of_all_figures_stand_in_one_table():
         ["| [figure0](figure0/results.md)", "SociAPL"],
         ["| [figure9](figure9/results.md)", "solo"],
     ]
-    assert lines[3].endswith("| 4 | more than solo | **does not hold** |")
+    assert lines[3].endswith("| 4 | more than solo | **does not hold** (< 1 %) |")
 
 
 def test_every_seed_is_in_the_table():

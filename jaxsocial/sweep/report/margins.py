@@ -32,7 +32,7 @@ def two_way(outcomes: pd.DataFrame, across: Groups, down: Groups) -> pd.DataFram
 
 def _middle(outcomes: pd.DataFrame, fields: list[Groups]) -> pd.Series:
     codes = [one.codes.reindex(outcomes.setting).to_numpy() for one in fields]
-    return outcomes.value.groupby(codes).apply(lambda own: middle_mean(own.to_numpy()))
+    return outcomes.value.groupby(codes).apply(lambda own: float(middle_mean(own.to_numpy())))
 
 
 def importance(values: pd.Series, groups: Groups) -> float:
