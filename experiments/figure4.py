@@ -44,7 +44,7 @@ def _leaves(scale: Scale) -> Expectation:
 def draw(found: Findings, picture) -> None:
     """Curves of what is trained by reinforcement, levels for experts and imitation."""
     axes = picture.subplots()
-    drawing.curves(axes, found, CURVES, levels=("experts", "imitation"))
+    drawing.curves(axes, found, CURVES, levels=("experts", "experts that search", "imitation"))
     drawing.legend(axes)
 
 

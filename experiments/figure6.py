@@ -30,7 +30,8 @@ def figure(scale: Scale) -> Figure:
     rows = []
     for where, place in scale.places.items():
         names = {name: f"{where}: {name}" for name in sent}
-        others = all_of(times_as_much(names["solo SociAPL"], SOLO), *map(more_than, list(names.values())[2:]))
+        lesser = [more_than(row) for name, row in names.items() if name not in ("SociAPL", "solo SociAPL")]
+        others = all_of(times_as_much(names["solo SociAPL"], SOLO), *lesser)
         best = others._replace(text=f"more than all others, and {SOLO:g} times solo")
         for name, condition in sent.items():
             is_sociapl = name == "SociAPL"

@@ -15,7 +15,7 @@ from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
 from jaxsocial.reproduce.findings import Findings, NothingMeasured
 from jaxsocial.reproduce.origins import Measured, Origins, origins
-from jaxsocial.reproduce.store import is_trained, row_key
+from jaxsocial.reproduce.store import can_be_measured, is_trained, row_key
 from jaxsocial.run.chunks import stop_requests
 from jaxsocial.run.files import locked
 
@@ -83,21 +83,21 @@ def reproduce(
       ValueError: ``seeds`` cannot be had.
     """
     figure, there = make(scale), _there(places)
-    rows = origins(make, scale, seeds, there, places.runs)
-    if rows.taken and not partial:
-        console.print(_in_words(figure, rows), highlight=False)
+    where = origins(make, scale, seeds, there, places.runs)
+    if where.taken and not partial:
+        console.print(_in_words(figure, where), highlight=False)
     stopped = None
     if not partial:
-        stopped = _train(figure, conditions_of(rows.left), places, console, deadline)
-        rows = origins(make, scale, seeds, there, places.runs)
-    to_measure = [*rows.trained, *rows.begun] if partial else rows.trained
-    if not to_measure and not rows.taken:
+        stopped = _train(figure, conditions_of(where.left), places, console, deadline)
+        where = origins(make, scale, seeds, there, places.runs)
+    to_measure = [*where.trained, *where.begun] if partial else where.trained
+    if not to_measure and not where.taken:
         raise stopped or NothingMeasured(f"nothing of {figure.name} has come so far that it could be measured")
     measured = _measure(to_measure, scale, places, console)
-    found = gathering.gather(figure, scale, rows.taken, measured, there, places.runs)
+    found = gathering.gather(figure, scale, where.taken, measured, where.source, places.runs)
     places.results.mkdir(parents=True, exist_ok=True)
     findings.write(found, places.results)
-    _write_episodes(figure, scale.episodes, rows.taken, measured, places)
+    _write_episodes(figure, scale.episodes, where.taken, measured, places)
     rebuild(figure, places, console)
     if stopped:
         raise stopped
@@ -111,11 +111,17 @@ def _there(places: Places) -> list[Findings]:
     return [findings.read(folder) for folder in folders if (folder / findings.RESULTS).is_file()]
 
 
-def _in_words(figure: Figure, rows: Origins) -> str:
+def _in_words(figure: Figure, where: Origins) -> str:
     """For a person who may think that all of it is made here and now."""
-    taken, left = len({row.name for row, _ in rows.taken}), len({row.name for row in rows.left})
-    rest = f"{left} are to be made" if left else "nothing is trained"
-    return f"{figure.name}: {taken} rows are taken from results.json, {rest}; --out FOLDER makes them all anew"
+    taken, left = _counted([row for row, _ in where.taken]), _counted(where.left)
+    rest = f"{left} are to be made" if where.left else "nothing is trained"
+    return f"{figure.name}: {taken} are taken from results.json, {rest}; --out FOLDER makes them all anew"
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    configs = [row.condition.config for row in rows]
+    seeds = {seed for config in configs for seed in range(config.seed, config.seed + config.seeds)}
+    return f"{len({row.name for row in rows})} rows ({len(seeds)} seeds)"
 
 
 def rebuild(figure: Figure, places: Places, console: Console) -> None:
@@ -171,7 +177,7 @@ def _write_episodes(figure: Figure, episodes: int, taken: Measured, measured: Me
     parts, new = {part.key: part for _, part in [*taken, *measured]}, {part.key for _, part in measured}
     for row in figure.rows:
         key, path = row_key(row, episodes), places.results / report.episode_name(row)
-        missing = key in parts and not path.is_file() and is_trained(row.condition, places.runs)
+        missing = key in parts and not path.is_file() and can_be_measured(row, places.runs)
         if row.episode and (key in new or missing):
             measuring.write_episode(row, parts[key], places.runs, path)
 

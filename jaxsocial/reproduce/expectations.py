@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import stats
 
 from jaxsocial.reproduce.findings import Findings
 from jaxsocial.run.evaluate import middle_mean
@@ -49,26 +48,20 @@ class Expectation(NamedTuple):
         """Whether it does with all seeds that there are."""
         return bool(self.test(_values(row, found), {name: _values(name, found) for name in self.others}))
 
-    def how_often(self, row: str, found: Findings) -> float:
-        """The share of bootstrap resamples of the seeds in which it holds.
+    def how_often(self, row: str, found: Findings) -> float | None:
+        """The share of bootstrap resamples of the seeds in which it holds; None where no row has more than one seed.
 
-        Rows of the same runs are resampled together. A row of a single seed stays as it is.
+        Rows of the same runs are resampled together, so that seeds stay beside themselves; others independently.
         """
         values = {name: _values(name, found) for name in (row, *self.others)}
         runs = {name: tuple((part.run, *part.seeds) for part in found.rows[name].parts) for name in values}
-        seeds = {runs[name]: np.arange(each.row.size) for name, each in values.items()}
-        several = {run: places for run, places in seeds.items() if places.size > 1}
-
-        def test(*drawn: np.ndarray, axis: int = -1) -> np.ndarray:
-            places = seeds | dict(zip(several, drawn, strict=True))
-            seen = {name: each.drawn(places[runs[name]]) for name, each in values.items()}
-            return np.asarray(self.test(seen[row], seen), float)
-
-        if not several:
-            return float(self.holds(row, found))
-        samples = list(several.values())
-        drawn = stats.bootstrap(samples, test, n_resamples=RESAMPLES, vectorized=True, method="percentile", rng=0)
-        return float(np.mean(drawn.bootstrap_distribution))
+        sizes = {runs[name]: each.row.size for name, each in values.items()}
+        if max(sizes.values()) < 2:
+            return None
+        rng = np.random.default_rng(0)
+        places = {own: rng.integers(size, size=(RESAMPLES, size)) for own, size in sizes.items()}
+        resampled = {name: each.drawn(places[runs[name]]) for name, each in values.items()}
+        return float(np.mean(self.test(resampled[row], resampled)))
 
 
 def _values(row: str, found: Findings) -> Values:

@@ -63,7 +63,7 @@ class Row:
     of_partners: bool = False
     """Whether the line is about the partners."""
     measure: str = "return"
-    """What is compared: one of `measuring.MEASURES`."""
+    """What is compared: one of `probes.MEASURES`, or of `findings.RATIOS`."""
     episode: bool = False
     """Whether a typical episode is to be shown."""
 

@@ -102,15 +102,11 @@ class Findings:
     configs: dict[str, dict]
     """Run to its resolved config."""
     seconds: dict[str, float]
-    """Run to how long it trained, alone or in its group."""
+    """Run to how long it trained: of a program with other runs, its share."""
     trained: dict[str, dict[str, Any]]
     """Run to where, when and with what its training began."""
     circumstances: dict[str, Any]
     """The same of the last measurement."""
-
-    def has_whole(self, run: str) -> bool:
-        """Whether these have a run from its beginning to its end."""
-        return any(part.run == run and part.is_whole for found in self.rows.values() for part in found.parts)
 
     def score(self, row: str) -> Score:
         """What the row is about: the interquartile mean over seeds, with its interval."""

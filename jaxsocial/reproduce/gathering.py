@@ -1,7 +1,7 @@
 """Puts what was taken over and what was measured together, as results.json keeps it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +24,30 @@ Curve = list[dict[str, Any]]
 
 
 def gather(
-    figure: Figure, scale: Scale, taken: Measured, measured: Measured, there: Sequence[Findings], runs: Path
+    figure: Figure, scale: Scale, taken: Measured, measured: Measured, source: dict[str, Findings], runs: Path
 ) -> Findings:
     """Findings of a figure.
 
     Args:
       figure: whose rows they are.
       scale: at which size.
-      taken: rows that ``there`` has, with curves, configs and circumstances of their runs.
+      taken: rows that some results.json had.
       measured: rows that have just been measured; those of a run are all here, or all taken.
-      there: all results, those that come first before others that have the same.
+      source: results that have curves, config and circumstances of each run that is taken.
       runs: where the runs of ``measured`` lie.
     """
     rows = {row.name: found for row in figure.rows if (found := _finding(row, scale, [*taken, *measured]))}
-    source = {part.run: next(found for found in there if found.has_whole(part.run)) for _, part in taken}
+    shown = list(dict.fromkeys(part.run for finding in rows.values() for part in finding.parts))
+    # Runs that are half trained are left out beside whole ones, with all that belongs to them.
+    taken, measured = ([(row, part) for row, part in some if part.run in shown] for some in (taken, measured))
     here = {part.run: runs / part.run for _, part in measured}
     # Runs that these name are named as they are in any store, and not as they lie here.
     configs = {part.run: to_plain(resolved(row.condition, Path())) for row, part in measured}
     seconds = {run: seconds_of(folder) for run, folder in here.items()}
     trained = {run: circumstances_of(folder) for run, folder in here.items()}
-    for run, found in source.items():
+    for run in dict.fromkeys(part.run for _, part in taken):
+        found = source[run]
         configs[run], seconds[run], trained[run] = found.configs[run], found.seconds[run], found.trained[run]
-    shown = [part.run for finding in rows.values() for part in finding.parts]
     curves = _curves(taken, measured, source, runs)
     return Findings(
         figure=figure.name,
@@ -55,13 +57,13 @@ def gather(
         configs=_in_order(configs, shown),
         seconds=_in_order(seconds, shown),
         trained=_in_order(trained, shown),
-        circumstances=circumstances() if measured else _last(source.values()),
+        circumstances=circumstances() if measured else _last(source[part.run] for _, part in taken),
     )
 
 
 def _in_order(found: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """As the rows are, whatever came first: so that nothing changes where nothing is new. What no row shows is last."""
-    return {name: found[name] for name in dict.fromkeys([*names, *sorted(found)])}
+    """As the rows are, whatever came first: so that nothing changes where nothing is new."""
+    return {name: found[name] for name in dict.fromkeys(names)}
 
 
 def _last(there: Iterable[Findings]) -> dict[str, Any]:

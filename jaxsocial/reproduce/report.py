@@ -77,7 +77,7 @@ def _cells(row: Row, found: Findings) -> list[str]:
     digits = 1 if np.nanmax(np.abs(values), initial=0.0) >= 1 else 2
     each = " ".join("-" if np.isnan(value) else f"{value:.{digits}f}" for value in values)
     measure = row.measure.replace("_", " ")
-    what = "" if measure == "return" or measure in row.name else f", {measure}"
+    what = "" if measure == "return" or any(word in row.name for word in measure.split()) else f", {measure}"
     part = "" if _is_whole(finding) else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
     expected = row.expectation.text if row.expectation else ""
     return [row.name + what + part, str(found.score(row.name)), each, row.paper, expected, verdict(row, found)]
@@ -99,8 +99,8 @@ def verdict(row: Row, found: Findings) -> str:
     needed = (row.name, *row.expectation.others)
     if not all(name in found.rows and _is_whole(found.rows[name]) for name in needed):
         return UNKNOWN
-    share = row.expectation.how_often(row.name, found)
-    return f"{HOLDS if row.expectation.holds(row.name, found) else FAILS} ({_percent(share)})"
+    said, share = HOLDS if row.expectation.holds(row.name, found) else FAILS, row.expectation.how_often(row.name, found)
+    return said if share is None else f"{said} ({_percent(share)})"
 
 
 def _percent(share: float) -> str:
@@ -119,10 +119,10 @@ def _how(found: Findings) -> str:
     return (
         f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
-        f"trained in {sum(found.seconds.values()) / 3600:.1f} h in all (each run's own, also where some trained at "
-        f"once), on {devices}, jax {versions}, Python {pythons}; "
+        f"trained in {sum(found.seconds.values()) / 3600:.1f} h of programs' time, some of them side by side, "
+        f"on {devices}, jax {versions}, Python {pythons}; "
         f"evaluated {facts['date'][:10]}, commit {_short(facts['git'])}. Intervals: bootstrap over seeds; behind a "
-        f"verdict, the share of these resamples in which it holds, which few seeds make look surer than it is. "
+        f"verdict, the share of such resamples in which it holds, which few seeds make look surer than it is. "
         f"Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from jaxsocial.reproduce.figures import Condition, Player, Row
+from jaxsocial.reproduce.figures import Condition, Player, Row, players_of
 from jaxsocial.run import checkpoint
 from jaxsocial.run.config import Config, to_plain
 
@@ -75,3 +75,13 @@ def _learned_from(condition: Condition) -> dict[str, Any]:
 def is_trained(condition: Condition, store: Path) -> bool:
     """Whether its last checkpoint is there."""
     return checkpoint.latest(folder_of(condition, store)) == condition.config.iterations
+
+
+def can_be_measured(row: Row, store: Path) -> bool:
+    """Whether all who are in it are trained."""
+    return is_trained(row.condition, store) and partners_are_trained(row, store)
+
+
+def partners_are_trained(row: Row, store: Path) -> bool:
+    """Whether those are that a row names besides its own condition's."""
+    return all(is_trained(condition, store) for condition in players_of(row))

@@ -133,7 +133,7 @@ def iterations_done(condition: Condition, store: Path) -> int:
 
 
 def seconds_of(folder: Path) -> float:
-    """How long a run was trained for, together with those beside it."""
+    """How long a run was trained for: of a program with other runs, its share."""
     path = folder / SECONDS
     return json.loads(path.read_text()) if path.is_file() else 0.0
 
@@ -215,8 +215,10 @@ def _train(group: Group, lane: Sequence[Any], watch: Watch) -> None:
 
 
 def _note_seconds(group: Group, seconds: float) -> None:
-    for folder in {group.shared, *group.folders}:
-        (folder / SECONDS).write_text(json.dumps(round(seconds, 1)) + "\n")
+    """Each run's share of the program's time, and where all are saved together the whole of it."""
+    shares = dict.fromkeys(group.folders, seconds / len(group.folders))
+    for folder, own in (shares | {group.shared: seconds}).items():
+        (folder / SECONDS).write_text(json.dumps(round(own, 1)) + "\n")
 
 
 def _save(group: Group, members: Member, iteration: int, saved: bool) -> None:

@@ -65,7 +65,7 @@ def results_of(episodes: Episodes, config: Config, player: str, seats: list[int]
 
 
 def episode_sums(episodes: Episodes, seats: list[int]) -> dict[str, Float[np.ndarray, "S E"]]:
-    """Return, goals and penalties of each episode, the mean over these agents."""
+    """Return, goals and penalties (steps with a reward above and below 0) of each episode: means over these agents."""
     reward = np.where(episodes.present[..., seats], episodes.reward[..., seats], 0.0)
     counted = {"return": reward, "goals": reward > 0, "penalties": reward < 0}
     return {name: _per_episode(values) for name, values in counted.items()}

@@ -10,6 +10,8 @@ import pytest
 
 from jaxsocial.reproduce import command, findings, progress, training
 from jaxsocial.reproduce.command import FIGURES
+from jaxsocial.reproduce.gathering import gather
+from jaxsocial.reproduce.origins import origins
 from jaxsocial.reproduce.scales import SCALES, make_scale
 from jaxsocial.reproduce.store import folder_of, is_trained
 from jaxsocial.run import checkpoint, files
@@ -112,7 +114,7 @@ def test_what_is_there_is_not_trained_again(made, monkeypatch):
     before = without_times(made.places.results)
     again = make(made.places.runs.parent)
     assert without_times(made.places.results) == before
-    assert "tiny: 5 rows are taken from results.json, nothing is trained; --out FOLDER" in again.said
+    assert "tiny: 5 rows (2 seeds) are taken from results.json, nothing is trained; --out FOLDER" in again.said
 
 
 def test_what_does_not_matter_to_training_finds_what_is_there(made):
@@ -261,6 +263,51 @@ def test_a_run_that_is_here_is_measured_here_in_all_rows(made, tmp_path):
     rows = {name: row for name, row in elsewhere.rows.items() if name != "own, alone"}
     write_results(tmp_path / "figure4", dataclasses.replace(elsewhere, rows=rows))
     assert make(tmp_path).found.rows == made.found.rows
+
+
+def trained_again(found, run):
+    """The findings, as if this run's had been trained on another day."""
+    return dataclasses.replace(found, trained=found.trained | {run: found.trained[run] | {"date": "2000-01-01T00"}})
+
+
+def test_rows_of_a_run_are_taken_from_one_training_of_it(made, tmp_path):
+    """Else learners would be compared with themselves as they came out another time."""
+    (part,) = made.found.rows["own"].parts
+    first = {name: row for name, row in made.found.rows.items() if name in ("own", "expert")}
+    write_results(tmp_path / "figure4", dataclasses.replace(made.found, rows=first))
+    second = trained_again(with_own(made.found, measures={"return": [7.0, 8.0]}), part.run)
+    write_results(tmp_path / "figure7", second)
+    again = make(tmp_path, partial=True)
+    assert again.found.rows == second.rows, "that has a row more"
+    assert again.found.trained == second.trained
+    # Those that a figure has itself stay, where others have no more.
+    write_results(tmp_path / "results", made.found)
+    assert make(tmp_path, partial=True).found == made.found
+
+
+def test_a_row_waits_for_its_partners(made, tmp_path):
+    (player,) = make_other_expert(made.scale).experts
+    shutil.copytree(made.places.runs, tmp_path / "runs")
+
+    def with_others(scale):
+        figure = tiny_figure(scale)
+        own = dataclasses.replace(figure.rows[0], name="own beside others", partners=(player,), episode=False)
+        return dataclasses.replace(figure, rows=(*figure.rows, own))
+
+    where = origins(with_others, made.scale, None, [], tmp_path / "runs")
+    assert [row.name for row in where.trained] == [row.name for row in made.figure.rows]
+    assert [row.name for row in where.missing] == ["own beside others"]
+    assert not where.begun, "its learner is trained, and measured it would count as whole"
+
+
+def test_what_is_half_trained_is_left_out_beside_what_is_whole(made, tmp_path):
+    (part,) = made.found.rows["own"].parts
+    half = dataclasses.replace(part, run="own-half", key="half", steps=64, seeds=[2, 3])
+    row, found = made.figure.rows[0], made.found
+    gathered = gather(made.figure, made.scale, [(row, part)], [(row, half)], dict.fromkeys([part.run], found), tmp_path)
+    assert gathered.rows["own"].parts == [part]
+    assert list(gathered.seconds) == list(gathered.configs) == list(gathered.trained) == [part.run]
+    assert {point["seed"] for point in gathered.curves["own"]} == {0, 1}
 
 
 def test_what_was_not_measured_is_not_known(made, tmp_path):

@@ -37,6 +37,15 @@ def test_orderings_and_bands(expectation, good, bad):
     assert not held(expectation, bad, others)
 
 
+@pytest.mark.parametrize("seeds", [[1.0], [1.0, 1.0, 1.0]])
+def test_resamples_of_several_rows_go_together(seeds):
+    """Whatever is compared with whatever, of one seed or more."""
+    own, low = made_up.finding([3.0]), made_up.finding([2.0 * seed for seed in seeds])
+    both = expectations.all_of(expectations.at_most(5.0), expectations.more_than("low"))
+    sure = both.how_often("own", made_up.findings({"own": own, "low": low}))
+    assert sure == (1.0 if len(seeds) > 1 else None), "nothing is resampled of one seed each"
+
+
 def test_most_seeds_beat_their_partners():
     assert held(expectations.below_its_partners(), [1, 1, 5], partners=[4, 4, 4])
     assert not held(expectations.below_its_partners(), [1, 5, 5], partners=[4, 4, 4])
@@ -85,9 +94,18 @@ def test_other_runs_are_resampled_by_themselves_and_the_same_ones_together():
     assert 0.6 < how_often(expectations.more_than("other"), own, {"other": apart}) < 0.9
 
 
+def test_rows_of_many_runs_are_compared_with_rows_of_few():
+    many = [made_up.finding([3.0, 4.0]).parts[0] for _ in range(3)]
+    many = [dataclasses.replace(part, run=f"own-{lot}", seeds=[2 * lot, 2 * lot + 1]) for lot, part in enumerate(many)]
+    rows = {"own": dataclasses.replace(made_up.finding([0]), parts=many), "low": made_up.finding([2.0, 3.6])}
+    sure = expectations.more_than("low").how_often("own", made_up.findings(rows))
+    # The lower row's mean is 3.6 in a quarter of its resamples; of the other's 64, 22 have their middle above that.
+    assert sure == pytest.approx(0.75 + 0.25 * 22 / 64, abs=0.03)
+
+
 def test_a_single_seed_is_not_resampled():
     low = {"low": made_up.finding([2.0])}
-    assert how_often(expectations.more_than("low"), [3.0], low) == 1.0
+    assert how_often(expectations.more_than("low"), [3.0], low) is None
     assert how_often(expectations.more_than("low"), [0, 0, 9], low) == pytest.approx(19 / 27, abs=0.03)
 
 

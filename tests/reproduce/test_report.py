@@ -3,6 +3,7 @@
 import dataclasses
 
 import imageio.v3 as imageio
+import numpy as np
 import pytest
 from matplotlib.figure import Figure as Picture
 
@@ -90,7 +91,7 @@ def test_half_a_training_is_said_to_be_one():
 def test_how_it_was_made_stands_below():
     text = report.markdown(FIGURE, made_up.findings({"solo": [1, 1], "SociAPL": [1, 1]}))
     assert "2 seeds, 1.0 M learner steps each, 100 evaluation episodes a seed" in text
-    assert "trained in 1.0 h in all (each run's own, also where some trained at once), on cpu:0, jax 0" in text
+    assert "trained in 1.0 h of programs' time, some of them side by side, on cpu:0, jax 0" in text
     assert "`jaxsocial reproduce figure0 --scale laptop --out FOLDER`" in text
     assert "Made up." in text
     assert "an episode" not in text
@@ -103,8 +104,16 @@ def test_table_and_pictures_are_written(tmp_path):
     found = made_up.findings({"solo": [1, 2], "SociAPL": [3, 4]}, {"solo": made_up.curve([1, 2, 3])})
     report.write(FIGURE, found, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"results.md", "figure0.png", "figure0.pdf"}
-    picture = imageio.imread(tmp_path / "figure0.png")
-    assert (picture < 128).any()
+    drawn = imageio.imread(tmp_path / "figure0.png")
+    report.write(FIGURE, made_up.findings({"SociAPL": [3, 4]}), tmp_path)  # a level, which is grey
+    empty = imageio.imread(tmp_path / "figure0.png")
+    assert drawn.shape == empty.shape
+    assert _coloured(drawn).sum() > 100 > _coloured(empty).sum()
+
+
+def _coloured(picture):
+    """Where it is neither black, white nor grey: axes and letters are."""
+    return np.ptp(picture[..., :3].astype(int), axis=-1) > 50
 
 
 def test_two_rows_of_one_name_are_refused():
