@@ -136,3 +136,31 @@ def test_dots_are_seeds():
     drawing.dots(axes, made_up.findings({"one": [1, 2, None], "other": [5]}), ["one", "other"])
     assert axes.lines[0].get_ydata()[:2].tolist() == [1, 2]
     assert axes.lines[3].get_ydata().tolist() == [5]
+
+
+def test_a_condition_has_one_colour_in_all_pictures():
+    row = dataclasses.replace(made_up.finding([1]), condition="SociAPL")
+    found = made_up.findings({"it, elsewhere": row}, {"SociAPL": made_up.curve([1, 2])})
+    colours = set()
+    for draw_it in (
+        lambda axes: drawing.curves(axes, found, ["it", "SociAPL"]),
+        lambda axes: drawing.dots(axes, found, ["it, elsewhere"]),
+        lambda axes: drawing.lines(axes, found, [0.0], {"SociAPL": ["it, elsewhere"]}, "penalty"),
+    ):
+        axes = Picture().subplots()
+        draw_it(axes)
+        colours.add(axes.lines[0].get_color())
+    assert colours == {drawing.COLOURS["SociAPL"]}
+    assert len(set(drawing.colours_of(["one", "two", "SociAPL"]).values())) == 3
+    assert drawing.colours_of(["one", "two", "one"]).keys() == {"one", "two"}
+
+
+def test_lines_show_seeds_means_and_intervals():
+    axes = Picture().subplots()
+    found = made_up.findings({"at 0": [1, 1, 4], "at 1": [5, 5, 5], "other at 0": [2], "other at 1": [3]})
+    drawing.lines(axes, found, [0.0, 1.0], {"it": ["at 0", "at 1"], "other": ["other at 0", "other at 1"]}, "penalty")
+    first, second, means, *_ = axes.lines
+    assert (first.get_ydata().tolist(), second.get_ydata().tolist()) == ([1, 1, 4], [5, 5, 5])
+    assert means.get_ydata().tolist() == [2, 5]
+    assert axes.get_legend_handles_labels()[1] == ["it", "other"]
+    assert first.get_xdata()[0] < axes.lines[3].get_xdata()[0], "one covers the other"
