@@ -98,7 +98,7 @@ def dots(
 def lines(axes: Axes, found: Findings, x: Sequence[float], rows: Mapping[str, Sequence[str]], xlabel: str) -> None:
     """For each kind of row, over a number that changes between them: seeds as dots, the interquartile means with their
     intervals, and a thin line from one to the next."""
-    step = ASIDE * max(np.ptp(x), 1e-9)
+    step = ASIDE * (max(x, default=0.0) - min(x, default=0.0) or 1.0)
     for number, (label, colour) in enumerate(colours_of(rows).items()):
         findings, scores = [found.rows[name] for name in rows[label]], [found.score(name) for name in rows[label]]
         places = np.array(x) + step * (number - (len(rows) - 1) / 2)
