@@ -201,3 +201,14 @@ def test_two_runs_of_one_condition_are_told_apart(tmp_path):
 def chunk_of(config, iteration: int, healthy: bool) -> Chunk:
     members = SimpleNamespace(healthy=np.full(config.seeds, healthy))
     return Chunk(members, iteration, rows=[], speed=1.0, saved=True)
+
+
+def test_a_program_s_time_is_shared_by_its_runs(tmp_path):
+    folders = tuple(tmp_path / name for name in ("one", "two", "shared"))
+    for folder in folders:
+        folder.mkdir()
+    *runs, shared = folders
+    training._note_seconds(training.Group(("one", "two"), (), tuple(runs), shared), 10.0)
+    assert [training.seconds_of(folder) for folder in folders] == [5.0, 5.0, 10.0]
+    training._note_seconds(training.Group(("one",), (), (runs[0],), runs[0]), 7.0)
+    assert training.seconds_of(runs[0]) == 7.0
