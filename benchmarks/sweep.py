@@ -25,13 +25,13 @@ from rich.console import Console
 
 from benchmarks.machine import machine
 from benchmarks.table import print_table
-from jaxsocial.run import metrics
-from jaxsocial.run.config import Config
-from jaxsocial.run.program import make_program
+from jaxsocial.config.config import Config
 from jaxsocial.sweep import command, table
 from jaxsocial.sweep.backends import local
-from jaxsocial.sweep.means import Means
-from jaxsocial.sweep.settings import Sweep, make_sweep
+from jaxsocial.sweep.executor import Means
+from jaxsocial.sweep.spec import Sweep, make_sweep
+from jaxsocial.train import metrics
+from jaxsocial.train.program import make_program
 
 TINY: dict[str, Any] = {
     "total_steps": 4096,

@@ -26,16 +26,17 @@ from jax.sharding import PartitionSpec
 
 from benchmarks.machine import machine, timed
 from benchmarks.table import print_table
-from jaxsocial.agents.cost import operations
-from jaxsocial.learning.refresh import refresh
+from jaxsocial.agents.networks.flops import operations
+from jaxsocial.config.config import Config
+from jaxsocial.config.presets import preset
+from jaxsocial.config.traced import evaluation_rules, numbers_of
+from jaxsocial.learning.replay import refresh
 from jaxsocial.learning.rollout import rollout
-from jaxsocial.run import checkpoint
-from jaxsocial.run.config import Config, write_config
-from jaxsocial.run.devices import MEMBERS, WORLDS, use_all_cores
-from jaxsocial.run.member import Member
-from jaxsocial.run.numbers import evaluation_rules, numbers_of
-from jaxsocial.run.presets import preset
-from jaxsocial.run.program import Program, make_program
+from jaxsocial.train import checkpoint
+from jaxsocial.train.devices import MEMBERS, WORLDS, use_all_cores
+from jaxsocial.train.folder import write_config
+from jaxsocial.train.member import Member
+from jaxsocial.train.program import Program, make_program
 
 KIBIBYTE = 1024
 

@@ -5,10 +5,10 @@ jaxsocial reproduce behaviour --scale laptop
 
 import sys
 
-from jaxsocial import cli
-from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.cli import main
+from jaxsocial.reproduce import conditions, plots
+from jaxsocial.reproduce.claims import below_its_partners, more_than
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.expectations import below_its_partners, more_than
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings
 
@@ -46,8 +46,8 @@ def figure(scale: Scale) -> Figure:
 def draw(found: Findings, picture) -> None:
     """A panel for each measure."""
     for axes, (label, rows) in zip(picture.subplots(1, len(PANELS)), PANELS.items(), strict=True):
-        drawing.dots(axes, found, rows, label)
+        plots.dots(axes, found, rows, label)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(["reproduce", "behaviour", *sys.argv[1:]]))
+    sys.exit(main.main(["reproduce", "behaviour", *sys.argv[1:]]))

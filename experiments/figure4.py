@@ -5,10 +5,10 @@ jaxsocial reproduce figure4 --scale laptop
 
 import sys
 
-from jaxsocial import cli
-from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.cli import main
+from jaxsocial.reproduce import conditions, plots
+from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_most, between, more_than, within
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.expectations import Expectation, about, above, all_of, at_most, between, more_than, within
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings
 
@@ -44,9 +44,9 @@ def _leaves(scale: Scale) -> Expectation:
 def draw(found: Findings, picture) -> None:
     """Curves of what is trained by reinforcement, levels for experts and imitation."""
     axes = picture.subplots()
-    drawing.curves(axes, found, CURVES, levels=("experts", "experts that search", "imitation"))
-    drawing.legend(axes)
+    plots.curves(axes, found, CURVES, levels=("experts", "experts that search", "imitation"))
+    plots.legend(axes)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(["reproduce", "figure4", *sys.argv[1:]]))
+    sys.exit(main.main(["reproduce", "figure4", *sys.argv[1:]]))

@@ -5,10 +5,10 @@ jaxsocial reproduce figure5 --scale laptop
 
 import sys
 
-from jaxsocial import cli
-from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.cli import main
+from jaxsocial.reproduce import conditions, plots
+from jaxsocial.reproduce.claims import above, below_their_learner
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.expectations import above, below_their_learner
 from jaxsocial.reproduce.figures import Figure, Player, Row
 from jaxsocial.reproduce.findings import Findings
 
@@ -39,8 +39,8 @@ def figure(scale: Scale) -> Figure:
 
 def draw(found: Findings, picture) -> None:
     """Learners, each beside those it learned from."""
-    drawing.dots(picture.subplots(), found, list(found.rows))
+    plots.dots(picture.subplots(), found, list(found.rows))
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(["reproduce", "figure5", *sys.argv[1:]]))
+    sys.exit(main.main(["reproduce", "figure5", *sys.argv[1:]]))

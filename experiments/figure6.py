@@ -5,10 +5,10 @@ jaxsocial reproduce figure6 --scale laptop
 
 import sys
 
-from jaxsocial import cli
-from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.cli import main
+from jaxsocial.reproduce import conditions, plots
+from jaxsocial.reproduce.claims import all_of, more_than, times_as_much
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.expectations import all_of, more_than, times_as_much
 from jaxsocial.reproduce.figures import Figure, Row, Trained
 from jaxsocial.reproduce.findings import Findings
 
@@ -55,9 +55,9 @@ def draw(found: Findings, picture) -> None:
     """A panel for each place."""
     places = list(dict.fromkeys(row.partition(": ")[0] for row in found.rows))
     for axes, place in zip(picture.subplots(1, len(places), squeeze=False)[0], places, strict=True):
-        drawing.dots(axes, found, [row for row in found.rows if row.startswith(f"{place}: ")], prefix=f"{place}: ")
+        plots.dots(axes, found, [row for row in found.rows if row.startswith(f"{place}: ")], prefix=f"{place}: ")
         axes.set_title(place, fontsize="medium")
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(["reproduce", "figure6", *sys.argv[1:]]))
+    sys.exit(main.main(["reproduce", "figure6", *sys.argv[1:]]))

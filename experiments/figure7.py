@@ -5,10 +5,10 @@ jaxsocial reproduce figure7 --scale laptop
 
 import sys
 
-from jaxsocial import cli
-from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.cli import main
+from jaxsocial.reproduce import conditions, plots
+from jaxsocial.reproduce.claims import at_most, more_than, times_as_much
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.expectations import at_most, more_than, times_as_much
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings
 
@@ -32,8 +32,8 @@ def figure(scale: Scale) -> Figure:
 
 def draw(found: Findings, picture) -> None:
     """A column for each."""
-    drawing.dots(picture.subplots(), found, list(found.rows))
+    plots.dots(picture.subplots(), found, list(found.rows))
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(["reproduce", "figure7", *sys.argv[1:]]))
+    sys.exit(main.main(["reproduce", "figure7", *sys.argv[1:]]))

@@ -5,10 +5,10 @@ jaxsocial reproduce penalty --scale laptop
 
 import sys
 
-from jaxsocial import cli
-from jaxsocial.reproduce import conditions, drawing
+from jaxsocial.cli import main
+from jaxsocial.reproduce import conditions, plots
+from jaxsocial.reproduce.claims import Expectation, about, above, times_as_much
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.expectations import Expectation, about, above, times_as_much
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings
 
@@ -59,9 +59,9 @@ def draw(found: Findings, picture) -> None:
     """Returns over the price."""
     there = [p for p in PENALTIES if all(name in found.rows for name in _names(p).values())]
     axes = picture.subplots()
-    drawing.lines(axes, found, there, {kind: [_names(p)[kind] for p in there] for kind in KINDS}, "penalty")
-    drawing.legend(axes)
+    plots.lines(axes, found, there, {kind: [_names(p)[kind] for p in there] for kind in KINDS}, "penalty")
+    plots.legend(axes)
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(["reproduce", "penalty", *sys.argv[1:]]))
+    sys.exit(main.main(["reproduce", "penalty", *sys.argv[1:]]))

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from jaxsocial.run import checkpoint, media, metrics
-from jaxsocial.run.chunks import METRICS
-from jaxsocial.run.train import EVALUATION
+from jaxsocial.evaluate import media
+from jaxsocial.train import metrics
+from jaxsocial.train.folder import EVALUATION, config_of
+from jaxsocial.train.loop import METRICS
 
 BESIDE, ALONE = "tab:blue", "tab:orange"
 STYLES = ("-", "--", ":")
@@ -32,7 +33,7 @@ def draw(runs: list[Path]) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for run in runs:
-        config, rows = checkpoint.config_of(run), metrics.read(run / METRICS)
+        config, rows = config_of(run), metrics.read(run / METRICS)
         where, colour = ("beside experts", BESIDE) if config.partners else ("alone", ALONE)
         steps = [row["step"] / 1e6 for row in rows]
         returns = [metrics.learner_return(row) for row in rows]

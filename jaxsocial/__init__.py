@@ -1,10 +1,10 @@
 """Emergent social learning in one compiled program: a multi-agent gridworld and its learners."""
 
-from jaxsocial.env import Env, make_env
-from jaxsocial.registry import make, make_scenario, register, registered_scenarios
-from jaxsocial.scenario import Scenario, View
-from jaxsocial.scenarios.text_map import scenario_from_file, scenario_from_text
-from jaxsocial.world import Dropout, Observation, Rules, State, Timestep, make_dropout, make_rules
+from jaxsocial.env.core import Env, make_env
+from jaxsocial.env.registry import make, make_scenario, register, registered_scenarios
+from jaxsocial.env.scenario import Scenario, View
+from jaxsocial.env.text.text_map import scenario_from_file, scenario_from_text
+from jaxsocial.env.types import Dropout, Observation, Rules, State, Timestep, make_dropout, make_rules
 
 __all__ = [
     "Dropout",
@@ -26,3 +26,6 @@ __all__ = [
     "scenario_from_text",
 ]
 __version__ = "0.1.0"
+
+PACKAGES = ("env", "agents", "learning", "config", "train", "evaluate", "play", "sweep", "reproduce", "cli")
+"""From the bottom up: a package imports only from those before it. A test holds this order."""

@@ -42,7 +42,7 @@ def forget_compiled_programs():
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """A finished run of seeds 3 and 4 and four iterations."""
-    from tests.run import runs  # noqa: PLC0415, the hook comes first
+    from tests import runs  # noqa: PLC0415, the hook comes first
 
     folder = tmp_path_factory.mktemp("runs") / "finished"
     assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--seeds", "2", "--seed", "3") == 0

@@ -9,7 +9,7 @@ import pytest
 
 import jaxsocial
 from benchmarks import machine, play, rivals, train, world
-from jaxsocial.run.presets import preset
+from jaxsocial.config.presets import preset
 
 STEPS = 7
 SCENARIO = jaxsocial.make_scenario("goal_cycle", height=5, width=5, agents=2, goals=1, view_size=3, max_steps=5)

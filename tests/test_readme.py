@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxsocial import registry
-from jaxsocial.cli import parse
+from jaxsocial.cli.parsing import parse
+from jaxsocial.env import registry
 from jaxsocial.reproduce.command import CLAIMS
-from jaxsocial.sweep.options import VERBS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -26,7 +25,7 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("command", re.findall(r"`jaxsocial ([a-z-]+ [^`\[]*?)`", README))
 def test_a_command_is_understood(command):
-    parse(command.replace("RUN", "folder").replace("SCENARIO", "maze").split(), VERBS)
+    parse(command.replace("RUN", "folder").replace("SCENARIO", "maze").split())
 
 
 def test_links_lead_somewhere():

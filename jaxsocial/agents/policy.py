@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from jaxsocial.world import Observation, State
+from jaxsocial.env.types import Observation, State
 
 Memory = Any
 

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
-from jaxsocial.agents.network import LSTM, Outputs, Parameters
+from jaxsocial.agents.networks.lstm import LSTM
+from jaxsocial.agents.networks.network import Outputs, Parameters
 from jaxsocial.agents.policy import distribution
-from jaxsocial.learning import imitation, ppo, sharing
-from jaxsocial.learning.prediction import prediction_loss
-from jaxsocial.learning.refresh import Fresh
+from jaxsocial.learning import losses, sharding
+from jaxsocial.learning.replay import Fresh
 from jaxsocial.learning.rollout import Parts, Trajectory
 from jaxsocial.learning.settings import Coefficients, Sizes
 
@@ -59,7 +59,7 @@ def one_minibatch(places: Places, fitting: Fitting, trajectory, fresh, coefficie
     """One look at a minibatch, and one step of the optimiser unless the policy has moved too far."""
     segment, memory, targets = segments_at(places, trajectory, fresh, parts)
     share, metrics = jax.grad(_loss, has_aux=True)(fitting.parameters, segment, memory, targets, coefficients, parts)
-    gradient = jax.tree.map(lambda x: sharing.total(x, parts.axis), share)
+    gradient = jax.tree.map(lambda x: sharding.total(x, parts.axis), share)
     looked_at = ~fitting.stopped
     stopped = fitting.stopped | ~(metrics["divergence"] <= coefficients.kl_stop)
     updates, optimiser_state = optimiser(coefficients).update(gradient, fitting.optimiser_state, fitting.parameters)
@@ -78,10 +78,10 @@ def segments_at(places: Places, trajectory: Trajectory, fresh: Fresh, parts: Par
     """Segments of a trajectory, with the recurrent state before each and what each step is to learn."""
     row = places.begin + jnp.arange(parts.sizes.segment_length)[:, None]
     segment, targets = jax.tree.map(
-        lambda x: sharing.gathered(x, row, places.world, parts.axis),
+        lambda x: sharding.gathered(x, row, places.world, parts.axis),
         (trajectory, (fresh.advantage, fresh.value_target)),
     )
-    memory = jax.tree.map(lambda m: sharing.gathered(m, row[:1], places.world, parts.axis)[0], fresh.memory)
+    memory = jax.tree.map(lambda m: sharding.gathered(m, row[:1], places.world, parts.axis)[0], fresh.memory)
     return segment, memory, targets
 
 
@@ -95,14 +95,14 @@ def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coeffi
     if parts.sizes.prediction != "none":
         target = segment.observation_next if parts.sizes.prediction == "next" else segment.observation
         frame = parts.network.predict(parameters, outputs.hidden, segment.action)
-        terms["prediction_loss"] = _Term(prediction_loss(frame, target), coefficients.prediction_weight)
-    count = jnp.maximum(sharing.total(segment.present.sum(), parts.axis), 1)
+        terms["prediction_loss"] = _Term(losses.prediction_loss(frame, target), coefficients.prediction_weight)
+    count = jnp.maximum(sharding.total(segment.present.sum(), parts.axis), 1)
     shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
     shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))
-    metrics = {name: sharing.total(share, parts.axis) for name, share in shares.items()}
+    metrics = {name: sharding.total(share, parts.axis) for name, share in shares.items()}
     if not parts.imitates:
         ratio_errors = terms["ratio_error"].values * segment.present
-        metrics["ratio_error"] = sharing.largest(ratio_errors.max(), parts.axis)
+        metrics["ratio_error"] = sharding.largest(ratio_errors.max(), parts.axis)
     return shares["loss"], metrics
 
 
@@ -119,10 +119,10 @@ def _policy_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: 
     policy = distribution(outputs.logits)
     log_ratio = jnp.asarray(policy.log_prob(segment.action)) - segment.log_prob
     return {
-        "policy_loss": _Term(ppo.surrogate_loss(log_ratio, advantage, coefficients.clip), 1.0),
-        "value_loss": _Term(ppo.value_loss(outputs.value, value_target), coefficients.value_weight),
+        "policy_loss": _Term(losses.surrogate_loss(log_ratio, advantage, coefficients.clip), 1.0),
+        "value_loss": _Term(losses.value_loss(outputs.value, value_target), coefficients.value_weight),
         "entropy": _Term(jnp.asarray(policy.entropy()), -coefficients.entropy_weight),
-        "divergence": _Term(ppo.divergence(log_ratio)),
+        "divergence": _Term(losses.divergence(log_ratio)),
         "ratio_error": _Term(jnp.abs(jnp.expm1(log_ratio))),
     }
 
@@ -131,8 +131,8 @@ def _imitation_terms(outputs: Outputs, segment: Trajectory, targets, coefficient
     """The teacher's actions; there is no old policy to stay near, so nothing diverges."""
     policy = distribution(outputs.logits)
     return {
-        "imitation_loss": _Term(imitation.imitation_loss(jnp.asarray(policy.log_prob(segment.action))), 1.0),
-        "agreement": _Term(imitation.agreement(outputs.logits, segment.action)),
+        "imitation_loss": _Term(losses.imitation_loss(jnp.asarray(policy.log_prob(segment.action))), 1.0),
+        "agreement": _Term(losses.agreement(outputs.logits, segment.action)),
         "entropy": _Term(jnp.asarray(policy.entropy())),
         "divergence": _Term(jnp.zeros_like(segment.log_prob)),
     }

@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
-from jaxsocial.agents.network import LSTMState, Network, Parameters
+from jaxsocial.agents.networks.lstm import LSTMState
+from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.policy import Policy, distribution
-from jaxsocial.env import Env, discount, episode_ended
-from jaxsocial.learning import sharing
+from jaxsocial.env.core import Env, discount, episode_ended
+from jaxsocial.env.types import Observation, Rules, State
+from jaxsocial.learning import sharding
 from jaxsocial.learning.settings import Sizes
-from jaxsocial.world import Observation, Rules, State
 
 
 class Parts(NamedTuple):
@@ -29,7 +30,7 @@ class Parts(NamedTuple):
     sizes: Sizes
     imitates: bool = False
     """Whether ``partners`` acts in the learners' seats too, and they learn to do as it does."""
-    axis: sharing.Axis = None
+    axis: sharding.Axis = None
     """The axis of devices that worlds are laid along; None for one device."""
 
 
@@ -89,7 +90,7 @@ class Outcome(NamedTuple):
 def start(key: Key[Array, ""], rules: Rules, parts: Parts) -> Play:
     """N fresh worlds; every leaf of ``rules`` has the worlds as its first axis."""
     worlds, agents = rules.present.shape
-    state, timestep = jax.vmap(parts.env.reset)(sharing.world_keys(key, worlds, parts.axis), rules)
+    state, timestep = jax.vmap(parts.env.reset)(sharding.world_keys(key, worlds, parts.axis), rules)
     nothing = jnp.zeros((worlds, agents))
     return Play(
         state=state,
@@ -124,7 +125,7 @@ def rollout(
     """
 
     def one_step(play: Play, step_key):
-        world_keys = sharing.world_keys(step_key, len(play.first), parts.axis)
+        world_keys = sharding.world_keys(step_key, len(play.first), parts.axis)
         action_keys, partner_keys, env_keys = jax.vmap(_three)(world_keys)
         partner_memory, answers = jax.vmap(parts.partners.apply, (None, 0, 0, 0, 0, 0))(
             partner_parameters, partner_keys, play.partner_memory, play.state, play.observation, play.first

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsocial.learning.prediction import Target
+from jaxsocial.learning.losses import Target
 
 
 @dataclasses.dataclass(frozen=True)

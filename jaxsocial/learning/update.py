@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from jaxsocial.agents.network import LSTMState, Parameters
-from jaxsocial.learning import sharing
+from jaxsocial.agents.networks.lstm import LSTMState
+from jaxsocial.agents.networks.network import Parameters
+from jaxsocial.env.types import Rules
+from jaxsocial.learning import sharding
 from jaxsocial.learning.minibatch import Fitting, Places, draw_places, one_minibatch, optimiser
-from jaxsocial.learning.refresh import refresh
+from jaxsocial.learning.replay import refresh
 from jaxsocial.learning.rollout import Outcome, Parts, Play, Tally, Trajectory, rollout, start
 from jaxsocial.learning.settings import Coefficients
-from jaxsocial.world import Rules
 
 Metrics = dict[str, Float[Array, "*L"]]
 
@@ -88,7 +89,7 @@ def episode_means(outcome: Outcome, parts: Parts) -> Metrics:
         partners = (outcome.ended[..., None] & took_part)[..., learners:]
         mean = _mean_where(partners[..., None], sums[..., learners:, None], parts.axis, over=(0, 1, 2))
         means[f"partner_{name}"] = jnp.broadcast_to(mean, (learners,))
-    episodes = sharing.total(outcome.ended.sum(), parts.axis).astype(jnp.float32)
+    episodes = sharding.total(outcome.ended.sum(), parts.axis).astype(jnp.float32)
     return means | {"episodes": jnp.broadcast_to(episodes, (learners,))}
 
 
@@ -96,9 +97,9 @@ def _counted(tally: Tally) -> dict[str, Float[Array, "T N A"]]:
     return {"return": tally.return_, "goals": tally.goals, "penalties": tally.penalties}
 
 
-def _mean_where(chosen, values, axis: sharing.Axis, over=(0, 1)) -> Float[Array, " L"]:
+def _mean_where(chosen, values, axis: sharding.Axis, over=(0, 1)) -> Float[Array, " L"]:
     """The mean over time and worlds; NaN where nothing is chosen."""
-    return sharing.total((values * chosen).sum(over), axis) / sharing.total(chosen.sum(over), axis)
+    return sharding.total((values * chosen).sum(over), axis) / sharding.total(chosen.sum(over), axis)
 
 
 def fit(

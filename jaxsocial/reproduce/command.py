@@ -10,14 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jaxsocial.reproduce import findings, gathering, measuring, progress, report, training
+from jaxsocial.reproduce import findings, gathering, measuring, progress, report, train
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
 from jaxsocial.reproduce.findings import Findings, NothingMeasured
 from jaxsocial.reproduce.origins import Measured, Origins, origins
 from jaxsocial.reproduce.store import can_be_measured, is_trained, row_key
-from jaxsocial.run.chunks import stop_requests
-from jaxsocial.run.files import locked
+from jaxsocial.train.folder import locked
+from jaxsocial.train.loop import stop_requests
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS = "claims.md"
@@ -158,8 +158,8 @@ def _train(
             figure.name, conditions, places.runs, bar, lambda: asked() or time.monotonic() > deadline
         )
         try:
-            training.train(conditions, places.runs, watch)
-        except training.Stopped:
+            train.train(conditions, places.runs, watch)
+        except train.Stopped:
             return Unfinished(watch.what_is_left())
     return None
 

@@ -3,12 +3,12 @@
 import dataclasses
 from typing import NamedTuple
 
-from jaxsocial.learning.prediction import Target
-from jaxsocial.reproduce.expectations import below_their_learner
+from jaxsocial.config import presets
+from jaxsocial.config.config import Config
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.learning.losses import Target
+from jaxsocial.reproduce.claims import below_their_learner
 from jaxsocial.reproduce.figures import Condition, Player, Row
-from jaxsocial.run import presets
-from jaxsocial.run.config import Config
-from jaxsocial.scenario import Scenario
 
 TRAP = 1.5
 """What a learner in the trap gets at most: one goal, and then it stops (PROTOCOL: Results to match)."""

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from jaxsocial.reproduce.expectations import Expectation
+from jaxsocial.config.config import Config
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.reproduce.claims import Expectation
 from jaxsocial.reproduce.findings import Findings
-from jaxsocial.run.config import Config
-from jaxsocial.scenario import Scenario
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxsocial.run.evaluate import Score, interquartile_mean
-from jaxsocial.run.files import write_at_once
+from jaxsocial.evaluate.returns import Score, interquartile_mean
+from jaxsocial.train.folder import write_at_once
 
 RESULTS = "results.json"
 RATIOS = {"penalties_per_goal": ("penalties", "goals")}

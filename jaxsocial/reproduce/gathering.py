@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from jaxsocial.config.config import to_plain
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Finding, Findings
 from jaxsocial.reproduce.origins import Measured
 from jaxsocial.reproduce.store import resolved
-from jaxsocial.reproduce.training import seconds_of
-from jaxsocial.run import metrics
-from jaxsocial.run.chunks import METRICS
-from jaxsocial.run.circumstances import circumstances, circumstances_of
-from jaxsocial.run.config import to_plain
+from jaxsocial.reproduce.train import seconds_of
+from jaxsocial.train import metrics
+from jaxsocial.train.loop import METRICS
+from jaxsocial.train.provenance import circumstances, circumstances_of
 
 POINTS = 200
 """Of a curve in results.json, at most."""

@@ -7,17 +7,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsocial.agents.network import Parameters
+from jaxsocial.agents.networks.network import Parameters
+from jaxsocial.config.config import Config
+from jaxsocial.config.traced import taken_seats
+from jaxsocial.evaluate import media
+from jaxsocial.evaluate.episodes import beside, episode_player, without_teacher
+from jaxsocial.evaluate.probes import MEASURES, measured
 from jaxsocial.reproduce.figures import Row
 from jaxsocial.reproduce.findings import Part
 from jaxsocial.reproduce.store import folder_of, player_names, row_key
-from jaxsocial.run import checkpoint, media
-from jaxsocial.run.config import Config
-from jaxsocial.run.episodes import beside, episode_player, without_teacher
-from jaxsocial.run.files import write_at_once
-from jaxsocial.run.numbers import taken_seats
-from jaxsocial.run.probes import MEASURES, measured
-from jaxsocial.run.program import make_parts
+from jaxsocial.train import checkpoint
+from jaxsocial.train.build import make_parts
+from jaxsocial.train.folder import config_of, write_at_once
 
 PARTNERS_MEASURES = ("return", "goals", "penalties", "cycles")
 
@@ -25,7 +26,7 @@ PARTNERS_MEASURES = ("return", "goals", "penalties", "cycles")
 def measure(row: Row, store: Path, episodes: int) -> Part:
     """What a row comes to, from the last checkpoint of its condition; read from its folder where that is known."""
     folder = folder_of(row.condition, store)
-    own = checkpoint.config_of(folder)
+    own = config_of(folder)
     parameters, iteration = checkpoint.restore_parameters(folder, own)
     key = row_key(row, episodes)
     known = folder / f"measured-{key}@{iteration}.json"
@@ -67,7 +68,7 @@ def _of_seeds(values: np.ndarray) -> list[float | None]:
 def write_episode(row: Row, found: Part, store: Path, path: Path) -> None:
     """A typical episode as a GIF, of the seed in the middle by what the row is about."""
     folder = folder_of(row.condition, store)
-    own = checkpoint.config_of(folder)
+    own = config_of(folder)
     config = without_teacher(beside(own, (), row.world) if row.alone else _config_of(row, own, store))
     values = np.nan_to_num(np.array(found.values(row.measure, of_partners=False), float))
     middle = int(np.argsort(values)[len(values) // 2])

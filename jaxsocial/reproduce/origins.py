@@ -11,7 +11,7 @@ from jaxsocial.reproduce.conditions import Scale, lots
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings, Part
 from jaxsocial.reproduce.store import can_be_measured, folder_of, partners_are_trained, row_key, run_name
-from jaxsocial.run import checkpoint
+from jaxsocial.train import checkpoint
 
 Measured = list[tuple[Row, Part]]
 """Rows, each for every run of it that was measured."""

@@ -8,12 +8,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxsocial.reproduce import training
+from jaxsocial.reproduce import train
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import is_trained
-from jaxsocial.run import metrics
-from jaxsocial.run.chunks import Chunk
-from jaxsocial.run.train import report_bad
+from jaxsocial.train import metrics
+from jaxsocial.train.loop import Chunk
+from jaxsocial.train.run import report_bad
 
 
 def display(console: Console) -> Progress:
@@ -49,10 +49,10 @@ class Watch:
         self._running: dict[tuple[str, ...], _Running] = {}
         self._speed = 0.0
         whole = sum(c.config.seeds * c.config.iterations * c.config.iteration_steps for c in conditions)
-        left = training.left_to_train(conditions, store)
+        left = train.left_to_train(conditions, store)
         self._task = bar.add_task(figure, total=whole, completed=whole - left, what="compiling", reward="-")
 
-    def __call__(self, group: training.Group, chunk: Chunk | None) -> bool:
+    def __call__(self, group: train.Group, chunk: Chunk | None) -> bool:
         names = group.names
         if chunk is None:
             self._running[names] = _Running("-", 0.0, np.ones(sum(config.seeds for config in group.configs), bool))
@@ -75,7 +75,7 @@ class Watch:
         what = " | ".join(_without_hashes(names) for names in self._running)
         self._bar.update(self._task, advance=advance, what=what, reward=rewards)
 
-    def _report_bad(self, group: training.Group, before: np.ndarray, healthy: np.ndarray, iteration: int) -> None:
+    def _report_bad(self, group: train.Group, before: np.ndarray, healthy: np.ndarray, iteration: int) -> None:
         first = 0
         for config in group.configs:
             own = slice(first, first + config.seeds)
@@ -84,7 +84,7 @@ class Watch:
 
     def what_is_left(self) -> str:
         """For a person who stopped it, or whose time was up."""
-        left = training.left_to_train(self._conditions, self._store)
+        left = train.left_to_train(self._conditions, self._store)
         trained = sum(is_trained(condition, self._store) for condition in self._conditions)
         time_left = f", about {left / self._speed / 3600:.1f} h at the last speed" if self._speed else ""
         return (

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from jaxsocial.registry import make_scenario
+from jaxsocial.config import presets
+from jaxsocial.config.config import Config
+from jaxsocial.env.registry import make_scenario
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.settings import changed, in_place_of
 from jaxsocial.reproduce.conditions import Place, Scale
 from jaxsocial.reproduce.figures import Condition, Trained
-from jaxsocial.run import presets
-from jaxsocial.run.config import Config
-from jaxsocial.run.worlds import changed, in_place_of
-from jaxsocial.scenario import Scenario
 
 SCALES = ("smoke", "laptop", "paper")
 SEEDS = 5

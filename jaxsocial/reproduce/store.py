@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from jaxsocial.config.config import Config, to_plain
 from jaxsocial.reproduce.figures import Condition, Player, Row, players_of
-from jaxsocial.run import checkpoint
-from jaxsocial.run.config import Config, to_plain
+from jaxsocial.train import checkpoint
 
 DIGITS = 12
 """Of a hash, in hexadecimal: two of a million differ."""

@@ -10,15 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsocial.run import checkpoint, metrics
-from jaxsocial.run.config import Config
-from jaxsocial.run.episodes import Episodes, episode_player
-from jaxsocial.run.evaluate import episode_sums
-from jaxsocial.run.member import Member
-from jaxsocial.run.program import Program
+from jaxsocial.config.config import Config
+from jaxsocial.config.fields import flat
+from jaxsocial.evaluate.episodes import Episodes, episode_player
+from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
-from jaxsocial.sweep.fields import flat
 from jaxsocial.sweep.members import Entry, Fit, fitted, padded
+from jaxsocial.train import checkpoint, metrics
+from jaxsocial.train.member import Member
+from jaxsocial.train.program import Program
 
 SIZE = "size.json"
 MEASURED = ("return", "goals", "penalties")

@@ -9,21 +9,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jaxsocial.run.config import from_plain
-from jaxsocial.run.evaluate import Score
+from jaxsocial.config.config import from_plain
+from jaxsocial.config.fields import flat
+from jaxsocial.evaluate.returns import Score
 from jaxsocial.sweep import plan, progress, rungs, table
 from jaxsocial.sweep.backends.items import LOG
-from jaxsocial.sweep.fields import flat
+from jaxsocial.sweep.executor import Means
 from jaxsocial.sweep.halving import survivors
-from jaxsocial.sweep.item import DOES_NOT_FIT, Task, is_done, write_plain, write_settings, write_task
-from jaxsocial.sweep.means import Means
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report import About, Ranking, write
 from jaxsocial.sweep.report.fields import labels
-from jaxsocial.sweep.settings import OPTIONS, Halving, Sweep, read_sweep
+from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
+from jaxsocial.sweep.work import DOES_NOT_FIT, Task, is_done, write_plain, write_settings, write_task
 
 SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
-WORK, MEASURE = "jaxsocial.sweep.item:work", "jaxsocial.sweep.plan:measure"
+WORK, MEASURE = "jaxsocial.sweep.work:work", "jaxsocial.sweep.plan:measure"
 
 
 class Unfinished(Exception):  # noqa: N818, asked for: no error

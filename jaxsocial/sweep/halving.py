@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from jaxsocial.sweep.report.ranking import About, rank
-from jaxsocial.sweep.settings import Sweep
+from jaxsocial.sweep.spec import Sweep
 
 
 def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[int]:

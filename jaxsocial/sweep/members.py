@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import psutil
 
-from jaxsocial.run.config import Config
-from jaxsocial.run.numbers import without_numbers
-from jaxsocial.run.program import Program, make_program
+from jaxsocial.config.config import Config
+from jaxsocial.config.traced import without_numbers
+from jaxsocial.train.program import Program, make_program
 
 SHARE = 0.9
 """Of the memory that is there, how much is used."""

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import jax
 from rich.table import Table
 
-from jaxsocial.run.cache import keep_compiled_programs
-from jaxsocial.run.config import Config
-from jaxsocial.run.devices import use_all_cores
-from jaxsocial.sweep.item import DONE, is_done, read_settings, read_task, write_plain
+from jaxsocial.config.config import Config
 from jaxsocial.sweep.members import GIB, config_of, fitted
-from jaxsocial.sweep.settings import Sweep
+from jaxsocial.sweep.spec import Sweep
+from jaxsocial.sweep.work import DONE, is_done, read_settings, read_task, write_plain
+from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 
 MEASURED = DONE
 TIMED = 3

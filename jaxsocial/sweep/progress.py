@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxsocial.sweep.item import read_settings, read_task
 from jaxsocial.sweep.table import TABLE
+from jaxsocial.sweep.work import read_settings, read_task
 
 PART = re.compile(r"(?P<item>[^.]+)\.batch-(?P<first>\d+)-(?P<last>\d+)\.(?P<step>\d+)\.parquet")
 

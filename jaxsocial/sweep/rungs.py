@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxsocial.sweep.item import Task, is_done, places, write_plain, write_task
 from jaxsocial.sweep.members import Entry, entries, groups
 from jaxsocial.sweep.plan import evaluated_at, rung_end
-from jaxsocial.sweep.settings import Sweep
+from jaxsocial.sweep.spec import Sweep
+from jaxsocial.sweep.work import Task, is_done, places, write_plain, write_task
 
 ITEMS = "items"
 

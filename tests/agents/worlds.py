@@ -5,18 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsocial
-from jaxsocial import cells
-from jaxsocial.world import Observation, State
+from jaxsocial.env import objects
+from jaxsocial.env.types import Observation, State
 from tests.compiling import quick_jit
 
-LETTERS = {"#": cells.encode(cells.WALL, "worst"), ".": cells.EMPTY}
+LETTERS = {"#": objects.encode(objects.WALL, "worst"), ".": objects.EMPTY}
 
 
 def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
     """An environment and a state, from a picture: # wall, . floor, 0 to 9 a goal; agents as (row, column, heading)."""
     rows = picture.split()
     goals = sorted((int(c), (r, k)) for r, row in enumerate(rows) for k, c in enumerate(row) if c.isdigit())
-    codes = LETTERS | {str(n): cells.encode(cells.BONUS, "yellow", state=n) for n, _ in goals}
+    codes = LETTERS | {str(n): objects.encode(objects.BONUS, "yellow", state=n) for n, _ in goals}
     env = jaxsocial.make(
         "goal_cycle", height=len(rows), width=len(rows[0]), goals=len(goals), agents=len(agents), clutter=0, **sizes
     )

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsocial import cells
-from jaxsocial.scenario import GOAL_CYCLE_THINGS, MAXIMUM_GOALS, Layout, Scenario, View
-from jaxsocial.world import Rules, State
+from jaxsocial.env import objects
+from jaxsocial.env.scenario import GOAL_CYCLE_THINGS, MAXIMUM_GOALS, Layout, Scenario, View
+from jaxsocial.env.types import Rules, State
 
-COLOURS = len(cells.COLOURS)
+COLOURS = len(objects.COLOURS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def scenario_of(recording: Recording) -> Scenario:
         ghost=world["ghost_mode"],
         negative_prestige=_any(agents, "allow_negative_prestige"),
         inputs=("position", "heading") if "rich_position" in recording.arrays else (),
-        colours=tuple(cells.COLOURS) * len(agents) if each_colour else tuple(agent["color"] for agent in agents),
+        colours=tuple(objects.COLOURS) * len(agents) if each_colour else tuple(agent["color"] for agent in agents),
     )
 
 
@@ -96,7 +96,7 @@ def _things(recording: Recording) -> tuple[int, ...]:
     found = recording.arrays["grid"].reshape(-1, 3)
     if "carrying" in recording.arrays:
         found = np.concatenate([found, recording.arrays["carrying"].reshape(-1, 3)])
-    codes = {code & 0xFF for code in np.unique(_code(found.astype(np.int32))).tolist()} - {cells.EMPTY}
+    codes = {code & 0xFF for code in np.unique(_code(found.astype(np.int32))).tolist()} - {objects.EMPTY}
     return GOAL_CYCLE_THINGS if codes <= set(GOAL_CYCLE_THINGS) else tuple(sorted(codes))
 
 
@@ -121,7 +121,7 @@ def _tile_rewards(recording: Recording) -> list[float]:
     thing, worth = recording.arrays["grid"][0], recording.arrays.get("cell_reward")
     if worth is None:
         return []
-    bonus = thing[..., 0] == cells.BONUS
+    bonus = thing[..., 0] == objects.BONUS
     return worth[bonus][np.argsort(thing[bonus][:, 2])].tolist()
 
 
@@ -129,7 +129,7 @@ def _goal_rewards(recording: Recording) -> list[float]:
     """The different rewards of goals: in ours a goal's number says which of them it pays; tiles come before."""
     if "cell_reward" not in recording.arrays:
         return []
-    goals = recording.arrays["grid"][0, ..., 0] == cells.GOAL
+    goals = recording.arrays["grid"][0, ..., 0] == objects.GOAL
     return np.unique(recording.arrays["cell_reward"][goals]).tolist()
 
 
@@ -163,7 +163,7 @@ def states_of(recording: Recording) -> State:
 def _grid(recording: Recording) -> np.ndarray:
     codes = _code(recording.arrays["grid"].astype(np.int32)).swapaxes(1, 2)
     for number, reward in enumerate(_goal_rewards(recording), len(_tile_rewards(recording))):
-        pays = (recording.arrays["cell_reward"] == reward).swapaxes(0, 1) & (cells.kind_of(codes) == cells.GOAL)
+        pays = (recording.arrays["cell_reward"] == reward).swapaxes(0, 1) & (objects.kind_of(codes) == objects.GOAL)
         codes = np.where(pays, codes | number << 8, codes)
     return codes
 

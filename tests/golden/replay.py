@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsocial import cells, observation, paint, places, shapes, sight
-from jaxsocial.actions import act
-from jaxsocial.scenario import Scenario
-from jaxsocial.world import Rules, State
+from jaxsocial.env import objects, spawning
+from jaxsocial.env.actions import act
+from jaxsocial.env.observations import observe as observation
+from jaxsocial.env.observations import pixels, sprites, vision
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.types import Rules, State
 from tests.golden.recording import Recording, from_seats, rules_of, scenario_of, states_of
 
 TOLERANCE = {"rewards": 1e-5, "prestige": 1e-5, "rich_position": 1e-6}
@@ -74,9 +76,9 @@ def play(first: State, steps: tuple, rules: Rules, scenario: Scenario):
 
     def one_step(state, given):
         actions, turn, enters_at, again_at = given
-        state = places.enter(state, enters_at, scenario)
+        state = spawning.enter(state, enters_at, scenario)
         state, reward = act(state, actions, turn, rules, scenario)
-        state = places.settle(state, again_at, scenario)
+        state = spawning.settle(state, again_at, scenario)
         return state, (state, reward)
 
     _, (states, rewards) = jax.lax.scan(one_step, first, steps)
@@ -109,8 +111,10 @@ def rank(states: State):
 def _triples(codes):
     """(kind, colour, state); in the reference goals have no numbers."""
     codes = np.asarray(codes)
-    kind = cells.kind_of(codes)
-    return np.stack([kind, cells.colour_of(codes), np.where(kind == cells.GOAL, 0, cells.state_of(codes))], axis=-1)
+    kind = objects.kind_of(codes)
+    return np.stack(
+        [kind, objects.colour_of(codes), np.where(kind == objects.GOAL, 0, objects.state_of(codes))], axis=-1
+    )
 
 
 def _seen(recording: Recording, states: State, rules: Rules, scenario: Scenario) -> dict:
@@ -143,8 +147,8 @@ def visibility(states: State, scenario: Scenario):
 
     def of_one(state, view, agents):
         chosen = jnp.array(agents)
-        codes = sight.window(state.grid, state.position[chosen], state.heading[chosen], view)
-        return sight.visible(codes, view) & state.active[chosen, None, None]
+        codes = vision.window(state.grid, state.position[chosen], state.heading[chosen], view)
+        return vision.visible(codes, view) & state.active[chosen, None, None]
 
     return {
         agents: jax.vmap(functools.partial(of_one, view=view, agents=agents))(states).swapaxes(-1, -2)
@@ -154,7 +158,7 @@ def visibility(states: State, scenario: Scenario):
 
 @functools.partial(jax.jit, static_argnames=("scenario", "tile"))
 def whole_worlds(states: State, rules: Rules, scenario: Scenario, tile: int):
-    return jax.vmap(lambda state: paint.whole_world(state, rules, scenario, tile))(states)
+    return jax.vmap(lambda state: pixels.whole_world(state, rules, scenario, tile))(states)
 
 
 def _pictures(recording: Recording, states: State, rules: Rules, scenario: Scenario) -> dict:
@@ -174,17 +178,17 @@ def _compare_tiles(recording: Recording) -> Mismatch | None:
     keys = recording.arrays["key"].astype(int)
     ours = {
         "key": keys,
-        "empty": shapes.empty(tile),
+        "empty": sprites.empty(tile),
         "tile": np.stack([_tile(kind | colour << 4 | state << 8, tile) for kind, colour, state in keys]),
     }
     return _first_mismatch(ours, recording)
 
 
 def _tile(code: int, tile: int) -> np.ndarray:
-    if cells.kind_of(code) != cells.AGENT:
-        return shapes.thing(code, tile)
-    covered = shapes.agent_coverage(tile)[cells.state_of(code), ..., None]
-    return covered * cells.RGB[cells.colour_of(code)].astype(int) // shapes.SAMPLES**2
+    if objects.kind_of(code) != objects.AGENT:
+        return sprites.thing(code, tile)
+    covered = sprites.agent_coverage(tile)[objects.state_of(code), ..., None]
+    return covered * objects.RGB[objects.colour_of(code)].astype(int) // sprites.SAMPLES**2
 
 
 def _first_mismatch(ours: dict, recording: Recording) -> Mismatch | None:

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxsocial.agents.policy import Policy, absent_policy
-from jaxsocial.env import Env
-from jaxsocial.scenario import Scenario
-from jaxsocial.world import Observation, Rules, Timestep
+from jaxsocial.env.core import Env
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.types import Observation, Rules, Timestep
 
 ACTIONS = 3
 ALWAYS = 1000

@@ -5,35 +5,35 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsocial.agents.policy import distribution
-from jaxsocial.learning import ppo
-from jaxsocial.learning.prediction import prediction_loss
+from jaxsocial.learning import losses
+from jaxsocial.learning.losses import prediction_loss
 
 
 def test_surrogate_by_hand():
     ratio = jnp.array([1.0, 1.1, 1.5, 1.5, 0.5, 0.5])
     advantage = jnp.array([2.0, 2.0, 2.0, -2.0, 2.0, -2.0])
-    loss = ppo.surrogate_loss(jnp.log(ratio), advantage, jnp.float32(0.2))
+    loss = losses.surrogate_loss(jnp.log(ratio), advantage, jnp.float32(0.2))
     # Inside the interval; inside; gain cut off; harm kept; harm kept; gain cut off.
     np.testing.assert_allclose(loss, [-2.0, -2.2, -2.4, 3.0, -1.0, 1.6], rtol=1e-5)
 
 
 def test_nothing_is_gained_beyond_the_clip():
     def gradient(ratio, advantage):
-        return jax.grad(lambda x: ppo.surrogate_loss(x, jnp.float32(advantage), jnp.float32(0.2)))(jnp.log(ratio))
+        return jax.grad(lambda x: losses.surrogate_loss(x, jnp.float32(advantage), jnp.float32(0.2)))(jnp.log(ratio))
 
     assert gradient(1.5, 2.0) == 0 == gradient(0.5, -2.0)
     np.testing.assert_allclose([gradient(1.5, -2.0), gradient(0.5, 2.0)], [3.0, -1.0], rtol=1e-5)
 
 
 def test_value_loss_is_the_squared_error():
-    np.testing.assert_allclose(ppo.value_loss(jnp.array([1.0, -2.0]), jnp.array([4.0, 0.0])), [9.0, 4.0])
+    np.testing.assert_allclose(losses.value_loss(jnp.array([1.0, -2.0]), jnp.array([4.0, 0.0])), [9.0, 4.0])
 
 
 def test_divergence_is_never_negative_and_its_mean_is_the_divergence():
     key = jax.random.key(0)
     old, new = (distribution(jnp.log(jnp.array(p))) for p in ([0.8, 0.15, 0.05], [0.3, 0.3, 0.4]))
     action = old.sample(seed=key, sample_shape=(200_000,))
-    found = ppo.divergence(new.log_prob(action) - old.log_prob(action))
+    found = losses.divergence(new.log_prob(action) - old.log_prob(action))
     assert found.min() >= 0
     np.testing.assert_allclose(found.mean(), old.kl_divergence(new), rtol=0.03)
     assert abs(found.mean() - new.kl_divergence(old)) > 0.1  # The other way round it is another number.

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.network import NetworkSizes
-from jaxsocial.learning.prediction import prediction_loss
+from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.env.scenarios import goal_cycle
+from jaxsocial.learning.losses import prediction_loss
 from jaxsocial.learning.rollout import Parts, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import new_learner, one_iteration
-from jaxsocial.scenarios import goal_cycle
 from tests.learning.probes import nobody
 from tests.learning.training import the_only, tiny_network
 

@@ -10,13 +10,13 @@ import optax
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.network import NetworkSizes
-from jaxsocial.agents.seats import seat_partners
+from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.seating import seat_partners
+from jaxsocial.env.types import make_rules
 from jaxsocial.learning import update
 from jaxsocial.learning.rollout import Parts, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import new_learner, one_iteration
-from jaxsocial.world import make_rules
 from tests.compiling import quick_jit
 from tests.learning.training import tiny_network
 

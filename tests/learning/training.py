@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxsocial.agents.network import Network, NetworkSizes, make_network
-from jaxsocial.env import Env
+from jaxsocial.agents.networks.network import Network, NetworkSizes, make_network
+from jaxsocial.env.core import Env
+from jaxsocial.env.types import Rules
 from jaxsocial.learning.rollout import Parts, Trajectory, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import Learner, Metrics, new_learner, one_iteration
-from jaxsocial.world import Rules
 from tests.learning.probes import Probe, nobody, probe_rules
 
 TINY = NetworkSizes(channels=(16,), dense=16, memory=16, heads=(16,))

@@ -8,14 +8,14 @@ import jax
 import pytest
 from rich.console import Console
 
-from jaxsocial.cli import main
-from jaxsocial.reproduce import command, conditions, drawing, progress, training
+from jaxsocial.cli.main import main
+from jaxsocial.config.config import Config, RuleNumbers
+from jaxsocial.config.presets import alone, preset
+from jaxsocial.env.settings import changed
+from jaxsocial.reproduce import command, conditions, plots, progress, train
+from jaxsocial.reproduce.claims import above
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.expectations import above
 from jaxsocial.reproduce.figures import Condition, Figure, Row, Trained
-from jaxsocial.run.config import Config, RuleNumbers
-from jaxsocial.run.presets import alone, preset
-from jaxsocial.run.worlds import changed
 
 EPISODES = 16
 
@@ -60,7 +60,7 @@ def tiny_figure(scale: Scale) -> Figure:
 
 
 def draw(found, picture):
-    drawing.dots(picture.subplots(), found, ["own"])
+    plots.dots(picture.subplots(), found, ["own"])
 
 
 class Made(NamedTuple):
@@ -85,9 +85,9 @@ def make(folder, scale=None, one_chunk=False, **options) -> Made:
         programs.append(len(configs))
         return made(configs, devices)
 
-    made = training.make_program
+    made = train.make_program
     with pytest.MonkeyPatch.context() as patch, jax.debug_key_reuse(False):
-        patch.setattr(training, "make_program", counted)
+        patch.setattr(train, "make_program", counted)
         if one_chunk:
             patch.setattr(progress.Watch, "__call__", lambda self, group, chunk: chunk is not None)
         found = command.reproduce(tiny_figure, scale, places, console, **options)

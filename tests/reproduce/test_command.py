@@ -8,13 +8,15 @@ import jax
 import numpy as np
 import pytest
 
-from jaxsocial.reproduce import command, findings, progress, training
+from jaxsocial.reproduce import command, findings, progress, train
 from jaxsocial.reproduce.command import FIGURES
 from jaxsocial.reproduce.gathering import gather
 from jaxsocial.reproduce.origins import origins
 from jaxsocial.reproduce.scales import SCALES, make_scale
 from jaxsocial.reproduce.store import folder_of, is_trained
-from jaxsocial.run import checkpoint, files
+from jaxsocial.train import checkpoint
+from jaxsocial.train import folder as files
+from jaxsocial.train.folder import config_of
 from tests.reproduce.conftest import make, run, tiny_figure, tiny_scale
 
 TIMES = ("seconds", "trained", "circumstances")
@@ -41,7 +43,7 @@ def test_experts_train_first_and_equal_shapes_together(made):
     assert made.programs == [1, 2]
     expert, own, dear = made.figure.conditions()
     assert (expert.name, own.name, dear.name) == ("expert", "own", "dear")
-    config = checkpoint.config_of(folder_of(own, made.places.runs))
+    config = config_of(folder_of(own, made.places.runs))
     assert config.partners == (f"run:{folder_of(expert, made.places.runs)}#1",)
     assert config.world.agents == 2
     assert not list(made.places.runs.glob("together-*"))
@@ -55,7 +57,7 @@ def test_learners_know_nothing_of_who_trains_along(made, tmp_path):
     own = made.figure.conditions()[1]
     places = command.Places(tmp_path, tmp_path)
     with jax.debug_key_reuse(False):
-        training.train([*own.needs(), own], places.runs, lambda *_: False)
+        train.train([*own.needs(), own], places.runs, lambda *_: False)
     folders = (folder_of(own, runs) for runs in (places.runs, made.places.runs))
     alone, along = (checkpoint.restore_parameters(folder, own.config)[0] for folder in folders)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-4), alone, along)
@@ -109,7 +111,7 @@ def test_killed_at_any_moment_it_comes_to_the_same(made, tmp_path, monkeypatch):
 
 
 def test_what_is_there_is_not_trained_again(made, monkeypatch):
-    monkeypatch.setattr(training, "_train", lambda *arguments: pytest.fail("trained again"))
+    monkeypatch.setattr(train, "_train", lambda *arguments: pytest.fail("trained again"))
     monkeypatch.setattr("jaxsocial.reproduce.measuring.episode_player", lambda *a: pytest.fail("measured again"))
     before = without_times(made.places.results)
     again = make(made.places.runs.parent)
@@ -126,7 +128,7 @@ def test_what_does_not_matter_to_training_finds_what_is_there(made):
 def test_a_changed_config_trains_anew(made, change):
     for condition in tiny_figure(tiny_scale(**change)).conditions():
         assert not is_trained(condition, made.places.runs)
-        assert training.iterations_done(condition, made.places.runs) == 0
+        assert train.iterations_done(condition, made.places.runs) == 0
 
 
 def test_with_another_expert_its_learners_train_anew_too(made):
@@ -151,11 +153,11 @@ def test_when_time_is_up_nothing_is_begun(tmp_path):
 def test_those_that_have_only_been_prepared_train_together_all_the_same(made, tmp_path):
     _, *alike = [dataclasses.replace(c, partners=("expert",)) for c in made.figure.conditions()]
     for condition in alike:
-        training._prepare(condition, tmp_path)
-        assert training.iterations_done(condition, tmp_path) == 0
-    group = training._next_group(alike, tmp_path, busy=())
+        train._prepare(condition, tmp_path)
+        assert train.iterations_done(condition, tmp_path) == 0
+    group = train._next_group(alike, tmp_path, busy=())
     assert len(group.names) == 2
-    assert training._next_group(alike, tmp_path, group.names) is None
+    assert train._next_group(alike, tmp_path, group.names) is None
 
 
 def test_what_other_machines_have_measured_is_not_trained_here(made, tmp_path):
@@ -180,7 +182,7 @@ def test_part_of_a_training_is_measured_as_such(tmp_path):
     with pytest.raises(command.Unfinished):
         make(tmp_path, one_chunk=True)
     scale, figure = tiny_scale(), tiny_figure(tiny_scale())
-    assert training.left_to_train(figure.conditions(), tmp_path / "runs") == 64 * 2 * (3 * 2 - 1)
+    assert train.left_to_train(figure.conditions(), tmp_path / "runs") == 64 * 2 * (3 * 2 - 1)
     with pytest.raises(ValueError, match="nothing of tiny has come so far that it could be measured"):
         make(tmp_path / "elsewhere", scale, partial=True)
     assert set(make(tmp_path, scale, partial=True).found.rows) == {"expert alone"}  # which is all that has begun
@@ -365,7 +367,7 @@ def test_every_figure_can_be_planned_at_every_scale(name, scale, tmp_path):
     assert figure.name == name
     assert len({folder_of(condition, tmp_path) for condition in planned}) == len(planned)
     assert len({condition.name for condition in planned}) == len(planned)
-    assert training.left_to_train(planned, tmp_path) > 0
+    assert train.left_to_train(planned, tmp_path) > 0
     if scale != "smoke":
         assert all(condition.config.seeds == 5 for condition in planned if condition.name != "expert")
         assert make_scale(scale).episodes >= 100

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Picture
 
-from jaxsocial.reproduce import drawing, report
-from jaxsocial.reproduce.expectations import at_most, more_than
+from jaxsocial.config import presets
+from jaxsocial.reproduce import plots, report
+from jaxsocial.reproduce.claims import at_most, more_than
 from jaxsocial.reproduce.figures import Condition, Figure, Row
-from jaxsocial.run import presets
 from tests.reproduce import made_up
 
 CONDITION = Condition("it", presets.preset("quickstart"))
@@ -22,8 +22,8 @@ ROWS = (
 
 def draw(found, picture):
     axes = picture.subplots()
-    drawing.curves(axes, found, ["solo"], levels=["SociAPL"])
-    drawing.legend(axes)
+    plots.curves(axes, found, ["solo"], levels=["SociAPL"])
+    plots.legend(axes)
 
 
 FIGURE = Figure("figure0", "Figure 0: a test", ROWS, draw, notes="Made up.")
@@ -124,7 +124,7 @@ def test_two_rows_of_one_name_are_refused():
 def test_curves_show_every_seed_and_their_mean():
     axes = Picture().subplots()
     found = made_up.findings({"SociAPL": [3.0, 3.0]}, {"it": made_up.curve([8, 8, 8])})
-    drawing.curves(axes, found, ["it"], levels=["SociAPL"])
+    plots.curves(axes, found, ["it"], levels=["SociAPL"])
     heights = [set(line.get_ydata()) for line in axes.lines]
     assert heights == [{8}, {4}, {6}, {3}]
     assert axes.lines[2].get_linewidth() > axes.lines[0].get_linewidth()
@@ -133,7 +133,7 @@ def test_curves_show_every_seed_and_their_mean():
 
 def test_dots_are_seeds():
     axes = Picture().subplots()
-    drawing.dots(axes, made_up.findings({"one": [1, 2, None], "other": [5]}), ["one", "other"])
+    plots.dots(axes, made_up.findings({"one": [1, 2, None], "other": [5]}), ["one", "other"])
     assert axes.lines[0].get_ydata()[:2].tolist() == [1, 2]
     assert axes.lines[3].get_ydata().tolist() == [5]
 
@@ -143,22 +143,22 @@ def test_a_condition_has_one_colour_in_all_pictures():
     found = made_up.findings({"it, elsewhere": row}, {"SociAPL": made_up.curve([1, 2])})
     colours = set()
     for draw_it in (
-        lambda axes: drawing.curves(axes, found, ["it", "SociAPL"]),
-        lambda axes: drawing.dots(axes, found, ["it, elsewhere"]),
-        lambda axes: drawing.lines(axes, found, [0.0], {"SociAPL": ["it, elsewhere"]}, "penalty"),
+        lambda axes: plots.curves(axes, found, ["it", "SociAPL"]),
+        lambda axes: plots.dots(axes, found, ["it, elsewhere"]),
+        lambda axes: plots.lines(axes, found, [0.0], {"SociAPL": ["it, elsewhere"]}, "penalty"),
     ):
         axes = Picture().subplots()
         draw_it(axes)
         colours.add(axes.lines[0].get_color())
-    assert colours == {drawing.COLOURS["SociAPL"]}
-    assert len(set(drawing.colours_of(["one", "two", "SociAPL"]).values())) == 3
-    assert drawing.colours_of(["one", "two", "one"]).keys() == {"one", "two"}
+    assert colours == {plots.COLOURS["SociAPL"]}
+    assert len(set(plots.colours_of(["one", "two", "SociAPL"]).values())) == 3
+    assert plots.colours_of(["one", "two", "one"]).keys() == {"one", "two"}
 
 
 def test_lines_show_seeds_means_and_intervals():
     axes = Picture().subplots()
     found = made_up.findings({"at 0": [1, 1, 4], "at 1": [5, 5, 5], "other at 0": [2], "other at 1": [3]})
-    drawing.lines(axes, found, [0.0, 1.0], {"it": ["at 0", "at 1"], "other": ["other at 0", "other at 1"]}, "penalty")
+    plots.lines(axes, found, [0.0, 1.0], {"it": ["at 0", "at 1"], "other": ["other at 0", "other at 1"]}, "penalty")
     first, second, means, *_ = axes.lines
     assert (first.get_ydata().tolist(), second.get_ydata().tolist()) == ([1, 1, 4], [5, 5, 5])
     assert means.get_ydata().tolist() == [2, 5]

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from jaxsocial import cli
+from jaxsocial.cli import main
 from jaxsocial.sweep import command, plan, progress, table
 from jaxsocial.sweep.backends.items import Finished
-from jaxsocial.sweep.item import Task, write_task
-from jaxsocial.sweep.means import Means
+from jaxsocial.sweep.executor import Means
 from jaxsocial.sweep.members import Entry
+from jaxsocial.sweep.work import Task, write_task
 from tests.sweep.tiny import FILE, GRID, tiny
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +129,7 @@ def test_eight_devices_share_the_settings_and_come_to_the_same(finished):
 @pytest.mark.slow
 def test_what_cannot_be_built_is_refused_before_anything_runs(tmp_path, capsys):
     path = file_of(tmp_path, fixed=FILE["fixed"] | {"network.channels": [4, 4, 4]})
-    assert cli.main(["sweep", str(path), "--out", str(tmp_path / "sweep")]) == 2
+    assert main.main(["sweep", str(path), "--out", str(tmp_path / "sweep")]) == 2
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert "cannot be built" in complaint
@@ -159,7 +159,7 @@ def test_a_refusal_is_one_line_with_the_cure(arguments, cure, tmp_path, monkeypa
     (tmp_path / "wrong.toml").write_text("[grid]\nrules.penalti = [1]\n")
     (tmp_path / "there").mkdir()
     command.prepare(tiny(), tmp_path / "begun")
-    assert cli.main(arguments.split()) == 2
+    assert main.main(arguments.split()) == 2
     complaint = capsys.readouterr().err
     assert cure in complaint
     assert complaint.count("\n") == 1

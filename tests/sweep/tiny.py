@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxsocial.sweep.settings import Sweep, make_sweep
+from jaxsocial.sweep.spec import Sweep, make_sweep
 
 TINY = {
     "log_steps": 128,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxsocial.run.files import locked
+from jaxsocial.train.folder import locked
 
 LOG = "log.txt"
 LAST_LINES = 5
@@ -47,7 +47,7 @@ def checked(folders: Sequence[Path], work: str) -> list[Path]:
 
 
 def resolve(work: str) -> Callable[[Path], None]:
-    """The function that a name like "jaxsocial.sweep.item:work" stands for.
+    """The function that a name like "jaxsocial.sweep.work:work" stands for.
 
     Raises:
       ValueError: there is no such module or function.

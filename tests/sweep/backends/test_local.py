@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from jaxsocial.run import files
 from jaxsocial.sweep.backends import items, local
+from jaxsocial.train import folder as files
 from tests.sweep.backends.conftest import alive, wait_for
 from tests.sweep.backends.works import MARKER, attempts
 

@@ -1,0 +1,12 @@
+"""The recurrent network of a learner, and what it is made of."""
+
+MODULES = (
+    "blocks",
+    "tiles",
+    "dense",
+    "lstm",
+    "decoders",
+    "network",
+    "flops",
+)
+"""From the bottom up: a module imports only from those before it. A test holds this order."""

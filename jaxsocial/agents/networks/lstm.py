@@ -1,0 +1,54 @@
+"""The recurrent layer."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxsocial.agents.networks.dense import Products, dense, product
+
+
+class LSTMState(NamedTuple):
+    """The recurrent state of one learner in each world."""
+
+    hidden: Float[Array, "*N M"]
+    cell: Float[Array, "*N M"]
+
+
+class LSTM(nn.Module):
+    """An LSTM with one bias; the forget gate starts open (bias 2). The products of its inputs leave the scan."""
+
+    units: int
+    products: Products
+
+    @nn.compact
+    def __call__(self, memory: LSTMState, x: Float[Array, "T N D"], first: Bool[Array, "T N"]):
+        gates = 4 * self.units
+        recurrent = self.param("recurrent", _orthogonal_gates, (self.units, gates))
+        bias = self.param("bias", _open_forget_gate, (gates,))
+        flat = dense(gates, "input", self.products, bias=False)(x.reshape(-1, x.shape[-1]))
+
+        def one_step(before: LSTMState, inputs):
+            from_input, starts = inputs
+            kept = jax.tree.map(lambda m: jnp.where(starts[:, None], 0.0, m), before)
+            from_memory = product(kept.hidden, recurrent, self.products)
+            i, f, g, o = jnp.split(from_input + from_memory + bias, 4, axis=-1)
+            cell = nn.sigmoid(f) * kept.cell + nn.sigmoid(i) * jnp.tanh(g)
+            after = LSTMState(nn.sigmoid(o) * jnp.tanh(cell), cell)
+            return after, (before, after)
+
+        _, (before, after) = jax.lax.scan(one_step, memory, (flat.reshape(*x.shape[:2], gates), first))
+        return after.hidden, before, after
+
+
+def _orthogonal_gates(key, shape):
+    units, gates = shape
+    keys = jax.random.split(key, gates // units)
+    return jnp.concatenate([nn.initializers.orthogonal()(k, (units, units)) for k in keys], axis=-1)
+
+
+def _open_forget_gate(key, shape):
+    del key
+    return jnp.zeros(shape).reshape(4, -1).at[1].set(2.0).reshape(shape)

@@ -1,0 +1,196 @@
+"""The network: convolutions on tiles, an LSTM, and heads for action, value and the next frame (PROTOCOL: Network).
+
+Convolutions are patches times a matrix: on accelerators they stay fast when many learners train under
+`jax.vmap`, where a convolution would become a grouped one.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, get_args
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
+
+from jaxsocial.agents.networks.blocks import in_blocks
+from jaxsocial.agents.networks.decoders import Decoder
+from jaxsocial.agents.networks.dense import ROOT_TWO, Products, dense
+from jaxsocial.agents.networks.lstm import LSTM, LSTMState
+from jaxsocial.agents.networks.tiles import contrasts, patches, to_tiles
+
+Parameters = PyTree
+BLOCK, BLOCK_OF_TILES = 128, 1024
+"""Frames in a block where convolutions look at neighbourhoods, and where the only one looks at single tiles."""
+LSTM_NAME = "lstm"
+"""The name of the recurrent layer's parameters, whose gradient alone is clipped."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSizes:
+    """The layers of the network. Raises ValueError, with the cure, where they cannot be built."""
+
+    channels: tuple[int, ...] = (32, 64, 64)
+    """Features of each convolution, the first on single tiles, the others 3 by 3; and, in reverse, of the decoder's."""
+    dense: int = 192
+    """Units between convolutions and LSTM."""
+    memory: int = 192
+    """Units of the LSTM."""
+    heads: tuple[int, ...] = (64, 64)
+    """Hidden units of the policy's and of the value's head."""
+
+    encoder: Literal["convolutions", "contrasts"] = "convolutions"
+    """What lies before the dense layer: "convolutions", as in the paper, or "contrasts", where it gets each tile as the
+    colours of corner and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
+
+    products: Products = "float32"
+    """What the operands of matrix products are rounded to; parameters, sums, losses and recurrent state stay in 32
+    bits."""
+
+    def __post_init__(self):
+        widths = (*self.channels, self.dense, self.memory, *self.heads)
+        if not self.channels or min(widths) < 1:
+            raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
+        if self.encoder not in ("convolutions", "contrasts"):
+            raise ValueError(f'network.encoder={self.encoder!r}: choose "convolutions" or "contrasts"')
+        if self.products not in get_args(Products):
+            raise ValueError(f'network.products={self.products!r}: choose "float32" or "bfloat16"')
+
+
+class Outputs(NamedTuple):
+    """What the network says at each of T steps of N worlds."""
+
+    logits: Float[Array, "T N actions"]
+    value: Float[Array, "T N"]
+    hidden: Float[Array, "T N M"]
+    before: LSTMState
+    """The recurrent state before each step, any reset at an episode's start not yet made."""
+    after: LSTMState
+    """The recurrent state after each step."""
+
+
+class Network(NamedTuple):
+    """The functions of a network. Time-major throughout."""
+
+    init: Callable[[Key[Array, ""]], Parameters]
+    initial_memory: Callable[[tuple[int, ...]], LSTMState]
+    unroll: Callable[[Parameters, LSTMState, UInt8[Array, "T N P P 3"], Bool[Array, "T N"]], Outputs]
+    """(parameters, memory, observation, first) -> outputs. Memory is emptied before a step with ``first``."""
+    predict: Callable[[Parameters, Float[Array, "*N M"], Int[Array, "*N"]], Float[Array, "*N P P 3"]]
+    """(parameters, hidden, action) -> frame, 0 to 1 for an observation of 0 to 255."""
+
+
+def make_network(
+    sizes: NetworkSizes, observation_shape: tuple[int, int, int], tile: int, actions: int, prediction: bool
+) -> Network:
+    """The network for observations of this shape, in tiles of ``tile`` pixels.
+
+    Raises:
+      ValueError: the window has too few tiles for the convolutions.
+    """
+    view = observation_shape[0] // tile
+    if view - 2 * (len(sizes.channels) - 1) < 1:
+        raise ValueError(
+            f"network.channels={sizes.channels}: a view of {view} x {view} tiles has room for "
+            f"{(view + 1) // 2} layers: use fewer, or a larger view_size"
+        )
+    module = _Module(sizes, view, tile, actions, prediction)
+    block = BLOCK if len(sizes.channels) > 1 else BLOCK_OF_TILES
+
+    # One network after another: the batched QR of orthogonal initialisers can hang on two cores (jaxlib 0.10.2).
+    @jax.custom_batching.sequential_vmap
+    def init(key):
+        frame, action = jnp.zeros((1, *observation_shape), jnp.uint8), jnp.zeros(1, jnp.int32)
+        start = jnp.zeros((1, 1), bool)
+        return module.init(key, initial_memory((1,)), frame, start, action, method="everything")["params"]
+
+    def initial_memory(batch):
+        zeros = jnp.zeros((*batch, sizes.memory), jnp.float32)
+        return LSTMState(zeros, zeros)
+
+    def call(method, parameters, *arguments) -> Any:
+        return module.apply({"params": parameters}, *arguments, method=method)
+
+    def unroll(parameters, memory, observation, first):
+        frames = observation.reshape(-1, *observation_shape)
+        encode = functools.partial(call, "encode", parameters)
+        # Contrasts are hardly larger than frames: in blocks they would gain nothing.
+        convolves = sizes.encoder == "convolutions"
+        features = in_blocks(encode, frames, size=block, again=True) if convolves else encode(frames)
+        return call("recall", parameters, memory, features, first)
+
+    def predict(parameters, hidden, action):
+        decode = functools.partial(call, "decode", parameters)
+        frames = in_blocks(decode, hidden.reshape(-1, sizes.memory), action.reshape(-1), size=block)
+        return frames.reshape(*action.shape, *observation_shape)
+
+    return Network(init, initial_memory, unroll, predict)
+
+
+def parameter_count(parameters: Parameters) -> int:
+    """How many numbers are learned."""
+    return sum(leaf.size for leaf in jax.tree.leaves(parameters))
+
+
+class Head(nn.Module):
+    """Hidden layers with tanh and a linear last one."""
+
+    widths: tuple[int, ...]
+    last_gain: float
+    products: Products
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "N D"]) -> Float[Array, "N last"]:
+        *hidden, last = self.widths
+        for number, width in enumerate(hidden):
+            x = jnp.tanh(dense(width, f"hidden_{number}", self.products)(x))
+        return dense(last, "last", self.products, self.last_gain)(x)
+
+
+class _Module(nn.Module):
+    """Holds the parameters."""
+
+    sizes: NetworkSizes
+    view: int
+    tile: int
+    actions: int
+    prediction: bool
+
+    def setup(self):
+        sizes, products = self.sizes, self.sizes.products
+        convolves = sizes.encoder == "convolutions"
+        channels = sizes.channels if convolves else ()
+        self.convolutions = [dense(c, f"convolution_{i}", products, ROOT_TWO) for i, c in enumerate(channels)]
+        self.dense = dense(sizes.dense, "dense", products, orthogonal=convolves)
+        self.lstm = LSTM(sizes.memory, products, name=LSTM_NAME)
+        self.policy_head = Head((*sizes.heads, self.actions), 0.01, products, name="policy")
+        self.value_head = Head((*sizes.heads, 1), 1.0, products, name="value")
+        if self.prediction:
+            self.decoder = Decoder(sizes.channels, self.view, self.tile, products, name="decoder")
+
+    def everything(self, memory, observation, first, action):
+        outputs = self.recall(memory, self.encode(observation), first)
+        return outputs, self.decode(outputs.hidden[0], action) if self.prediction else None
+
+    def encode(self, observation: UInt8[Array, "N P P 3"]) -> Float[Array, "N dense"]:
+        x = to_tiles(observation, self.tile).astype(jnp.float32) / 255.0
+        if self.sizes.encoder == "contrasts":
+            return nn.relu(self.dense(contrasts(x).reshape(x.shape[0], -1)))
+        for number, convolution in enumerate(self.convolutions):
+            x = patches(x) if number else x
+            flat = convolution(x.reshape(-1, x.shape[-1]))
+            x = nn.leaky_relu(flat).reshape(*x.shape[:-1], -1)
+        return jnp.tanh(self.dense(x.reshape(x.shape[0], -1)))
+
+    def recall(self, memory, features: Float[Array, "rows dense"], first: Bool[Array, "T N"]) -> Outputs:
+        steps, worlds = first.shape
+        hidden, before, after = self.lstm(memory, features.reshape(steps, worlds, -1), first)
+        flat = hidden.reshape(steps * worlds, -1)
+        logits = self.policy_head(flat).reshape(steps, worlds, -1)
+        value = self.value_head(flat).reshape(steps, worlds)
+        return Outputs(logits, value, hidden, before, after)
+
+    def decode(self, hidden: Float[Array, "N M"], action: Int[Array, " N"]) -> Float[Array, "N P P 3"]:
+        chosen = jax.nn.one_hot(action, self.actions)
+        return self.decoder(jnp.concatenate([hidden, chosen], axis=-1))

@@ -1,0 +1,8 @@
+"""Worlds drawn in characters."""
+
+MODULES = (
+    "alphabet",
+    "maps",
+    "text_map",
+)
+"""From the bottom up: a module imports only from those before it. A test holds this order."""

@@ -1,0 +1,11 @@
+"""Measurements of trained learners: returns, social learning, probes, and pictures."""
+
+MODULES = (
+    "episodes",
+    "returns",
+    "social",
+    "probes",
+    "media",
+    "finish",
+)
+"""From the bottom up: a module imports only from those before it. A test holds this order."""

@@ -1,1 +1,0 @@
-"""Levels: each room lays out one kind of world and says what spawns where; nothing else."""

@@ -1,0 +1,48 @@
+"""What a sweep runs on: the backend that executes its items, how many at once, with how much memory."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxsocial.sweep.backends import local, ray, slurm
+from jaxsocial.sweep.backends.items import Finished
+
+RunItems = Callable[[Sequence[Path], str], Iterator[Finished]]
+"""Executes items, each in a process of its own, and yields them as they end."""
+
+
+class Means(NamedTuple):
+    """What a sweep runs on."""
+
+    run_items: RunItems
+    processes: int = 1
+    """Items at once."""
+    memory_gib: float | None = None
+    """What programs may use of each device; what is free if None."""
+
+
+def make_executor(
+    backend: local.Options | ray.Options | slurm.Options, processes: int | None = None, memory_gib: float | None = None
+) -> Means:
+    """Returns the executor of a backend.
+
+    Args:
+      backend: the backend's own options; their type chooses it.
+      processes: items at once; one for each GPU, or one, if None.
+      memory_gib: what programs may use of each device, in GiB, above 0; what is free if None.
+
+    Raises:
+      ValueError: a number out of range.
+    """
+    if memory_gib is not None and memory_gib <= 0:
+        raise ValueError(f"--memory-gib {memory_gib}: choose above 0")
+    if processes is not None and processes < 1:
+        raise ValueError(f"--processes {processes}: choose 1 or more")
+    if isinstance(backend, local.Options):
+        backend = dataclasses.replace(backend, slots=processes or backend.slots)
+        processes = len(local.slot_environments(backend.slots, local.visible_gpus()))
+        return Means(functools.partial(local.run_items, options=backend), processes, memory_gib)
+    module = ray if isinstance(backend, ray.Options) else slurm
+    return Means(functools.partial(module.run_items, options=backend), processes or 1, memory_gib)

@@ -1,0 +1,17 @@
+"""Training: from a config to compiled programs, checkpoints and a run folder."""
+
+MODULES = (
+    "folder",
+    "provenance",
+    "metrics",
+    "distributed",
+    "devices",
+    "checkpoint",
+    "pretrained",
+    "build",
+    "member",
+    "program",
+    "loop",
+    "run",
+)
+"""From the bottom up: a module imports only from those before it. A test holds this order."""

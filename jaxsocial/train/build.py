@@ -1,0 +1,38 @@
+"""A config made into its static parts: environment, network and partners."""
+
+from jaxsocial.agents.policy import Policy
+from jaxsocial.agents.seating import seat_partners
+from jaxsocial.config.config import Config
+from jaxsocial.config.network import network_of
+from jaxsocial.config.traced import numbers_of, player_noise
+from jaxsocial.env.core import make_env
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.learning.rollout import Parts
+from jaxsocial.train.pretrained import frozen_player
+
+FROZEN = "run:"
+"""Marks a partner that is the folder of an earlier run."""
+
+
+def make_parts(config: Config) -> Parts:
+    """The environment, network and partners of a config.
+
+    Raises:
+      ValueError: partners that are unknown or do not fit, or layers that the view has no room for.
+    """
+    teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
+    partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
+    partners = partners._replace(
+        parameters=partners.parameters._replace(epsilon=player_noise(numbers_of(config), config))
+    )
+    return Parts(make_env(config.world), network_of(config), partners, config.sizes, imitates=bool(teachers))
+
+
+def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> Policy:
+    """The players of these names, those of earlier runs loaded.
+
+    Raises:
+      ValueError: players that are unknown or do not fit.
+    """
+    frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in names if name.startswith(FROZEN)}
+    return seat_partners(names, scenario, frozen, first_seat)

@@ -1,0 +1,46 @@
+"""Operations counted by hand, and by the compiler."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxsocial.agents.networks.flops import operations
+from jaxsocial.agents.networks.network import NetworkSizes, make_network
+from tests.compiling import quick_jit
+
+VIEW, TILE, ACTIONS = 7, 3, 7
+
+
+def test_the_papers_network_by_hand():
+    found = operations(NetworkSizes(), VIEW, TILE, ACTIONS)
+    encoder = 49 * 27 * 32 + 25 * 288 * 64 + 9 * 576 * 64 + 576 * 192
+    recurrent = (192 + 192) * 768
+    heads = (192 * 64 + 64 * 64 + 64 * 7) + (192 * 64 + 64 * 64 + 64)
+    assert found.forward == 2 * (encoder + recurrent + heads)
+    assert found.prediction == 2 * (199 * 576 + 9 * 64 * 576 + 25 * 64 * 288 + 49 * 32 * 27)
+
+
+def test_a_network_of_one_convolution_by_hand():
+    sizes = NetworkSizes(channels=(5,), dense=4, memory=3, heads=(2,))
+    found = operations(sizes, view=3, tile=1, actions=6)
+    assert found.forward == 2 * (9 * 3 * 5 + 45 * 4 + (4 + 3) * 12 + (3 * 2 + 2 * 6) + (3 * 2 + 2 * 1))
+    assert found.prediction == 2 * ((3 + 6) * 45 + 9 * 5 * 3)
+
+
+@pytest.mark.parametrize("encoder", ["convolutions", "contrasts"])
+def test_the_compiler_counts_little_more(encoder):
+    """It counts what is done to each number as well, which is little where products are large."""
+    sizes, frames = NetworkSizes(encoder=encoder), 16
+    network = make_network(sizes, (VIEW * TILE, VIEW * TILE, 3), TILE, ACTIONS, prediction=True)
+    parameters, memory = jax.eval_shape(
+        lambda key: (network.init(key), network.initial_memory((frames,))), jax.random.key(0)
+    )
+    observation = jax.ShapeDtypeStruct((1, frames, VIEW * TILE, VIEW * TILE, 3), jnp.uint8)
+    first, action = (jax.ShapeDtypeStruct((1, frames), kind) for kind in (jnp.bool_, jnp.int32))
+    hidden = jax.ShapeDtypeStruct((1, frames, sizes.memory), jnp.float32)
+    counted = operations(sizes, VIEW, TILE, ACTIONS)
+    for expected, program in (
+        (counted.forward, quick_jit(network.unroll).lower(parameters, memory, observation, first)),
+        (counted.prediction, quick_jit(network.predict).lower(parameters, hidden, action)),
+    ):
+        assert expected < program.compile().cost_analysis()["flops"] / frames < 1.1 * expected

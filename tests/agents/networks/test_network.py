@@ -1,0 +1,251 @@
+"""The network against direct definitions of its layers."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.agents.networks import network as network_module
+from jaxsocial.agents.networks.lstm import LSTM, LSTMState
+from jaxsocial.agents.networks.network import NetworkSizes, make_network, parameter_count
+from tests.compiling import quick_jit
+
+PAPER = NetworkSizes()
+SMALL = NetworkSizes(channels=(6, 5, 4), dense=10, memory=8, heads=(9, 7))
+VIEW, TILE, ACTIONS, T, N = 7, 3, 7, 6, 3
+SHAPE = (VIEW * TILE, VIEW * TILE, 3)
+
+
+def build(sizes, prediction=True):
+    return make_network(sizes, SHAPE, TILE, ACTIONS, prediction)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build(SMALL)
+
+
+@pytest.fixture(scope="module")
+def start(network):
+    return quick_jit(network.init)(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def parameters(start):
+    """With biases that are not 0, so that forgetting one shows."""
+    leaves, structure = jax.tree.flatten(start)
+    noise = np.random.default_rng(1)
+    return structure.unflatten([leaf + 0.1 * noise.normal(size=leaf.shape).astype(np.float32) for leaf in leaves])
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return jax.random.randint(jax.random.key(2), (T, N, *SHAPE), 0, 256).astype(jnp.uint8)
+
+
+@pytest.fixture(scope="module")
+def memory():
+    hidden, cell = jax.random.normal(jax.random.key(3), (2, N, SMALL.memory))
+    return LSTMState(hidden, cell)
+
+
+FIRST = np.zeros((T, N), bool)
+FIRST[0, 0] = FIRST[3, 1] = FIRST[4, 1] = FIRST[5, 2] = True
+
+
+def leaky(x):
+    return jnp.where(x > 0, x, 0.01 * x)
+
+
+def dense(layer, x):
+    return x @ layer["kernel"] + layer.get("bias", 0.0)
+
+
+def head(layers, x):
+    names = sorted(name for name in layers if name != "last")
+    for name in names:
+        x = jnp.tanh(dense(layers[name], x))
+    return dense(layers["last"], x)
+
+
+def encode(parameters, frame):
+    """One frame, with `jax.lax.conv_general_dilated`; the numbers are those of the picture, over 255."""
+    x = (frame.astype(jnp.float32) / 255.0)[None]
+    for number, stride in enumerate((TILE, 1, 1)):
+        layer = parameters[f"convolution_{number}"]
+        kernel = layer["kernel"].reshape(3, 3, x.shape[-1], -1)
+        form = ("NHWC", "HWIO", "NHWC")
+        x = leaky(
+            jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, "VALID", dimension_numbers=form) + layer["bias"]
+        )
+    return jnp.tanh(dense(parameters["dense"], x.reshape(-1)))
+
+
+def lstm(parameters, memory, x):
+    gates = x @ parameters["input"]["kernel"] + memory.hidden @ parameters["recurrent"] + parameters["bias"]
+    i, f, g, o = jnp.split(gates, 4)
+    cell = jax.nn.sigmoid(f) * memory.cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return LSTMState(jax.nn.sigmoid(o) * jnp.tanh(cell), cell)
+
+
+def decode(parameters, hidden, action):
+    """One frame, with `jax.lax.conv_transpose`."""
+    decoder = parameters["decoder"]
+    x = jnp.concatenate([hidden, jax.nn.one_hot(action, ACTIONS)])
+    x = jax.nn.relu(dense(decoder["dense"], x)).reshape(1, 3, 3, SMALL.channels[-1])
+    for number in range(2):
+        layer = decoder[f"transposed_{number}"]
+        kernel = layer["kernel"].reshape(3, 3, x.shape[-1], -1)
+        x = leaky(jax.lax.conv_transpose(x, kernel, (1, 1), "VALID") + layer["bias"])
+    # Each cell becomes a tile; a transposed convolution lays a kernel down turned by half a turn.
+    kernel = decoder["frame"]["kernel"].reshape(-1, TILE, TILE, 3).transpose(1, 2, 0, 3)[::-1, ::-1]
+    return (jax.lax.conv_transpose(x, kernel, (TILE, TILE), "VALID") + decoder["bias"])[0]
+
+
+def test_the_encoder_of_contrasts_is_one_layer_on_the_contrasts_of_tiles(frames, memory):
+    network = build(dataclasses.replace(SMALL, encoder="contrasts"))
+    parameters = quick_jit(network.init)(jax.random.key(0))
+    assert not any(name.startswith("convolution") for name in parameters)
+    features = 3 + (TILE * TILE - 1) + 3
+    assert parameters["dense"]["kernel"].shape == (VIEW * VIEW * features, SMALL.dense)
+    # Weights on the corners' colours alone see nothing but those.
+    kernel = parameters["dense"]["kernel"].reshape(VIEW * VIEW, features, -1).at[:, 3:].set(0.0)
+    blind = parameters | {"dense": parameters["dense"] | {"kernel": kernel.reshape(VIEW * VIEW * features, -1)}}
+    corners = frames[..., ::TILE, ::TILE, :]
+    flat = corners.repeat(TILE, axis=-3).repeat(TILE, axis=-2)
+    unroll = quick_jit(network.unroll)
+    np.testing.assert_allclose(
+        unroll(blind, memory, frames, FIRST).hidden, unroll(blind, memory, flat, FIRST).hidden, atol=1e-6
+    )
+    assert not np.allclose(
+        unroll(parameters, memory, frames, FIRST).hidden, unroll(parameters, memory, flat, FIRST).hidden
+    )
+
+
+@pytest.mark.parametrize(("prediction", "count"), [(True, 667_787), (False, 497_096 - 768)])
+def test_the_papers_network_has_the_papers_parameters(prediction, count):
+    assert parameter_count(jax.eval_shape(build(PAPER, prediction).init, jax.random.key(0))) == count
+
+
+def test_it_replays_as_its_layers_are_defined(network, parameters, frames, memory):
+    outputs = quick_jit(network.unroll)(parameters, memory, frames, FIRST)
+    one_step = quick_jit(lambda parameters, before, frame: lstm(parameters[LSTM], before, encode(parameters, frame)))
+    for world in range(N):
+        state = jax.tree.map(lambda m, n=world: m[n], memory)
+        for t in range(T):
+            np.testing.assert_allclose(outputs.before.hidden[t, world], state.hidden, atol=1e-5)
+            np.testing.assert_allclose(outputs.before.cell[t, world], state.cell, atol=1e-5)
+            empty = LSTMState(jnp.zeros(SMALL.memory), jnp.zeros(SMALL.memory))
+            state = one_step(parameters, empty if FIRST[t, world] else state, frames[t, world])
+            np.testing.assert_allclose(outputs.after.hidden[t, world], state.hidden, atol=1e-5)
+            np.testing.assert_allclose(outputs.after.cell[t, world], state.cell, atol=1e-5)
+            np.testing.assert_array_equal(outputs.hidden[t, world], outputs.after.hidden[t, world])
+            np.testing.assert_allclose(outputs.logits[t, world], head(parameters["policy"], state.hidden), atol=1e-5)
+            np.testing.assert_allclose(outputs.value[t, world], head(parameters["value"], state.hidden)[0], atol=1e-5)
+
+
+def test_steps_one_by_one_are_the_steps_together(network, parameters, frames, memory):
+    unroll = quick_jit(network.unroll)
+    together = unroll(parameters, memory, frames, FIRST)
+    for t in range(T):
+        alone = unroll(parameters, memory, frames[t, None], FIRST[t, None])
+        for one, all_ in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+            np.testing.assert_allclose(one[0], all_[t], atol=1e-5)
+        memory = jax.tree.map(lambda m: m[0], alone.after)
+
+
+def test_memory_is_emptied_exactly_where_an_episode_begins(network, parameters, frames, memory):
+    unroll = quick_jit(network.unroll)
+    other = jax.tree.map(lambda m: m + 1.0, memory)
+    one, two = (np.asarray(unroll(parameters, m, frames, FIRST).hidden) for m in (memory, other))
+    same = (one == two).all(-1)
+    np.testing.assert_array_equal(same, np.logical_or.accumulate(FIRST, axis=0))
+
+
+def test_frames_are_predicted_as_the_decoder_is_defined(network, parameters):
+    hidden = jax.random.normal(jax.random.key(5), (T, N, SMALL.memory))
+    action = jax.random.randint(jax.random.key(6), (T, N), 0, ACTIONS)
+    found = quick_jit(network.predict)(parameters, hidden, action)
+    assert found.shape == (T, N, *SHAPE)
+    expected = quick_jit(jax.vmap(jax.vmap(decode, (None, 0, 0)), (None, 0, 0)))(parameters, hidden, action)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def with_gradient(network, parameters, memory, frames):
+    """All that the network gives, and the gradient of a sum of its squares."""
+
+    def total(parameters):
+        outputs = network.unroll(parameters, memory, frames, jnp.asarray(FIRST))
+        frame = network.predict(parameters, outputs.hidden, jnp.arange(T * N).reshape(T, N) % ACTIONS)
+        return sum(jnp.square(x).mean() for x in (outputs.logits, outputs.value, frame)), (outputs, frame)
+
+    return quick_jit(jax.grad(total, has_aux=True))(parameters)
+
+
+@pytest.fixture(scope="module")
+def expected(network, parameters, memory, frames):
+    return with_gradient(network, parameters, memory, frames)
+
+
+def test_frames_in_blocks_are_the_frames_together(parameters, memory, frames, expected, monkeypatch):
+    monkeypatch.setattr(network_module, "BLOCK", 4)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")  # which works in blocks
+    network = build(SMALL)
+    found = with_gradient(network, parameters, memory, frames)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    # A function of its own, as jax would give back what it has traced of ``unroll`` before.
+    program = jax.make_jaxpr(lambda parameters: network.unroll(parameters, memory, frames, jnp.asarray(FIRST)))
+    loops = str(program(parameters)).count("scan[")
+    assert loops == 2, "one over frames, and one over steps"
+
+
+@pytest.fixture(scope="module")
+def rounding():
+    return build(dataclasses.replace(SMALL, products="bfloat16"))
+
+
+def test_rounded_products_change_no_first_weights(rounding, start):
+    jax.tree.map(np.testing.assert_array_equal, quick_jit(rounding.init)(jax.random.key(0)), start)
+
+
+def test_rounded_products_give_nearly_the_same_in_32_bits(rounding, parameters, memory, frames, expected):
+    gradient, made = with_gradient(rounding, parameters, memory, frames)
+    for rounded, exact in zip(jax.tree.leaves(made), jax.tree.leaves(expected[1]), strict=True):
+        assert rounded.dtype == jnp.float32
+        np.testing.assert_allclose(rounded, exact, atol=0.03)
+        # The first step's memory is given, all else went through a product.
+        assert (rounded[1:] != exact[1:]).mean() > 0.5
+    for rounded, exact in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected[0]), strict=True):
+        assert rounded.dtype == jnp.float32
+        assert jnp.linalg.norm(rounded - exact) < 0.1 * jnp.linalg.norm(exact)
+
+
+def test_products_of_another_width_are_refused():
+    sizes = NetworkSizes()
+    # Made with the wrong word it would be stopped by its annotation, which only tests check.
+    object.__setattr__(sizes, "products", "float16")
+    with pytest.raises(ValueError, match=r'network.products=.float16.: choose "float32" or "bfloat16"'):
+        sizes.__post_init__()
+
+
+def test_it_starts_as_the_paper_says(start):
+    i, f, g, o = jnp.split(start[LSTM]["bias"], 4)
+    assert (f == 2).all()
+    assert not jnp.stack([i, g, o]).any()
+    assert set(start[LSTM]) == {"input", "recurrent", "bias"}
+    assert set(start[LSTM]["input"]) == {"kernel"}
+    for gate in jnp.split(start[LSTM]["recurrent"], 4, axis=-1):
+        np.testing.assert_allclose(gate @ gate.T, np.eye(SMALL.memory), atol=1e-5)
+    for number in range(3):
+        kernel = start[f"convolution_{number}"]["kernel"]
+        np.testing.assert_allclose(kernel.T @ kernel, 2 * np.eye(kernel.shape[1]), atol=1e-5)
+
+
+def test_a_view_too_small_for_the_layers_is_refused():
+    with pytest.raises(ValueError, match="room for 1 layers"):
+        make_network(NetworkSizes(channels=(4, 4)), (6, 6, 3), 3, ACTIONS, False)
+    with pytest.raises(ValueError, match="1 unit or more"):
+        NetworkSizes(memory=0)

@@ -1,0 +1,79 @@
+"""Tiles against loops over pixels, and what contrast is for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxsocial
+from jaxsocial.agents.networks.tiles import contrasts, from_tiles, overlaid, patches, to_tiles
+from jaxsocial.env import objects
+from jaxsocial.env.observations import pixels
+from tests.agents.worlds import drawn
+
+TILE = 3
+
+
+def test_tiles_and_frames_are_inverse():
+    frame = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), np.uint8)
+    np.testing.assert_array_equal(from_tiles(to_tiles(jnp.asarray(frame), TILE).astype(jnp.float32), TILE), frame)
+
+
+def test_tiles_hold_the_pictures_own_numbers():
+    picture = np.random.default_rng(0).integers(0, 256, (2, 21, 21, 3), np.uint8)
+    tiles = np.asarray(to_tiles(jnp.asarray(picture), TILE))
+    assert tiles.dtype == np.uint8
+    for row, column in ((0, 0), (2, 5), (6, 6)):
+        square = picture[:, row * 3 : row * 3 + 3, column * 3 : column * 3 + 3]
+        np.testing.assert_array_equal(tiles[:, row, column], square.reshape(2, 27))
+
+
+FRAMES = np.random.default_rng(2).random((2, 5, 6, 4), np.float32)
+NEIGHBOURHOODS = np.random.default_rng(3).random((2, 3, 4, 9 * 4), np.float32)
+
+
+def every_neighbourhood():
+    """(row, column, the slice that its neighbourhood is)."""
+    yield from ((r, c, np.s_[:, r : r + 3, c : c + 3]) for r in range(3) for c in range(4))
+
+
+def patches_by_loop(frames):
+    found = np.zeros_like(NEIGHBOURHOODS)
+    for row, column, place in every_neighbourhood():
+        found[:, row, column] = frames[place].reshape(2, -1)
+    return found
+
+
+def overlaid_by_loop(neighbourhoods):
+    laid = np.zeros_like(FRAMES)
+    for row, column, place in every_neighbourhood():
+        laid[place] += neighbourhoods[:, row, column].reshape(2, 3, 3, 4)
+    return laid
+
+
+def test_patches_are_every_neighbourhood_and_their_gradient_lays_them_back():
+    found, gradient = jax.vjp(patches, jnp.asarray(FRAMES))
+    np.testing.assert_array_equal(found, patches_by_loop(FRAMES))
+    np.testing.assert_allclose(gradient(jnp.asarray(NEIGHBOURHOODS))[0], overlaid_by_loop(NEIGHBOURHOODS), rtol=1e-6)
+
+
+def test_overlaid_neighbourhoods_are_summed_and_their_gradient_takes_them_out():
+    laid, gradient = jax.vjp(overlaid, jnp.asarray(NEIGHBOURHOODS))
+    np.testing.assert_allclose(laid, overlaid_by_loop(NEIGHBOURHOODS), rtol=1e-6)
+    np.testing.assert_array_equal(gradient(jnp.asarray(FRAMES))[0], patches_by_loop(FRAMES))
+
+
+def test_contrasts_are_corner_distances_and_middle():
+    tile = np.random.default_rng(1).random((TILE, TILE, 3), np.float32)
+    distances = [abs(tile[r, c] - tile[0, 0]).sum() for r in range(TILE) for c in range(TILE) if (r, c) != (0, 0)]
+    expected = [*0.7 * tile[0, 0], *1.275 * np.array(distances), *1.275 * tile[1, 1]]
+    np.testing.assert_allclose(contrasts(jnp.asarray(tile.reshape(1, -1)))[0], expected, rtol=1e-5)
+
+
+def test_an_agent_stands_out_from_floor_and_goal():
+    """By the pixels, a goal weighs at least three times what this agent does; by contrasts, hardly more."""
+    env, state = drawn("##### #...# #.0.# #...# #####", [(1, 1, objects.UP)])
+    rules = jaxsocial.make_rules(env.scenario)
+    picture = pixels.agent_tiles(state, jnp.array([objects.UP]), rules, env.scenario, TILE)
+    agent, goal = picture.reshape(-1) / 255.0, jnp.tile(jnp.array([1.0, 1.0, 0.0]), TILE * TILE)
+    assert jnp.linalg.norm(goal) > 3 * jnp.linalg.norm(agent)
+    assert jnp.linalg.norm(contrasts(agent)) > 0.8 * jnp.linalg.norm(contrasts(goal))

@@ -1,0 +1,153 @@
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from jaxsocial.cli import main
+from jaxsocial.cli.parsing import parse
+from jaxsocial.config.presets import presets
+from jaxsocial.env.registry import make_scenario, registered_scenarios
+from jaxsocial.env.text.text_map import scenario_from_file
+from tests import runs
+
+
+@pytest.mark.parametrize(
+    ("command", "cure"),
+    [
+        ("train --world.gaols 3", "Perhaps you meant --world.goals"),
+        ("train --world.goals three", "It takes INT: Goals, or bonus tiles in the hidden cycle"),
+        ("train --coefficients.learning-rate fast", "It takes FLOAT"),
+        ("train --sizes.prediction nxet", "Expected one of ('none', 'next', 'current')"),
+        ("train --preset papre", "choose from quickstart"),
+        ("train --world.view-offset 9", "choose 0 to 6"),
+        ("train --world.agents 5", "name one for each"),
+        ("train --partners expert wizard", "choose from expert"),
+        ("train --network.channels 8 8 8 8 8", "use fewer"),
+        ("train --world.clutter 60", "enlarge the world"),
+        ("train --resume nowhere", "holds no run"),
+        ("train --resume nowhere --seed 4", "leave it out"),
+        ("train --out tests", "choose another --out"),
+        ("evaluate nowhere", "holds no run"),
+        ("evaluate nowhere --episodes 0", "choose 1 or more"),
+        ("train --company.epsilon 2", "choose 0 to 1"),
+        ("train --start-from nowhere", "holds no run"),
+        ("train --partners run:nowhere@5 expert", "nowhere holds no run"),
+        ("train --partners run:@5 expert", "names no run"),
+        ("train --teacher oracle", "choose from expert"),
+        ("render nowhere --out film.avi", ".gif or .png"),
+        ("evaluate nowhere --levels 3", "holds no run"),
+        ("train --rules.levels -1", "choose 0 or more"),
+        ("train --scenario goal-cycle", "choose from"),
+        ("train --scenario empty --scenario-file map.txt", "leave one of them out"),
+        ("train --scenario-file map.txt", "map.txt is no file"),
+        ("train --scenario visibility", "or other partners"),
+        ("train --world.name maze", "--help"),
+        ("play goal_cycle", "redirect neither"),
+        ("draw goal_cycle --out world.bmp", "end the name in .png or .txt"),
+        ("draw goal_cycle --tile 0", "choose 1 to 256"),
+        ("draw goal_cycle --level -1", "choose 0 or more"),
+        ("draw --seed 3 goal_cycle", "name the scenario first: jaxsocial draw goal_cycle"),
+        ("dance", "jaxsocial --help"),
+        ("", "Expected one of"),
+    ],
+)
+def test_a_refusal_is_one_line_with_the_cure(command, cure, capsys, tmp_path, monkeypatch):
+    if "--out tests" not in command:
+        monkeypatch.chdir(tmp_path)
+    assert main.main(command.split()) == 2
+    complaint = capsys.readouterr().err
+    assert cure in complaint
+    assert complaint.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_lists_every_field_with_its_meaning(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main.main(["train", "--help"])
+    assert leaving.value.code == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for option, meaning in {
+        "--world.view-offset INT": "Rows of the view behind the agent.",
+        "--rules.penalty FLOAT": "Price of entering any other goal.",
+        "--coefficients.gae-lambda FLOAT": "Decay of advantage estimation, 0 to 1.",
+        "--sizes.refresh-interval INT": "Minibatches between recomputations",
+        "--network.memory INT": "Units of the LSTM.",
+        "--seeds INT": "How many seeds train at once",
+    }.items():
+        assert f"{option} {meaning}" in text
+
+
+def test_a_scenario_takes_the_place_of_the_preset_s_world_and_keeps_its_agents(capsys):
+    preset = parse(["train"]).config
+    world = parse(["train", "--scenario", "maze", "--world.view-size", "9"]).config.world
+    assert (world.name, world.height, world.max_steps) == ("maze", 19, 100)
+    assert (world.view_size, world.view_offset, world.actions) == (9, preset.world.view_offset, 3)
+    assert world.agents == 3
+    assert parse(["train", "--scenario", "door_key"]).config.world.actions == 7
+
+
+def test_options_of_a_scenario_s_own_are_options():
+    world = parse(["train", "--scenario=maze", "--world.extra-connections", "0.5"]).config.world
+    assert world == make_scenario("maze", extra_connections=0.5, agents=3, view_offset=3, actions=3)
+    assert parse(["draw", "maze", "--extra-connections", "0.5", "--agents", "2"]).world == make_scenario(
+        "maze", extra_connections=0.5, agents=2
+    )
+
+
+def test_sizes_that_are_not_given_follow_those_that_are():
+    assert parse(["draw", "cluttered", "--height", "21"]).world == make_scenario("cluttered", height=21)
+    # The quickstart chose to have none.
+    assert parse(["train", "--world.height", "21"]).config.world.clutter == 0
+
+
+def test_a_map_takes_the_place_of_the_preset_s_world(tmp_path):
+    (tmp_path / "map.txt").write_text("#####\n#>0.#\n#.1<#\n#####\n")
+    chosen = parse(["train", "--scenario-file", str(tmp_path / "map.txt"), "--world.max-steps", "20"])
+    world = chosen.config.world
+    assert (world.name, world.agents, world.goals, world.actions, world.max_steps) == ("text", 3, 2, 3, 20)
+    assert parse(["draw", "--scenario-file", str(tmp_path / "map.txt")]).world == scenario_from_file(
+        tmp_path / "map.txt"
+    )
+    with pytest.raises(ValueError, match="height=9: the map has 4"):
+        parse(["train", "--scenario-file", str(tmp_path / "map.txt"), "--world.height", "9"])
+
+
+def test_help_leaves_out_what_no_command_line_can_set(capsys):
+    with pytest.raises(SystemExit):
+        main.main(["draw", "--help"])
+    shown = capsys.readouterr().out
+    assert "--height" in shown
+    assert not any(f"--{hidden}" in shown for hidden in ("layout", "name", "things", "views", "text"))
+
+
+def test_a_drawn_world_is_the_level_s_and_a_map_of_it_can_be_drawn_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--height", "6", "--width", "7", "--goals", "2", "--level", "3", "--tile", "8"]
+    assert main.main(["draw", "goal_cycle", *sizes, "--out", "world.txt"]) == 0
+    assert main.main(["draw", "goal_cycle", *sizes, "--seed", "5"]) == 0
+    assert main.main(["draw", "--scenario-file", "world.txt", "--tile", "8", "--out", "again.png"]) == 0
+    picture, again = imageio.imread("world.png"), imageio.imread("again.png")
+    assert picture.shape == (48, 56, 3)
+    np.testing.assert_array_equal(picture, again)
+    assert capsys.readouterr().out.splitlines()[0] == "wrote world.txt"
+
+
+def test_presets_and_scenarios_are_listed(capsys):
+    assert main.main(["presets"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in presets())
+    assert main.main(["scenarios"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in registered_scenarios())
+
+
+def test_evaluate_prints_everyone(finished_run, capsys):
+    assert runs.command("evaluate", str(finished_run), "--episodes", "8") == 0
+    together = capsys.readouterr().out
+    assert "learner" in together
+    assert "expert" in together
+    assert "levels" not in together
+    levels = ["--first-level", "100", "--levels", "20"]
+    assert runs.command("evaluate", str(finished_run), "--episodes", "8", "--alone", *levels) == 0
+    alone = capsys.readouterr().out
+    assert "expert" not in alone
+    assert "levels 100 to 119" in " ".join(alone.split())

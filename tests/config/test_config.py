@@ -1,0 +1,208 @@
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.config import config as configs
+from jaxsocial.config import presets
+from jaxsocial.config.partners import Company
+from jaxsocial.config.penalty import PenaltyRamp, Stages, first_progress
+from jaxsocial.config.traced import evaluation_rules, numbers_of, training_rules
+from jaxsocial.env import registry, settings
+from jaxsocial.env.core import make_env
+from jaxsocial.env.registry import make_scenario, registered_scenarios
+from jaxsocial.env.scenario import Scenario, View
+from jaxsocial.env.text.text_map import scenario_from_text
+from jaxsocial.learning.settings import Sizes
+from tests.compiling import quick_jit
+
+
+@pytest.mark.parametrize("name", presets.presets())
+def test_a_preset_survives_json(name):
+    config = presets.preset(name)
+    assert configs.from_plain(json.loads(json.dumps(configs.to_plain(config)))) == config
+
+
+@dataclasses.dataclass(frozen=True)
+class Corridor:
+    """A layout with a setting of its own, as users write them; it is never called here."""
+
+    doors: tuple[int, ...] = (2,)
+
+    def __call__(self, key, scenario):
+        raise NotImplementedError
+
+
+def corridor(doors=(2,), **sizes):
+    return Scenario(layout=Corridor(doors), name="corridor", **({"height": 3, "clutter": 0, "things": (152,)} | sizes))
+
+
+WORLDS = {
+    "views": make_scenario(
+        "goal_cycle", agents=2, views=(View(5, 2, 8, hidden=("agent", "bonus")), View(9)), inputs=("reward", "heading")
+    ),
+    "map": scenario_from_text("#####\n#>0x#\n#.1<#\n#####\n\nx: red key", agents=3, max_steps=9, colours=("red",) * 3),
+    "own layout": corridor((1, 4), width=30),
+    "maze": make_scenario("maze", extra_connections=0.25, height=15, width=21),
+    "things": make_scenario("cluttered", things=(152, 40, 9)),
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_world_survives_json(name, monkeypatch):
+    monkeypatch.setitem(registry._SCENARIOS, "corridor", corridor)
+    world = WORLDS[name]
+    company = Company(solo=(0.5, 0.25), solo_steps=(0.0, 1e6))
+    partners = ("random",) * (world.agents - 1)
+    config = dataclasses.replace(presets.preset("paper"), world=world, partners=partners, company=company)
+    assert configs.from_plain(json.loads(json.dumps(configs.to_plain(config)))) == config
+    assert hash(configs.from_plain(configs.to_plain(config)).world) == hash(world)
+
+
+@pytest.mark.parametrize("name", registered_scenarios())
+def test_every_scenario_is_made_again_from_its_settings(name):
+    world = make_scenario(name)
+    assert settings.make_world(**settings.settings(world)) == world
+    assert settings.changed(world, max_steps=17) == dataclasses.replace(world, max_steps=17)
+
+
+def test_a_changed_world_keeps_what_it_set_itself():
+    larger = settings.changed(make_scenario("goal_cycle", view_size=5), height=23)
+    assert larger == make_scenario("goal_cycle", view_size=5, height=23)
+    assert larger.clutter > make_scenario("goal_cycle").clutter
+    assert settings.changed(make_scenario("goal_cycle", clutter=4), height=23).clutter == 4
+
+
+def test_a_map_s_sizes_cannot_be_changed():
+    with pytest.raises(ValueError, match="height=9: the map has 4"):
+        settings.changed(WORLDS["map"], height=9)
+
+
+def test_what_makes_no_world_is_refused():
+    plain = configs.to_plain(dataclasses.replace(presets.preset("paper"), world=make_scenario("goal_cycle")))
+    plain["world"] |= {"name": "text", "text": "###\n###\n###", "size": 3}
+    with pytest.raises(ValueError, match="the map cannot be built"):
+        configs.from_plain(plain)
+
+
+def test_fixed_levels_are_in_every_world_s_rules_and_held_out_ones_are_others():
+    config = dataclasses.replace(
+        presets.preset("quickstart"), rules=configs.RuleNumbers(first_level=4, levels=3), sizes=Sizes(worlds=40)
+    )
+    rules = evaluation_rules(config, 40)
+    assert (rules.first_level == 4).all()
+    assert (rules.levels == 3).all()
+    env = make_env(config.world)
+    held_out = rules._replace(first_level=rules.first_level + 3)
+    fresh = quick_jit(jax.vmap(env.reset))
+    pools = []
+    for seed, pool in enumerate((rules, rules, held_out)):
+        with jax.debug_key_reuse(False):
+            grids = np.asarray(fresh(jax.random.split(jax.random.key(seed), 40), pool)[0].grid)
+        pools.append({grid.tobytes() for grid in grids})
+    assert len(pools[0]) == 3
+    assert pools[0] == pools[1]
+    assert not pools[0] & pools[2]
+
+
+def test_quickstart_solo_differs_from_quickstart_in_company_only():
+    social, solo = presets.preset("quickstart"), presets.preset("quickstart-solo")
+    alone = dataclasses.replace(social.world, agents=1)
+    assert dataclasses.replace(social, world=alone, partners=(), preset=solo.preset) == solo
+
+
+def test_paper_is_the_papers():
+    paper = presets.preset("paper")
+    assert paper.iteration_steps == 128 * 250
+    assert paper.total_steps == 1_500_000 * 250
+    assert (paper.world.clutter, paper.world.goals, paper.rules.penalty) == (18, 3, 1.5)
+    assert paper.sizes.segments * paper.sizes.segment_length == 8192
+    assert (paper.coefficients.learning_rate, paper.coefficients.prediction_weight) == (1e-4, 3.0)
+    assert presets.preset("paper-vanilla").sizes.prediction == "none"
+    assert presets.preset("paper-autoencoder").sizes.prediction == "current"
+    assert presets.preset("paper-solo").world.agents == 1
+    imitation = presets.preset("paper-imitation")
+    assert (imitation.coefficients.learning_rate, imitation.sizes.segment_length) == (3e-4, 10)
+    assert presets.preset("expert").stages.penalties == (0.25, 0.5, 1.0, 1.5)
+
+
+def rules_after(steps, config):
+    """The rules of all its worlds in an iteration that begins after so many steps."""
+    worlds = jnp.arange(config.sizes.worlds)
+    return training_rules(numbers_of(config), jnp.float32(steps), first_progress(), config, worlds)
+
+
+def test_solo_worlds_are_exact():
+    rules = rules_after(0, presets.preset("paper-mixed"))
+    present = np.asarray(rules.present)
+    assert present.shape == (128, 3)
+    assert (present[:, 0] == 1).all()
+    np.testing.assert_array_equal(present[:, 1:], np.repeat([[0], [1]], [96, 32], axis=0) * np.ones(2))
+    assert all(leaf.shape[0] == 128 for leaf in jax.tree.leaves(rules))
+    np.testing.assert_allclose(rules.penalty, 1.5)
+
+
+def test_the_share_of_solo_worlds_follows_its_schedule():
+    company = Company(solo=(0.0, 0.5, 0.25), solo_steps=(1000.0, 2000.0, 4000.0))
+    config = dataclasses.replace(presets.preset("paper"), company=company)
+    solo = [
+        int((np.asarray(rules_after(s, config).present)[:, 1] == 0).sum()) for s in (0, 1000, 1500, 2000, 3000, 9000)
+    ]
+    assert solo == [0, 0, 32, 64, 48, 32]
+
+
+def test_drawn_company_is_a_probability_in_every_world():
+    company = Company(solo=(0.3,), solo_drawn=True)
+    config = dataclasses.replace(presets.preset("paper"), company=company, partners=("expert", "absent"))
+    np.testing.assert_allclose(rules_after(0, config).present, np.ones((128, 1)) * [1.0, 0.7, 0.0], rtol=1e-6)
+
+
+def test_only_partners_come_and_go():
+    company = Company(leave=0.1, rejoin=0.2)
+    dropout = rules_after(0, dataclasses.replace(presets.preset("paper"), company=company)).dropout
+    np.testing.assert_allclose(dropout.leave[0], [0, 0.1, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(dropout.rejoin[0], [0, 0.2, 0.2], rtol=1e-6)
+    assert rules_after(0, presets.preset("paper")).dropout is None
+
+
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        ({"company": Company(solo=(1.5,))}, "company.solo=.*choose 0 to 1"),
+        ({"company": Company(solo=(0.5, 0.6))}, "as many of one as of the other"),
+        ({"company": Company(solo=(0.5, 0.6), solo_steps=(5.0, 2.0))}, "let them rise"),
+        ({"company": Company(epsilon=(0.5, 0.6, 0.7))}, "one for each of the 2"),
+        ({"company": Company(leave=-0.1)}, "company.leave=-0.1: choose 0 to 1"),
+        ({"stages": Stages(penalties=(0.5, 1.5))}, "give stages.returns or stages.steps"),
+        ({"stages": Stages(penalties=(0.5, 1.5), returns=(1.0, 2.0))}, "give 1, one for each"),
+        ({"stages": Stages(penalties=(0.5, 1.0), steps=(10.0,))}, "end with rules.penalty=1.5"),
+        ({"stages": Stages(returns=(1.0,))}, "need stages.penalties"),
+        ({"keep_every": -1}, "choose 0 or more"),
+        ({"sizes": Sizes(learners=2)}, "leaves 1 seats beside the learner: name one for each"),
+        ({"total_steps": 0}, "choose 1 or more"),
+        ({"partners": ("expert",)}, "name one for each"),
+        ({"rules": configs.RuleNumbers(prestige_scale=0.0)}, "above 0"),
+        ({"rules": configs.RuleNumbers(levels=-1)}, "rules.levels=-1: choose 0 or more"),
+        ({"rules": configs.RuleNumbers(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
+        ({"penalty_ramp": PenaltyRamp(first_share=1.5)}, "choose 0 to 1"),
+        ({"penalty_ramp": PenaltyRamp(hold_steps=5.0, full_steps=3.0)}, "no smaller"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_cure(change, cure):
+    with pytest.raises(ValueError, match=cure):
+        dataclasses.replace(presets.preset("paper"), **change)
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="quickstart, quickstart-solo"):
+        presets.preset("papre")
+
+
+def test_a_config_of_another_version_is_refused():
+    plain = configs.to_plain(presets.preset("paper"))
+    plain["sizes"]["wrolds"] = plain["sizes"].pop("worlds")
+    with pytest.raises(ValueError, match="wrolds"):
+        configs.from_plain(plain)

@@ -1,0 +1,159 @@
+"""`where_needed` means `jnp.where`, and does nothing where nothing is needed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.env.batching import computed_once, where_needed
+
+CALLS = []
+
+
+def doubled(x, offset):
+    return {"twice": 2 * x + offset, "size": jnp.sum(x) * offset}
+
+
+def choose(needed, x, offset):
+    return where_needed(needed, doubled, {"twice": x, "size": jnp.float32(-1)}, x, offset)
+
+
+def expected(needed, x, offset):
+    computed = doubled(x, offset)
+    return {"twice": jnp.where(needed, computed["twice"], x), "size": jnp.where(needed, computed["size"], -1.0)}
+
+
+def vmapped(function, depth, in_axes=0):
+    for _ in range(depth):
+        function = jax.vmap(function, in_axes=in_axes)
+    return function
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_means_where(depth, share, jit):
+    batch = (3, 4, 2)[:depth]
+    random = np.random.default_rng(depth)
+    needed = jnp.asarray(random.random(batch) < share)
+    x = jnp.asarray(random.normal(size=(*batch, 5)), jnp.float32)
+    offset = jnp.asarray(random.normal(size=batch), jnp.float32)
+    ours, theirs = vmapped(choose, depth), vmapped(expected, depth)
+    result = (jax.jit(ours) if jit else ours)(needed, x, offset)
+    for name, wanted in theirs(needed, x, offset).items():
+        np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("in_axes", [(0, 0, None), (None, 0, 0), (0, None, None), (None, None, 0), (None, 1, None)])
+def test_means_where_when_only_some_arguments_are_batched(in_axes):
+    batch = 5
+    needed, x, offset = jnp.arange(batch) % 2 == 0, jnp.ones((batch, 5)) * jnp.arange(5.0), jnp.arange(5.0)
+    arguments = [
+        value if axis is not None else value[1] for axis, value in zip(in_axes, (needed, x, offset), strict=True)
+    ]
+    result = vmapped(choose, 1, in_axes)(*arguments)
+    for name, wanted in vmapped(expected, 1, in_axes)(*arguments).items():
+        np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
+
+
+def weighted(weights, x):
+    return weights @ x
+
+
+@pytest.mark.parametrize("portions", [1, 3, 64])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_what_is_shared_serves_all_worlds(depth, portions):
+    batch = (4, 40)[:depth]
+    random = np.random.default_rng(depth)
+    needed = jnp.asarray(random.random(batch) < 0.6)
+    weights, x = (jnp.asarray(random.normal(size=size), jnp.float32) for size in ((5, 5), (*batch, 5)))
+
+    def one(needed, x, weights):
+        return where_needed(needed, weighted, x, x, portions=portions, shared=weights)
+
+    result = vmapped(one, depth, (0, 0, None))(needed, x, weights)
+    np.testing.assert_allclose(result, jnp.where(needed[..., None], x @ weights.T, x), rtol=1e-5, atol=1e-6)
+    text = str(jax.make_jaxpr(vmapped(one, depth, (0, 0, None)))(needed, x, weights))
+    assert "5,5]" in text
+    assert ",5,5]" not in text  # never a copy a world
+
+
+def test_what_is_shared_must_not_differ():
+    with pytest.raises(ValueError, match="give it as an argument"):
+        jax.vmap(lambda w: where_needed(True, weighted, jnp.ones(5), jnp.ones(5), shared=w))(jnp.ones((3, 5, 5)))
+
+
+def counting(x):
+    """Tells the host each time that it is really computed."""
+
+    def tell(x):
+        CALLS.append(x.shape)
+        return np.asarray(x)
+
+    return jax.pure_callback(tell, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
+
+
+def ours(needed, x):
+    return where_needed(needed, counting, x, x)
+
+
+def plain_cond(needed, x):
+    return jax.lax.cond(needed, counting, lambda x: x, x)
+
+
+def calls(function, needed):
+    CALLS.clear()
+    jax.block_until_ready(jax.jit(vmapped(function, needed.ndim))(needed, jnp.ones((*needed.shape, 3))))
+    return len(CALLS)
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (4, 3), (2, 3, 2)])
+def test_computes_once_for_a_batch_and_only_if_some_need_it(batch):
+    nobody = np.zeros(batch, bool)
+    somebody = nobody.copy()
+    somebody[(-1,) * len(batch)] = True
+    assert calls(ours, jnp.asarray(nobody)) == 0
+    assert calls(ours, jnp.asarray(somebody)) == 1
+    # What this room is for: a plain cond computes for nobody as soon as it is vmapped.
+    assert calls(plain_cond, jnp.asarray(nobody)) == int(batch != ())
+
+
+def test_skips_in_a_scan_under_vmap_over_seeds():
+    """As in training: vmap over seeds of a scan over steps of vmapped worlds."""
+
+    def one_step(x, needed):
+        return jax.vmap(ours)(needed, x), None
+
+    def one_seed(x, needed):
+        return jax.lax.scan(one_step, x, needed)[0]
+
+    needed = jnp.zeros((2, 6, 4), bool).at[:, 2].set(True).at[1, 4, 0].set(True)
+    CALLS.clear()
+    jax.block_until_ready(jax.jit(jax.vmap(one_seed))(jnp.ones((2, 4, 3)), needed))
+    assert len(CALLS) == 2
+
+
+def test_keys_may_be_arguments():
+    keys = jax.random.split(jax.random.key(0), 4)
+    drawn = jax.vmap(lambda needed, key: where_needed(needed, jax.random.uniform, jnp.float32(-1), key))(
+        jnp.array([True, False, True, False]), keys
+    )
+    assert (np.asarray(drawn) >= 0).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize("first", [-3, 0, 3])
+def test_computed_once_is_the_array_itself(first, depth):
+    x = jnp.arange(24, dtype=jnp.int32).reshape(2, 3, 4).at[0, 0, 0].set(first)
+    assert (vmapped(computed_once, depth)(x) == x).all()
+    assert (jax.jit(vmapped(computed_once, depth))(x) == x).all()
+
+
+def test_computed_once_stands_in_the_compiled_program():
+    """XLA merges branches that it finds alike: then the readers are fused across, and nothing is gained."""
+
+    def spread(x):
+        return jnp.repeat(computed_once(x * x + 1), 8)
+
+    compiled = jax.jit(jax.vmap(spread)).lower(jnp.ones((64, 9), jnp.int32)).compile().as_text()
+    assert "conditional(" in compiled

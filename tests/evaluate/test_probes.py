@@ -1,0 +1,180 @@
+"""Probes of social learning: the command, and what is made of recorded episodes."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from jaxsocial.config import presets
+from jaxsocial.evaluate import probes
+from jaxsocial.evaluate.episodes import Episodes
+from jaxsocial.train.folder import config_of
+from tests import runs
+
+ALL = ["company", "alone", "half", "random", "anti_expert"]
+
+
+def finite_or_null(score):
+    return all(value is None or math.isfinite(value) for value in score.values())
+
+
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def taken(path):
+    """What a file holds, which is then as if it had never been."""
+    found = json.loads(path.read_text())
+    path.unlink()
+    return found
+
+
+def test_probes_are_shown_and_saved(finished_run, capsys):
+    assert runs.command("evaluate", str(finished_run), "--probes", "company", "alone", "--episodes", "16") == 0
+    shown = said(capsys)
+    assert "16 episodes of each of 2 seeds" in shown
+    assert "company alone" in shown
+    assert "cultural transmission" not in shown  # one of the three probes is missing
+    found = taken(finished_run / "probes.json")
+    assert found["cultural_transmission"] == {}
+    assert [(p["learner"], p["probe"], p["seeds"], p["episodes"]) for p in found["probes"]] == [
+        ("learner", "company", 2, 16),
+        ("learner", "alone", 2, 16),
+    ]
+    assert all(finite_or_null(score) for probe in found["probes"] for score in probe["scores"].values())
+    # The same worlds as in the run's own evaluation.
+    results = json.loads((finished_run / "evaluation.json").read_text())
+    own = np.mean([r["return"]["mean"] for r in results if r["player"] == "learner"])
+    assert found["probes"][0]["scores"]["return"]["mean"] == pytest.approx(own)
+    assert found["probes"][1]["scores"]["following"]["mean"] in (0, None)
+    assert found["probes"][1]["scores"]["prediction_error_with_others"]["mean"] is None
+
+
+@pytest.mark.slow
+def test_all_probes(finished_run, capsys):
+    assert runs.command("evaluate", str(finished_run), "--probes", "all", "--episodes", "16") == 0
+    shown = said(capsys)
+    found = taken(finished_run / "probes.json")
+    assert [probe["probe"] for probe in found["probes"]] == ALL
+    assert " ".join(ALL) in shown
+    assert all(finite_or_null(score) for probe in found["probes"] for score in probe["scores"].values())
+    assert "cultural transmission, learner: " in shown
+    assert finite_or_null(found["cultural_transmission"]["learner"])
+
+
+@pytest.mark.slow
+def test_others_are_put_beside_a_run(finished_run, capsys):
+    partners = ["--partners", "anti_expert", "random", f"run:{finished_run}#4"]
+    assert runs.command("evaluate", str(finished_run), "--episodes", "4", *partners) == 0
+    shown = said(capsys)
+    assert all(name in shown for name in ("learner", "anti_expert", "random"))
+    assert "expert │ 3" not in shown.replace("anti_expert │ 3", "")
+    assert runs.command("evaluate", str(finished_run), "--episodes", "4", "--partners") == 0
+    assert "expert" not in said(capsys)
+
+
+@pytest.mark.slow
+def test_one_trained_alone_is_probed_beside_others(tmp_path, capsys):
+    folder = tmp_path / "alone"
+    assert runs.train(folder, "--preset", "quickstart-solo", "--total-steps", "64") == 0
+    assert runs.command("evaluate", str(folder), "--probes", "all", "--episodes", "4") == 0
+    assert [p["probe"] for p in json.loads((folder / "probes.json").read_text())["probes"]] == ["alone"]
+    beside = ["--probes", "company", "half", "alone", "--partners", "expert"]
+    assert runs.command("evaluate", str(folder), "--episodes", "4", *beside) == 0
+    assert set(json.loads((folder / "probes.json").read_text())["cultural_transmission"]) == {"learner"}
+    capsys.readouterr()
+    assert runs.command("evaluate", str(folder), "--probes", "half") == 2
+    assert "--probes half needs partners, and the run has none: name them by --partners" in capsys.readouterr().err
+
+
+def test_a_probe_that_does_not_exist_is_refused_with_those_that_do(finished_run, capsys):
+    assert runs.command("evaluate", str(finished_run), "--probes", "compnay") == 2
+    assert "--probes compnay: choose from company, alone, half, random, anti_expert, all" in capsys.readouterr().err
+    assert not (finished_run / "probes.json").exists()
+
+
+def test_without_partners_only_alone_is_probed():
+    config = presets.preset("quickstart-solo")
+    assert probes.chosen_probes(("all",), config) == ("alone",)
+    for name in ("company", "half", "random", "anti_expert"):
+        with pytest.raises(ValueError, match=f"--probes {name} needs partners, and the run has none"):
+            probes.chosen_probes(("alone", name), config)
+    assert list(probes.chosen_probes(("all",), presets.preset("quickstart"))) == ALL
+
+
+# Measures of recorded episodes: nothing is played
+
+CONFIG = dataclasses.replace(presets.preset("quickstart"), seeds=2, partners=("expert", "absent"))
+SHAPE = (2, 6, 4, 3)
+"""Seeds, episodes, steps, agents."""
+
+
+def recorded(learner, expert):
+    """Episodes in which these rewards are paid in the first step, one a seed; the third seat is empty."""
+    reward = np.zeros(SHAPE, np.float32)
+    reward[:, :, 0, 0] = np.asarray(learner)[:, None]
+    reward[:, :, 0, 1] = np.asarray(expert)[:, None]
+    goal = np.where(reward != 0, 0, -1)
+    present = np.ones(SHAPE, bool)
+    present[..., 2] = False
+    error = np.full((*SHAPE[:3], 1), 0.25)
+    in_view = np.zeros(error.shape, bool)
+    error[:, :, 0], in_view[:, :, 0] = 0.75, True
+    return Episodes(reward, goal, reward > 0, present, error, in_view)
+
+
+def played(monkeypatch, by_kind):
+    """The probes of these recordings: of all partners, of partners gone midway, alone."""
+
+    def episode_player(config, episodes, alone, gone_from, foresight):
+        assert foresight
+        kind = "alone" if alone else "company" if gone_from is None else "half"
+        assert gone_from in (None, config.world.max_steps // 2)
+        return lambda parameters: by_kind[kind]
+
+    monkeypatch.setattr(probes, "episode_player", episode_player)
+    return probes.probe(CONFIG, {}, ("company", "half", "alone"), SHAPE[1])
+
+
+def test_transmission_is_what_company_is_worth_to_the_learner(monkeypatch):
+    results, transmission = played(
+        monkeypatch,
+        {"company": recorded([5, 7], [10, 10]), "half": recorded([3, 5], [9, 9]), "alone": recorded([1, 1], [0, 0])},
+    )
+    # Against one expert: the empty seat is nobody.
+    assert transmission["learner"].mean == pytest.approx(0.5 * (6 - 1) / 10 + 0.5 * (4 - 1) / 10)
+    assert [result.scores["return"].mean for result in results] == [6, 4, 1]
+    assert results[0].scores["prediction_error_with_others"].mean == pytest.approx(0.75)
+    assert results[0].scores["prediction_error_without_others"].mean == pytest.approx(0.25)
+    assert json.loads(json.dumps(probes.plain(results, transmission)))["probes"][2]["scores"]["return"]["mean"] == 1
+
+
+@pytest.mark.parametrize("expert", [[0, 0], [-3, 2]])
+def test_partners_who_earn_nothing_transmit_nothing(monkeypatch, expert):
+    company, alone = recorded([5, 7], expert), recorded([1, 1], [0, 0])
+    results, transmission = played(monkeypatch, {"company": company, "half": company, "alone": alone})
+    assert transmission == {}
+    assert len(results) == 3
+
+
+def test_one_episode_tells_nothing_of_transmission(monkeypatch):
+    one = Episodes(*(field[:1, :1] for field in recorded([5, 7], [10, 10])))
+    results, transmission = played(monkeypatch, {"company": one, "half": one, "alone": one})
+    assert transmission == {}
+    assert results[0].scores["return"] == (5, 5, 5)
+
+
+def test_what_is_not_known_is_null_and_a_dash(finished_run):
+    config = config_of(finished_run)
+    nobody = recorded([0, 0], [0, 0])
+    nobody = nobody._replace(prediction_error=np.full_like(nobody.prediction_error, np.nan))
+    scores = probes._scores(probes.measured(nobody, config, 0))
+    result = probes.Probed("learner", "company", 2, 6, scores)
+    plain = probes.plain([result], {})["probes"][0]["scores"]
+    assert plain["lag"] == {"mean": None, "low": None, "high": None}
+    assert plain["prediction_error_with_others"]["mean"] is None
+    assert plain["penalties"] == {"mean": 0, "low": 0, "high": 0}
+    column = probes.table([result], "").columns[1]
+    assert [column.header, *column.cells] == ["company", "", "0.00", "0.0, 0.0", *["0.00"] * 3, *["-"] * 5]

@@ -1,0 +1,200 @@
+"""Replays, segments, and the values that follow, against what a step-by-step replay says."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxsocial.agents.networks.lstm import LSTM
+from jaxsocial.learning.minibatch import _loss, draw_places, optimiser, segments_at
+from jaxsocial.learning.replay import _values_that_follow, refresh
+from jaxsocial.learning.rollout import Parts, rollout, start
+from jaxsocial.learning.settings import Coefficients, Sizes
+from tests.compiling import quick_jit
+from tests.learning.probes import Probe, make_probe, nobody, probe_rules
+from tests.learning.training import the_only, tiny_network
+
+WORLDS, STEPS, EARLIER = 6, 14, 3
+SIZES = Sizes(worlds=WORLDS, steps=STEPS, minibatches=1, segments=300, segment_length=5, refresh_interval=1)
+NUMBERS = Coefficients().traced()
+# After 3 steps the worlds stand at different clocks. The first has as many ends as the clock allows, 4 in 14 steps.
+LENGTH, NATURAL = [4, 4, 5, 5, 7, 40], [False, True, False, True, False, False]
+
+
+@pytest.fixture(scope="module")
+def parts():
+    env = make_probe()
+    return Parts(env, tiny_network(env), nobody(), SIZES)
+
+
+@pytest.fixture(scope="module")
+def window(parts):
+    """Weights, the memory before the window's first row, and the window."""
+    rules = probe_rules(Probe(for_lasting=1.0), WORLDS)
+    rules = rules._replace(reward=rules.reward._replace(length=jnp.array(LENGTH), natural=jnp.array(NATURAL)))
+
+    @quick_jit
+    def play(key):
+        network_key, start_key, early_key, key = jax.random.split(key, 4)
+        parameters = parts.network.init(network_key)
+        # Values from the paper's initialisation are small; these differ plainly from one frame to the next.
+        parameters["value"]["last"]["kernel"] *= 20.0
+        learners = jax.tree.map(lambda x: x[None], parameters)
+        early, _, _ = rollout(early_key, start(start_key, rules, parts), learners, (), rules, parts, EARLIER)
+        _, trajectory, _ = rollout(key, early, learners, (), rules, parts, STEPS)
+        return the_only(learners, early.memory, trajectory)
+
+    return play(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def stepwise(parts, window):
+    """For each row: memory before, value, and the value of what followed in the same episode."""
+    parameters, memory, trajectory = window
+    unroll = jax.jit(parts.network.unroll)
+    rows = []
+    for t in range(STEPS):
+        outputs = unroll(parameters, memory, trajectory.observation[t, None], trajectory.first[t, None])
+        after = jax.tree.map(lambda m: m[0], outputs.after)
+        never = jnp.zeros((1, WORLDS), bool)
+        following = unroll(parameters, after, trajectory.observation_next[t, None], never)
+        rows.append((memory, outputs.value[0], following.value[0]))
+        memory = after
+    return jax.tree.map(lambda *x: np.stack(x), *rows)
+
+
+@pytest.fixture(scope="module")
+def fresh(parts, window):
+    return quick_jit(lambda *window: refresh(*window, NUMBERS, parts))(*window)
+
+
+def test_the_window_has_what_makes_it_hard(window):
+    _, memory, trajectory = window
+    assert trajectory.truncated_next[:, 0].sum() == 4
+    assert trajectory.truncated_next.sum(0).tolist() == [4, 0, 3, 0, 2, 0]
+    assert trajectory.ended_next.sum(0).tolist() == [4, 4, 3, 3, 2, 0]
+    assert (trajectory.discount_next == 1.0 - (trajectory.ended_next & ~trajectory.truncated_next)).all()
+    assert (trajectory.first[1:] == trajectory.ended_next[:-1]).all()
+    assert np.abs(memory.hidden).min(-1).max() > 0
+
+
+def test_a_final_observation_is_not_that_of_the_restarted_world(window):
+    trajectory = window[2]
+    same = (trajectory.observation_next[:-1] == trajectory.observation[1:]).all((-3, -2, -1))
+    np.testing.assert_array_equal(same, ~trajectory.ended_next[:-1])
+
+
+def test_values_that_follow_are_of_the_same_episode(parts, window, stepwise):
+    parameters, memory, trajectory = window
+
+    @quick_jit
+    def values(parameters, memory, trajectory):
+        outputs = parts.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
+        return _values_that_follow(parameters, outputs, trajectory, parts)
+
+    found, expected = np.asarray(values(parameters, memory, trajectory)), stepwise[2]
+    # What follows a natural end is worth nothing, and is multiplied by 0.
+    alive = np.asarray(trajectory.discount_next) == 1
+    np.testing.assert_allclose(found[alive], expected[alive], atol=1e-5)
+    next_row = np.append(stepwise[1][1:], np.zeros((1, WORLDS)), axis=0)
+    assert np.abs(expected - next_row)[np.asarray(trajectory.truncated_next)].min() > 0.01
+
+
+def test_a_refresh_replays_step_by_step(fresh, window, stepwise):
+    memory, value, following = stepwise
+    trajectory = jax.tree.map(np.asarray, window[2])
+    for found, expected in zip(fresh.memory, memory, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    advantage = np.zeros((STEPS + 1, WORLDS))
+    for t in reversed(range(STEPS)):
+        discount = 0.993 * trajectory.discount_next[t]
+        error = trajectory.reward_next[t] + discount * following[t] - value[t]
+        advantage[t] = error + 0.97 * discount * ~trajectory.ended_next[t] * advantage[t + 1]
+    advantage = advantage[:-1]
+    np.testing.assert_allclose(fresh.value_target, advantage + value, atol=1e-4)
+    np.testing.assert_allclose(fresh.advantage, (advantage - advantage.mean()) / advantage.std(), atol=1e-3)
+
+
+def some_places(seed):
+    return jax.tree.map(lambda x: x[0, 0], draw_places(jax.random.key(seed), SIZES))
+
+
+def test_segments_are_consecutive_and_take_their_memory_from_the_replay(parts, window, fresh):
+    trajectory = window[2]
+    place = jnp.arange(STEPS)[:, None] * WORLDS + jnp.arange(WORLDS)
+    marked = trajectory._replace(action=place)
+    numbered = fresh._replace(advantage=place * 1.0, value_target=place + 0.5)
+    segment, memory, (advantage, target) = segments_at(some_places(3), marked, numbered, parts)
+    begin, world = np.divmod(segment.action[0], WORLDS)
+    np.testing.assert_array_equal(segment.action, (begin + np.arange(5)[:, None]) * WORLDS + world)
+    np.testing.assert_array_equal(advantage, segment.action)
+    np.testing.assert_array_equal(target, segment.action + 0.5)
+    np.testing.assert_array_equal(segment.first, np.asarray(trajectory.first)[begin + np.arange(5)[:, None], world])
+    np.testing.assert_array_equal(memory.hidden, np.asarray(fresh.memory.hidden)[begin, world])
+    np.testing.assert_array_equal(memory.cell, np.asarray(fresh.memory.cell)[begin, world])
+    assert set(begin) == set(range(STEPS - 5 + 1))
+    assert set(world) == set(range(WORLDS))
+
+
+def test_a_segment_replays_to_the_policy_that_acted(parts, window, fresh):
+    """Segments that begin within the window, before and at ends: |ratio - 1| < 1e-5."""
+    segment, memory, targets = segments_at(some_places(4), window[2], fresh, parts)
+    assert segment.first[0].any()
+    assert segment.first[1:].any()
+    lossless = Parts(*parts[:3], Sizes(segment_length=5, prediction="none"))
+    _, metrics = quick_jit(lambda *a: _loss(*a, NUMBERS, lossless))(window[0], segment, memory, targets)
+    assert metrics["ratio_error"] < 1e-5
+    empty = jax.tree.map(jnp.zeros_like, memory)
+    _, metrics = quick_jit(lambda *a: _loss(*a, NUMBERS, lossless))(window[0], segment, empty, targets)
+    assert metrics["ratio_error"] > 1e-4
+
+
+@pytest.mark.parametrize(("size", "clipped_to"), [(100.0, 10.0), (1e-3, None)])
+def test_only_the_lstm_is_clipped_and_by_its_own_norm(window, size, clipped_to):
+    parameters = window[0]
+    gradient = jax.tree.map(lambda x: jnp.full_like(x, size), parameters)
+    adam = optimiser(NUMBERS)
+    _, state = adam.update(gradient, adam.init(parameters), parameters)
+    # After one step Adam's first moment is a tenth of the gradient it was given.
+    given = jax.tree.map(lambda m: 10.0 * m, optax.tree.get(state, "mu"))
+    norm = optax.tree.norm(given.pop(LSTM))
+    np.testing.assert_allclose(norm, clipped_to or optax.tree.norm(gradient[LSTM]), rtol=1e-4)
+    assert set(given) == {"convolution_0", "dense", "policy", "value"}
+    assert all(np.allclose(leaf, size) for leaf in jax.tree.leaves(given))
+
+
+def test_advantages_are_normalised_over_the_batch_unless_told_otherwise(parts, window, fresh):
+    as_they_are = parts._replace(sizes=dataclasses.replace(SIZES, normalise_advantages=False))
+    raw = quick_jit(lambda *window: refresh(*window, NUMBERS, as_they_are))(*window)
+    np.testing.assert_allclose(raw.value_target, fresh.value_target, atol=1e-6)
+    assert abs(float(raw.advantage.mean())) > 0.05 or abs(float(raw.advantage.std()) - 1) > 0.05
+    normalised = (raw.advantage - raw.advantage.mean()) / raw.advantage.std()
+    np.testing.assert_allclose(fresh.advantage, normalised, atol=1e-4)
+
+
+def test_rows_without_the_learner_teach_nothing(parts, window, fresh):
+    parameters, memory, trajectory = window
+    here = np.random.default_rng(0).random((STEPS, WORLDS)) < 0.7
+    resting = trajectory._replace(present=jnp.asarray(here))
+    replayed = quick_jit(lambda *window: refresh(*window, NUMBERS, parts))(parameters, memory, resting)
+    raw = np.asarray(fresh.value_target)  # less the values, advantages before they are normalised
+    kept = np.asarray(replayed.advantage)[here]
+    np.testing.assert_allclose([kept.mean(), kept.std()], [0, 1], atol=1e-4)
+    np.testing.assert_allclose(replayed.value_target, raw, atol=1e-5)
+
+    places = some_places(6)
+    loss = quick_jit(
+        lambda *given: _loss(*given, NUMBERS, Parts(*parts[:3], Sizes(segment_length=5, prediction="none")))
+    )
+    segment, before, (advantage, target) = segments_at(places, resting, replayed, parts)
+    absurd = jnp.where(segment.present, target, 1e6)
+    one, metrics = loss(parameters, segment, before, (advantage, target))
+    other, _ = loss(parameters, segment, before, (advantage, absurd))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+    seen = np.asarray(segment.present)
+    outputs = parts.network.unroll(parameters, before, segment.observation, segment.first)
+    errors = np.square(np.asarray(outputs.value) - np.asarray(target))
+    np.testing.assert_allclose(metrics["value_loss"], errors[seen].mean(), rtol=1e-4)

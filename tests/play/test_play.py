@@ -1,0 +1,251 @@
+"""A game in the terminal: what keys do, what the screen says, and one whole game on a pseudo-terminal."""
+
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import jax
+import pytest
+from rich.console import Console
+
+import jaxsocial
+from jaxsocial.env import objects, render
+from jaxsocial.env.text.text_map import scenario_from_text
+from jaxsocial.play import game as play
+from jaxsocial.play import terminal
+from jaxsocial.play.game import Session
+from jaxsocial.play.screen import Screen, frame, status
+
+ROOM = """
+######
+#>.k0#
+#^..1#
+######
+"""
+WHITE = "2;255;255;255m"
+SCREEN = Screen(80, 24, render.true_colour, pictures=True)
+
+
+@pytest.fixture(scope="module")
+def table():
+    scenario = scenario_from_text(ROOM, max_steps=6)
+    return play.make_table(scenario, jaxsocial.make_rules(scenario))
+
+
+@pytest.fixture
+def start(table):
+    return Session(table.begin(jax.random.key(0)))
+
+
+def pressed(keys, session, table):
+    # Tests may go on from one game twice.
+    session = session._replace(game=session.game._replace(key=jax.random.clone(session.game.key)))
+    for key in keys:
+        session = play.press(key, session, table)
+    return session
+
+
+def test_keys_move_the_person_s_agent_and_partners_move_themselves(start, table):
+    after = pressed(["up", "d", "w", "a"], start, table).game
+    assert after.state.position[0].tolist() == [2, 2]
+    assert int(after.state.heading[0]) == objects.RIGHT
+    assert int(after.state.clock) == 4
+    assert after.state.position[1].tolist() != start.game.state.position[1].tolist()
+
+
+def test_keys_handle_things(start, table):
+    holding = pressed(["w", "p"], start, table)
+    assert "you carry: yellow key" in status(holding, table, SCREEN)[1]
+    assert "carry" not in status(pressed(["x"], holding, table), table, SCREEN)[1]
+
+
+def test_returns_add_up_and_the_last_reward_is_shown(table, start):
+    fast = pressed(["d", "w", "a", "w", "w", "w"], start, table)
+    assert fast.game.returns[0] == 1.0
+    assert "you +1.00 (+1.00)" in status(fast, table, SCREEN)[1]
+
+
+def test_an_episode_ends_and_another_begins(table, start):
+    over = pressed(["."] * 6, start, table)
+    assert "the episode is over" in status(over, table, SCREEN)[0]
+    still = pressed("w", over, table)
+    assert still.note == "the episode is over: r begins another"
+    assert int(still.game.state.clock) == 6
+    again = pressed("r", still, table)
+    assert int(again.game.state.clock) == 0
+    assert again.game.returns.tolist() == [0.0, 0.0]
+    assert not (jax.random.key_data(again.game.key) == jax.random.key_data(start.game.key)).all()
+
+
+def test_whoever_has_come_to_its_end_is_told_so():
+    scenario = scenario_from_text("####\n#>G#\n#A.#\n####")
+    table = play.make_table(scenario, jaxsocial.make_rules(scenario), ("random",))
+    ended = play.press("w", Session(table.begin(jax.random.key(0))), table)
+    assert status(ended, table, SCREEN)[1].startswith("you +1.00 (+1.00)")
+    assert status(ended, table, SCREEN)[1].endswith("your end: keys that act let the others go on")
+
+
+def test_keys_that_mean_nothing_here_say_so(table, start):
+    assert play.press("j", start, table).note == "'j' does nothing"
+    assert play.press("j", start, table).game is start.game
+    scenario = scenario_from_text(ROOM, actions=3)
+    few = play.make_table(scenario, jaxsocial.make_rules(scenario))
+    assert play.press("p", start, few).note == "'pick up' is left out of this world"
+    assert not any("pick up" in line for line in status(start, few, SCREEN))
+
+
+def test_only_q_leaves(table, start):
+    assert play.press("q", start, table).left
+    assert not any(play.press(key, start, table).left for key in ["v", "t", "j"])
+
+
+@pytest.mark.parametrize(("goals", "partner"), [("0", "expert"), (".", "random")])
+def test_partners_are_experts_where_there_is_something_to_head_for(goals, partner):
+    scenario = scenario_from_text(f"#####\n#A{goals}A#\n#...#\n#####", agents=3)
+    assert play.make_table(scenario, jaxsocial.make_rules(scenario)).names == ("you", partner, partner)
+
+
+def test_one_partner_s_name_serves_for_all_and_wrong_ones_are_refused():
+    scenario = scenario_from_text(ROOM, agents=3)
+    rules = jaxsocial.make_rules(scenario)
+    assert play.make_table(scenario, rules, ("random",)).names == ("you", "random", "random")
+    with pytest.raises(ValueError, match="'wizard' is unknown, choose from expert"):
+        play.make_table(scenario, rules, ("wizard", "expert"))
+
+
+def test_a_picture_is_as_large_as_fits_and_marks_the_person(table, start):
+    shown = frame(start, table, SCREEN).split("\n")
+    below = len(status(start, table, SCREEN))
+    tile = min(80 // 6, 2 * (24 - below) // 4)
+    assert len(shown) == 4 * tile // 2 + below == 24
+    assert all(line.count("▀") == 6 * tile for line in shown[: 4 * tile // 2])
+    # Of the corners of the person's cell, the second row and column of cells, those in front of it.
+    top, bottom = tile // 2, (2 * tile - 1) // 2
+    assert [n for n, line in enumerate(shown) if WHITE in line] == [top, bottom]
+    turned = frame(pressed("d", start, table), table, SCREEN).split("\n")
+    assert [n for n, line in enumerate(turned) if WHITE in line] == [bottom]
+
+
+def test_the_own_view_takes_the_world_s_place(table, start):
+    own = play.press("v", start, table)
+    below = status(own, table, SCREEN)
+    assert "your view" in below[0]
+    tile = 2 * (40 - len(below)) // table.scenario.view_size
+    shown = frame(own, table, SCREEN._replace(rows=40)).split("\n")
+    assert shown[0].count("▀") == 7 * tile
+    assert not any(WHITE in line for line in shown)
+
+
+def test_maps_take_the_place_of_pictures_where_asked_for_or_where_there_is_no_room(table, start):
+    for session, screen in (
+        (play.press("t", start, table), SCREEN),
+        (start, SCREEN._replace(pictures=False, colours=render.no_colour)),
+        (start, SCREEN._replace(rows=9)),
+    ):
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", frame(session, table, screen))
+        assert shown.startswith("######\n#>.k*#\n#^..*#\n######\n")
+    own = frame(pressed("tv", start, table), table, SCREEN)
+    assert len(re.sub(r"\x1b\[[0-9;]*m", "", own).split("\n")[0]) == 7
+
+
+def test_a_terminal_that_is_too_small_is_refused_with_the_size_that_is_needed(table, start):
+    with pytest.raises(ValueError, match=r"needs a terminal of 6 columns and \d+ rows, this one has 80 and 6: enlarge"):
+        frame(start, table, SCREEN._replace(rows=6))
+
+
+def test_no_line_is_wider_than_the_terminal(table, start):
+    narrow = SCREEN._replace(columns=24)
+    assert all(len(line) <= 24 for line in status(start, table, narrow))
+    assert "p: pick up" in " ".join(status(start, table, narrow))
+
+
+def test_what_terminals_send_are_keys():
+    assert terminal.keys_in("w\x1b[A\x1bOD \x1b[3~Q.\x1b") == ["w", "up", "left", " ", "q", "."]
+
+
+@pytest.mark.parametrize(("platform", "cure"), [("win32", "on Windows use WSL"), ("linux", "redirect neither")])
+def test_what_is_no_terminal_is_refused_with_the_cure(platform, cure, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    with pytest.raises(ValueError, match=cure):
+        terminal.refuse_unfit(Console())
+
+
+class Pseudoterminal:
+    """The command line in a terminal of 80 x 24 that is not there, and what it has shown since it was last asked."""
+
+    def __init__(self, *arguments, **variables):
+        self.ours, theirs = os.openpty()
+        self.before, self.theirs, self.shown = termios.tcgetattr(theirs), theirs, b""
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        settings = {"TERM": "xterm-256color", "PYTHONUTF8": "1", "JAX_PLATFORMS": "cpu"} | variables
+        inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES", "COLORTERM")}
+        command = [sys.executable, "-m", "jaxsocial.cli", *arguments]
+        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=inherited | settings)
+
+    def until(self, words, seconds=180):
+        """What was shown, up to and with these words."""
+        end = time.monotonic() + seconds
+        while words.encode() not in self.shown:
+            assert time.monotonic() < end, self.shown[-3000:]
+            if select.select([self.ours], [], [], 1)[0]:
+                self.shown += os.read(self.ours, 1 << 16)
+        shown, _, self.shown = self.shown.partition(words.encode())
+        return shown.decode() + words
+
+    def press(self, keys):
+        os.write(self.ours, keys.encode())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+def test_a_whole_game_on_a_terminal(tmp_path):
+    (tmp_path / "room.txt").write_text(ROOM)
+    options = ["--scenario-file", str(tmp_path / "room.txt"), "--max-steps", "4", "--partners", "random"]
+    with Pseudoterminal("play", *options, COLORTERM="truecolor") as game:
+        game.until("compiling")
+        first = game.until("q: quit")
+        assert "step 0 of 4" in first
+        assert "\x1b[38;2;255;255;63m" in first  # the goals, lit
+        game.press("w\x1b[A")
+        game.until("step 2 of 4")
+        game.press("pp")
+        game.until("the episode is over")
+        game.press("rv")
+        game.until("step 0 of 4   your view")
+        game.press("q")
+        game.until("text, step 0: you +0.00, random +0.00")
+        assert game.process.wait(60) == 0
+        assert termios.tcgetattr(game.theirs) == game.before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variables", "note"),
+    [
+        ({}, "256 colours: set COLORTERM=truecolor for all"),
+        ({"NO_COLOR": "1"}, "no colours: unset NO_COLOR"),
+        (
+            {"COLORTERM": "truecolor", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+            "no Unicode: choose a UTF-8 locale",
+        ),
+        ({"TERM": "dumb"}, "cannot move the cursor where TERM=dumb"),
+    ],
+)
+def test_a_lesser_terminal_is_told_what_it_lacks(variables, note):
+    with Pseudoterminal("play", "goal_cycle", **variables) as game:
+        game.until(note)
+        game.press("q")
+        assert game.process.wait(60) == (2 if "TERM" in variables else 0)

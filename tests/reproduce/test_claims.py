@@ -1,0 +1,119 @@
+"""Every expectation can come true, and can fail."""
+
+import dataclasses
+
+import pytest
+
+from jaxsocial.reproduce import claims
+from tests.reproduce import made_up
+
+
+def held(expectation, own, others=None, partners=None):
+    rows = {"own": made_up.finding(own, partners)} | (others or {})
+    return expectation.holds("own", made_up.findings(rows))
+
+
+@pytest.mark.parametrize(
+    ("expectation", "good", "bad"),
+    [
+        (claims.at_most(1.5), [1.5, 1.5], [1.6, 1.6]),
+        (claims.above(1.5), [1.6, 1.6], [1.5, 1.5]),
+        (claims.more_than("low"), [2.1, 2.1], [2.0, 2.0]),
+        (claims.times_as_much("low", 2.0), [4.1, 4.1], [4.0, 3.9]),
+        (claims.times_as_much("loss", 2.0), [0.1, 0.1], [-1.0, -0.1]),
+        (claims.within(15.0, 20.0), [15.0, 15.0], [14.9, 14.9]),
+        (claims.within(15.0, 20.0), [20.0, 20.0], [20.1, 20.1]),
+        (claims.between("low", "high"), [3.0, 3.0], [8.5, 8.5]),
+        (claims.between("low", "high"), [3.0, 3.0], [1.5, 1.5]),
+        (claims.about("high", within=0.25), [6.1, 9.9], [5.9, 5.9]),
+        (claims.about("high", within=0.25), [6.1, 9.9], [10.1, 10.1]),
+        (claims.all_of(claims.at_most(5.0), claims.more_than("low")), [3.0], [1.0]),
+        (claims.all_of(claims.at_most(5.0), claims.more_than("low")), [3.0], [6.0]),
+    ],
+)
+def test_orderings_and_bands(expectation, good, bad):
+    others = {"low": made_up.finding([2.0]), "high": made_up.finding([8.0]), "loss": made_up.finding([-1.0])}
+    assert held(expectation, good, others)
+    assert not held(expectation, bad, others)
+
+
+@pytest.mark.parametrize("seeds", [[1.0], [1.0, 1.0, 1.0]])
+def test_resamples_of_several_rows_go_together(seeds):
+    """Whatever is compared with whatever, of one seed or more."""
+    own, low = made_up.finding([3.0]), made_up.finding([2.0 * seed for seed in seeds])
+    both = claims.all_of(claims.at_most(5.0), claims.more_than("low"))
+    sure = both.how_often("own", made_up.findings({"own": own, "low": low}))
+    assert sure == (1.0 if len(seeds) > 1 else None), "nothing is resampled of one seed each"
+
+
+def test_most_seeds_beat_their_partners():
+    assert held(claims.below_its_partners(), [1, 1, 5], partners=[4, 4, 4])
+    assert not held(claims.below_its_partners(), [1, 5, 5], partners=[4, 4, 4])
+    assert held(claims.below_their_learner(), [5, 5, 0], partners=[4, 4, 4])
+    assert not held(claims.below_their_learner(), [5, 0, 0], partners=[4, 4, 4])
+    # Half of the seeds are not most.
+    assert not held(claims.below_their_learner(), [5, 0], partners=[4, 4])
+
+
+def test_a_middle_that_one_lucky_seed_does_not_move():
+    assert not held(claims.above(1.5), [1, 1, 1, 1, 20])
+
+
+def test_what_is_not_known_does_not_hold():
+    for expectation in (claims.at_most(9.0), claims.above(-9.0), claims.below_their_learner()):
+        assert not held(expectation, [None, None])
+    unknown = {"other": made_up.finding([None])}
+    for expectation in (claims.more_than("other"), claims.times_as_much("other", 2.0)):
+        assert not held(expectation, [9.0, 9.0], unknown)
+
+
+@pytest.mark.parametrize("other", [[1.0], [3.0]])
+def test_another_row_counts_by_what_it_is_about(other):
+    experts = made_up.finding([0.0], partners=other, of_partners=True)
+    assert held(claims.more_than("experts"), [2.0], {"experts": experts}) == (other == [1.0])
+
+
+def how_often(expectation, own, others=None, partners=None):
+    rows = {"own": made_up.finding(own, partners)} | (others or {})
+    return expectation.how_often("own", made_up.findings(rows))
+
+
+def test_resamples_say_how_sure_it_is():
+    assert how_often(claims.above(1.5), [2, 2, 2]) == 1.0
+    assert how_often(claims.above(1.5), [1, 1, 1]) == 0.0
+    # Only where the good one is never drawn, or once, does its mean stay below: (2/3)^3 + 3 (1/3) (2/3)^2 = 20/27.
+    assert how_often(claims.above(1.5), [0, 0, 3]) == pytest.approx(7 / 27, abs=0.03)
+    assert how_often(claims.at_most(1.5), [0, 0, 3]) == pytest.approx(20 / 27, abs=0.03)
+
+
+def test_other_runs_are_resampled_by_themselves_and_the_same_ones_together():
+    own, other = [1, 2, 3], made_up.finding([0.5, 1.5, 2.5])
+    assert how_often(claims.more_than("other"), own, {"other": other}) == 1.0, "each seed is above itself"
+    (part,) = other.parts
+    apart = dataclasses.replace(other, parts=[dataclasses.replace(part, run="other-0")])
+    assert 0.6 < how_often(claims.more_than("other"), own, {"other": apart}) < 0.9
+
+
+def test_rows_of_many_runs_are_compared_with_rows_of_few():
+    many = [made_up.finding([3.0, 4.0]).parts[0] for _ in range(3)]
+    many = [dataclasses.replace(part, run=f"own-{lot}", seeds=[2 * lot, 2 * lot + 1]) for lot, part in enumerate(many)]
+    rows = {"own": dataclasses.replace(made_up.finding([0]), parts=many), "low": made_up.finding([2.0, 3.6])}
+    sure = claims.more_than("low").how_often("own", made_up.findings(rows))
+    # The lower row's mean is 3.6 in a quarter of its resamples; of the other's 64, 22 have their middle above that.
+    assert sure == pytest.approx(0.75 + 0.25 * 22 / 64, abs=0.03)
+
+
+def test_a_single_seed_is_not_resampled():
+    low = {"low": made_up.finding([2.0])}
+    assert how_often(claims.more_than("low"), [3.0], low) is None
+    assert how_often(claims.more_than("low"), [0, 0, 9], low) == pytest.approx(19 / 27, abs=0.03)
+
+
+def test_resamples_of_seeds_keep_them_beside_their_partners():
+    assert how_often(claims.below_its_partners(), [1, 2, 3], partners=[2, 3, 4]) == 1.0
+    assert how_often(claims.below_its_partners(), [1, 2, 9], partners=[2, 3, 4]) == pytest.approx(20 / 27, abs=0.03)
+
+
+def test_resamples_of_what_is_not_known_do_not_hold():
+    assert how_often(claims.at_most(9.0), [None, None]) == 0.0
+    assert how_often(claims.at_most(9.0), [1.0, None, None]) == pytest.approx(19 / 27, abs=0.03)

@@ -1,0 +1,28 @@
+"""Runs small enough for tests."""
+
+import shlex
+from pathlib import Path
+
+import jax
+
+from jaxsocial.cli.main import main
+
+TINY = shlex.split("""
+    --world.height 6 --world.width 7 --world.goals 2 --world.max-steps 8 --world.view-size 3 --world.view-offset 1
+    --sizes.worlds 8 --sizes.steps 8 --sizes.minibatches 2 --sizes.segments 4 --sizes.segment-length 4
+    --sizes.refresh-interval 1 --network.channels 4 --network.dense 8 --network.memory 8 --network.heads 8
+    --log-steps 64 --checkpoint-steps 64 --evaluation-episodes 16
+""")
+ITERATION = 64
+"""Learner steps in one iteration of a tiny run."""
+
+
+def command(*arguments: str) -> int:
+    """One command's exit status. Without the check of key reuse, which takes a scan under vmap for one."""
+    with jax.debug_key_reuse(False):
+        return main(list(arguments))
+
+
+def train(folder: Path, *options: str) -> int:
+    """Trains a tiny run into a folder; returns the command's exit status."""
+    return command("train", "--out", str(folder), *TINY, *options)

@@ -1,0 +1,148 @@
+"""A sweep's file: what it comes to, and what is said of a wrong one before anything runs."""
+
+import math
+
+import pytest
+
+from jaxsocial.config.fields import flat
+from jaxsocial.config.presets import preset
+from jaxsocial.sweep.members import config_of, entries, groups
+from jaxsocial.sweep.spec import make_sweep, read_sweep
+
+
+def written(tmp_path, text: str):
+    path = tmp_path / "sweep.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_comes_to_every_combination_of_its_axes(tmp_path):
+    text = """
+        preset = "quickstart"
+        seed = 7
+        seeds = 3
+        evaluations = 4
+        [fixed]
+        total_steps = 1e5
+        world.goals = 3
+        [grid]
+        coefficients.learning_rate = { log = [1e-4, 1e-2, 3] }
+        "rules.penalty" = [0.5, 1]
+        [[list]]
+        network.memory = 32
+        network.heads = [16, 8]
+        [[list]]
+        network.memory = 64
+        [halving]
+        steps = [2e4, 6e4]
+        keep = 0.25
+    """
+    sweep = read_sweep(written(tmp_path, text))
+    assert len(sweep.settings) == 3 * 2 * 2
+    rates = [setting.coefficients.learning_rate for setting in sweep.settings]
+    assert rates == pytest.approx([rate for rate in (1e-4, 1e-3, 1e-2) for _ in range(4)])
+    assert [setting.rules.penalty for setting in sweep.settings[:4]] == [0.5, 0.5, 1.0, 1.0]
+    assert [setting.network.heads for setting in sweep.settings[:2]] == [(16, 8), preset("quickstart").network.heads]
+    assert {(s.total_steps, s.world.goals, s.seed, s.seeds) for s in sweep.settings} == {(100_000, 3, 7, 3)}
+    assert (sweep.halving.steps, sweep.halving.keep, sweep.evaluations) == ((2e4, 6e4), 0.25, 4)
+
+
+def draws(seed: int = 0, **more):
+    fields = {
+        "coefficients.gamma": {"uniform": [0.9, 1.0]},
+        "coefficients.learning_rate": {"log_uniform": [1e-5, 1e-1]},
+    }
+    fields |= {"network.memory": {"integers": [8, 9]}, "sizes.prediction": {"choice": ["none", "next"]}}
+    return make_sweep({"draw": {"count": 200, "seed": seed, "fields": fields | more}}).settings
+
+
+def test_draws_have_their_distributions_and_depend_on_their_seed():
+    made = draws()
+    gamma = [setting.coefficients.gamma for setting in made]
+    assert min(gamma) >= 0.9
+    assert max(gamma) < 1.0
+    assert sum(gamma) / len(gamma) == pytest.approx(0.95, abs=0.01)
+    logs = [math.log10(setting.coefficients.learning_rate) for setting in made]
+    assert sum(logs) / len(logs) == pytest.approx(-3, abs=0.3)
+    assert {(s.network.memory, s.sizes.prediction) for s in made} == {
+        (8, "none"),
+        (8, "next"),
+        (9, "none"),
+        (9, "next"),
+    }
+    assert [s.coefficients.gamma for s in draws(1)] != gamma
+
+
+def test_another_drawn_field_changes_no_draws():
+    assert [s.coefficients.gamma for s in draws(**{"coefficients.clip": {"uniform": [0.1, 0.3]}})] == [
+        s.coefficients.gamma for s in draws()
+    ]
+
+
+def test_settings_that_differ_in_numbers_share_a_compilation():
+    grid = {"coefficients.learning_rate": [1e-4, 1e-3], "network.memory": [8, 16], "company.leave": [0.0, 0.1]}
+    settings = make_sweep({"grid": grid, "seeds": 2}).settings
+    # Memory is a size; that partners leave at all is compiled in.
+    assert [len(group) for group in groups(settings, range(8))] == [2, 2, 2, 2]
+    assert groups(settings, [0, 4, 7]) == [[0, 4], [7]]
+    members = entries(settings, [7])
+    assert [tuple(member) for member in members] == [(7, 0), (7, 1)]
+    alone = config_of(members[1], settings)
+    assert (alone.seed, alone.seeds, alone.network.memory) == (1, 1, 16)
+
+
+def test_the_table_has_every_field_by_its_name():
+    fields = flat(preset("quickstart"))
+    assert fields["network.channels"] == "16"
+    assert fields["partners"] == "expert, expert"
+    assert fields["coefficients.learning_rate"] == 5e-4
+    assert fields["world.goals"] == 4
+    assert "seed" not in fields
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("grid = ", "is no TOML"),
+        ("presets = 'paper'", "choose from preset, scenario"),
+        ("preset = 'papre'", "choose from quickstart"),
+        ("seeds = 'three'", "give a whole number"),
+        ("seeds = 0", "choose 1 or more"),
+        ("save_seconds = 'often'", "give a number"),
+        ("evaluations = 0", "choose 1 or more"),
+        ("[grid]\ncoefficients.learnin_rate = [1]", "perhaps you meant coefficients.learning_rate"),
+        ("[grid]\nlearning_rate = [1]", "perhaps you meant coefficients.learning_rate"),
+        ("[grid]\nworld.layout = ['maze']", "does not exist"),
+        ("[grid]\nnowhere.near = [1]", "lists every field"),
+        ("[grid]\nseed = [1, 2]", "the file's own `seed`"),
+        ("[grid]\ncoefficients.learning_rate = ['fast']", "give a number"),
+        ("[grid]\nnetwork.memory = [16.5]", "give a whole number"),
+        ("[grid]\nnetwork.memory = [true]", "give a whole number"),
+        ("[grid]\nnetwork.channels = [16]", "a list, each of it a whole number"),
+        ("[grid]\nsizes.prediction = ['nxet']", '"none" or "next" or "current"'),
+        ("[grid]\ncoefficients.learning_rate = []", "is empty: give at least one value"),
+        ("[grid]\ncoefficients.learning_rate = 0.1", "[fixed]"),
+        ("[grid]\ncoefficients.learning_rate = { log = [1, 2] }", "[first, last, how many]"),
+        ("[fixed]\nworld.clutter = 80", "enlarge the world"),
+        ("[grid]\nworld.goals = [3, 60]", "cannot be built"),
+        ("[grid]\nsizes.minibatches = [7]", "choose a divisor"),
+        ("list = []", "[[list]]"),
+        ("[draw]\ncount = 3", "nothing to draw"),
+        ("[draw]\ncount = 3\n[draw.fields]\nrules.penalty = { log_uniform = [0, 1] }", "low above 0"),
+        ("[draw]\ncount = 3\n[draw.fields]\nrules.penalty = { choice = [] }", "one value or more"),
+        ("[grid]\nrules.penalty = [1]\n[[list]]\nrules.penalty = 2", "more than one of grid, list and draw"),
+        ("[halving]\nstep = [3]", "choose from steps, keep"),
+        ("[halving]\nsteps = [3, 2]", "let them rise"),
+        ("[halving]\nsteps = [3]\nkeep = 1.0", "below 1"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line_with_the_cure(text, cure, tmp_path):
+    with pytest.raises(ValueError, match=r".") as refusal:
+        read_sweep(written(tmp_path, text))
+    assert cure in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is no file"):
+        read_sweep(tmp_path / "nowhere.toml")

@@ -1,0 +1,55 @@
+"""Runs that several files of this folder look at."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsocial.agents.networks.network import Parameters
+from jaxsocial.evaluate import finish
+from jaxsocial.train import checkpoint, member
+from tests import runs
+
+COMPANY = (
+    *("--sizes.learners", "2", "--partners", "expert", "--seed", "3", "--world.max-steps", "6", "--world.goals", "8"),
+    *("--company.epsilon", "0.1", "--company.leave", "0.2", "--company.rejoin", "0.3"),
+    *("--stages.penalties", "0.5", "1", "1.5", "--stages.steps", "64", "128", "--penalty-ramp.first-share", "1"),
+    *("--coefficients.learning-rate", "1e-3", "--total-steps", str(5 * runs.ITERATION), "--keep-every", "2"),
+)
+"""Two learners and an expert that comes and goes, under penalties in stages; every other checkpoint is kept.
+
+Episodes and iterations end at different times."""
+
+
+class Recorded(NamedTuple):
+    """A run, and what was seen of it while it trained."""
+
+    folder: Path
+    parameters: dict[int, Parameters]
+    """On the host, by iterations."""
+    traces: int
+    """How often its iterations were traced."""
+
+
+@pytest.fixture(scope="session")
+def company_run(tmp_path_factory):
+    """A run of `COMPANY`, five iterations long; nothing is measured at its end."""
+    folder, parameters, traces = tmp_path_factory.mktemp("runs") / "company", {}, []
+
+    def save(folder, members, iteration, config):
+        parameters[iteration] = jax.tree.map(np.asarray, members.learner.parameters)
+        saved(folder, members, iteration, config)
+
+    def chunk(*arguments, **options):
+        traces.append(options)
+        return traced(*arguments, **options)
+
+    saved, traced = checkpoint.save, member.chunk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", save)
+        patch.setattr(member, "chunk", chunk)
+        patch.setattr(finish, "measure", lambda *arguments: [])
+        assert runs.train(folder, *COMPANY) == 0
+    return Recorded(folder, parameters, len(traces))

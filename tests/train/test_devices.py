@@ -1,0 +1,236 @@
+"""The same results on one device and on eight, which a second process has: a host's cores, taken for devices."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.config.config import Config
+from jaxsocial.config.partners import Company
+from jaxsocial.evaluate import finish
+from jaxsocial.train import checkpoint, member, metrics
+from jaxsocial.train.folder import config_of, write_config
+from jaxsocial.train.member import Member
+from jaxsocial.train.program import make_program
+from tests import runs
+
+DEVICES = 8
+MIDWAY, ITERATIONS = 2, 4
+
+
+def on_eight_devices(what: str, source: Path, out: Path) -> dict:
+    """Runs a function of this file in a process with eight devices; what it reports."""
+    environment = os.environ | {
+        "JAX_NUM_CPU_DEVICES": str(DEVICES),
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-m", "tests.train.test_devices", what, str(source), str(out)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    return json.loads((out / "report.json").read_text())
+
+
+def trained(program, members: Member, folder: Path, config: Config, begin: int = 0):
+    """Members after the last iteration, and all metrics; what a run folder holds midway is saved."""
+    steps = []
+    for iteration in range(begin, ITERATIONS):
+        members, measured = program.chunk(members, 1)
+        steps.append({name: np.asarray(values)[:, 0] for name, values in measured.items()})
+        if iteration + 1 == MIDWAY:
+            checkpoint.save(folder, members, MIDWAY, config)
+    return members, {name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]}
+
+
+def prepared(config: Config, folder: Path) -> Config:
+    folder.mkdir()
+    write_config(config, folder / "config.json")
+    return config
+
+
+def spread(leaf) -> dict:
+    """On how many devices an array lies, and the shape of each one's share."""
+    shards = leaf.addressable_shards
+    return {
+        "devices": len({shard.device for shard in shards if shard.replica_id == 0}),
+        "held": len({shard.device for shard in shards}),
+        "share": list(shards[0].data.shape),
+    }
+
+
+def shares(members: Member) -> dict:
+    learner = members.learner
+    return {"grid": spread(learner.play.state.grid), "weights": spread(learner.parameters["policy"]["last"]["kernel"])}
+
+
+def kept(members: Member, measured, path: Path) -> None:
+    """Writes down what is to be compared."""
+    found = checkpoint.flat({"weights": members.learner.parameters, "metrics": measured})
+    np.savez(path, **{name: np.asarray(leaf) for name, leaf in found.items()})
+
+
+def shared_by_eight(source: Path, out: Path) -> dict:
+    """The run in ``source`` once more: two seeds, the eight worlds of each in four parts."""
+    config = prepared(config_of(source), out / "run")
+    program = make_program(config)
+    members = program.begin()
+    begun = shares(members)
+    members, measured = trained(program, members, out / "run", config)
+    kept(members, measured, out / "eight.npz")
+    return {"begun": begun, "after": shares(members), "uneven": unevenly(config, members)}
+
+
+UNEVEN = {"3 seeds": (3, 4, 8), "5 seeds": (5, 4, 8), "few segments": (1, 6, 8), "3 devices": (4, 4, 3)}
+"""Seeds, segments of a minibatch, devices."""
+
+
+def unevenly(config: Config, members: Member) -> dict:
+    """What each device would get where numbers do not go into each other; nothing is compiled."""
+    found = {}
+    for name, (seeds, segments, devices) in UNEVEN.items():
+        sizes = dataclasses.replace(config.sizes, segments=segments)
+        program = make_program(dataclasses.replace(config, seeds=seeds, sizes=sizes), jax.devices()[:devices])
+        found[name] = shares(program.place(jax.tree.map(lambda x, n=seeds: jnp.concatenate([x[:1]] * n), members)))
+    return found
+
+
+def company_on_eight(source: Path, out: Path) -> dict:
+    """Beside a frozen network and an expert that come and go: eight worlds in eight parts, four seeds in two parts, and
+    three seeds one after the other in two parts."""
+    own = config_of(source)
+    config = dataclasses.replace(
+        own,
+        partners=(f"run:{source}", "expert"),
+        company=Company(epsilon=(0.2,), solo=(0.25,), leave=0.2, rejoin=0.3),
+        sizes=dataclasses.replace(own.sizes, segments=8),
+        seeds=4,
+    )
+    one_seed, three = (dataclasses.replace(config, seeds=seeds) for seeds in (1, 3))
+    found, rows = {}, member.CACHED_ROWS
+    for name, chosen, devices in (
+        ("one", config, 1),
+        ("worlds", one_seed, 8),
+        ("seeds", config, 8),
+        ("in_turn", three, 2),
+    ):
+        member.CACHED_ROWS = 1 if name == "in_turn" else rows
+        program = make_program(prepared(chosen, out / name), jax.devices()[:devices])
+        members, measured = trained(program, program.begin(), out / name, chosen)
+        kept(members, measured, out / f"{name}.npz")
+        found[name] = shares(members)
+        if name == "one":
+            alone = program
+    like = alone.begin()
+    restored, iteration = checkpoint.restore(out / "seeds", like)
+    members, measured = trained(alone, alone.place(restored), out / "restored", config, iteration)
+    kept(members, measured, out / "restored.npz")
+    return found | {"restored": shares(members)}
+
+
+def loaded(path: Path) -> dict:
+    with np.load(path) as found:
+        return dict(found)
+
+
+def assert_close(found: dict, expected: dict):
+    chex.assert_trees_all_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def eight(finished_run, tmp_path_factory):
+    """Where the finished run was trained again on eight devices, and what was reported of it."""
+    out = tmp_path_factory.mktemp("eight")
+    return out, on_eight_devices("shared_by_eight", finished_run, out)
+
+
+def test_every_device_has_its_share(eight):
+    _, report = eight
+    for moment in ("begun", "after"):
+        grid, weights = report[moment]["grid"], report[moment]["weights"]
+        assert grid == {"devices": 8, "held": 8, "share": [1, 2, 6, 7]}
+        # All that share a seed have its weights.
+        assert (weights["devices"], weights["held"], weights["share"][:2]) == (2, 8, [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "share"),
+    [("3 seeds", 6, [1, 4]), ("5 seeds", 5, [1, 8]), ("few segments", 2, [1, 4]), ("3 devices", 2, [2, 8])],
+)
+def test_as_many_devices_share_as_can_evenly(eight, name, devices, share):
+    grid = eight[1]["uneven"][name]["grid"]
+    assert (grid["held"], grid["share"][:2]) == (devices, share)
+
+
+def test_eight_devices_come_to_what_one_comes_to(eight, finished_run):
+    found = loaded(eight[0] / "eight.npz")
+    config = config_of(finished_run)
+    weights = checkpoint.flat({"weights": checkpoint.restore_parameters(finished_run, config)[0]})
+    assert_close({name: found[name] for name in weights}, {name: np.asarray(leaf) for name, leaf in weights.items()})
+    for row in metrics.read(finished_run / "metrics.jsonl"):
+        for name in row.keys() - {"step", "seed", "learner"}:
+            mine = found[f"metrics.{name}"][row["seed"] - config.seed, row["step"] // runs.ITERATION - 1, 0]
+            np.testing.assert_allclose(mine, np.nan if row[name] is None else row[name], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_on_one_device(eight, finished_run, monkeypatch):
+    monkeypatch.setattr(finish, "measure", lambda *arguments: [])
+    folder = eight[0] / "run"
+    assert checkpoint.latest(folder) == MIDWAY
+    assert runs.command("train", "--resume", str(folder)) == 0
+    config = config_of(folder)
+    mine, whole = (checkpoint.restore_parameters(path, config) for path in (folder, finished_run))
+    assert mine[1] == whole[1] == ITERATIONS
+    assert_close(mine[0], whole[0])
+
+
+@pytest.fixture(scope="module")
+def company(finished_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("company")
+    return out, on_eight_devices("company_on_eight", finished_run, out)
+
+
+@pytest.mark.slow
+def test_in_company_too_eight_devices_come_to_what_one_comes_to(company):
+    out, report = company
+    shares = {name: (report[name]["grid"]["held"], report[name]["grid"]["share"][:2]) for name in report}
+    seeds = {"one": (1, [4, 8]), "seeds": (8, [1, 4]), "restored": (1, [4, 8])}
+    assert shares == seeds | {"worlds": (8, [1, 1]), "in_turn": (2, [3, 4])}
+    one = loaded(out / "one.npz")
+    assert_close(loaded(out / "seeds.npz"), one)
+    assert_close(loaded(out / "worlds.npz"), {name: leaf[:1] for name, leaf in one.items()})
+    assert_close(loaded(out / "in_turn.npz"), {name: leaf[:3] for name, leaf in one.items()})
+    assert len({float(loss) for loss in one["metrics.loss"][:, -1, 0]}) == 4
+    assert (one["metrics.partner_return"] != 0).any()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_eight_devices_goes_on_on_one(company):
+    out, _ = company
+    later = {name: leaf[:, MIDWAY:] if "metrics" in name else leaf for name, leaf in loaded(out / "one.npz").items()}
+    assert_close(loaded(out / "restored.npz"), later)
+
+
+BEGUN_WITH = {"": "cores", "JAX_NUM_CPU_DEVICES=3": 3, "XLA_FLAGS=--xla_force_host_platform_device_count=5": 5}
+
+
+@pytest.mark.parametrize(("chosen", "expected"), BEGUN_WITH.items())
+def test_a_command_makes_a_device_of_every_core_unless_the_user_has_chosen(chosen, expected):
+    program = "from jaxsocial.train import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
+    mine = {name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    environment = mine | {"JAX_PLATFORMS": "cpu"} | dict([chosen.split("=", 1)] if chosen else [])
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == (min(len(os.sched_getaffinity(0)), 8) if expected == "cores" else expected)
+
+
+if __name__ == "__main__":
+    what, source, out = sys.argv[1:]
+    report = {"shared_by_eight": shared_by_eight, "company_on_eight": company_on_eight}[what](Path(source), Path(out))
+    (Path(out) / "report.json").write_text(json.dumps(report))

@@ -1,0 +1,218 @@
+"""Networks of earlier runs: how they are named, begun with, kept, and seated."""
+
+import dataclasses
+import functools
+import shutil
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsocial.cli.parsing import parse
+from jaxsocial.train import checkpoint, pretrained
+from jaxsocial.train.build import make_parts
+from jaxsocial.train.folder import config_of
+from jaxsocial.train.pretrained import Source, begin_with, source_of
+from jaxsocial.train.program import make_program
+from tests import runs
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("runs/a", Source(Path("runs/a"))),
+        ("runs/a@2_000", Source(Path("runs/a"), steps=2000)),
+        ("runs/a#4", Source(Path("runs/a"), seed=4)),
+        ("runs/a@64#0.1", Source(Path("runs/a"), 64, 0, 1)),
+        ("/runs/2026.1/a#12.0", Source(Path("/runs/2026.1/a"), seed=12)),
+        ("me@home/runs/a@64", Source(Path("me@home/runs/a"), steps=64)),
+        # What is no number belongs to the name.
+        ("runs/a@last", Source(Path("runs/a@last"))),
+        ("runs/a@_", Source(Path("runs/a@_"))),
+        ("runs/a#4@64", Source(Path("runs/a#4"), steps=64)),
+        ("runs/a.1", Source(Path("runs/a.1"))),
+    ],
+)
+def test_a_source_is_a_folder_steps_a_seed_and_a_learner(text, source):
+    assert source_of(text) == source
+
+
+@pytest.mark.parametrize("text", ["", "@64", "#3", "@64#3.1"])
+def test_a_source_names_a_folder(text):
+    with pytest.raises(ValueError, match="names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED"):
+        source_of(text)
+
+
+@pytest.fixture(scope="module")
+def begun(finished_run):
+    """Members of a program that begins with a run's two networks, and those networks."""
+    config = dataclasses.replace(config_of(finished_run), seed=8, start_from=str(finished_run))
+    with jax.debug_key_reuse(False):
+        members = make_program(config).begin()
+    return members, checkpoint.restore_parameters(finished_run, config)[0]
+
+
+def counts(members):
+    return [leaf for name, leaf in checkpoint.flat(members.learner.optimiser_state).items() if "count" in name]
+
+
+def test_learners_begin_with_the_networks_of_a_run_each_with_one(begun):
+    members, networks = begun
+    chex.assert_trees_all_equal(members.learner.parameters, networks)
+    assert all((count == 0).all() for count in counts(members))
+    assert (members.learner.iteration == 0).all()
+
+
+def test_the_optimiser_s_state_comes_along_if_it_is_asked_for(begun, finished_run):
+    members, networks = begun
+    kept = begin_with(str(finished_run), members, [of_seeds(finished_run, 8, 2)], keep_optimiser=True)
+    chex.assert_trees_all_equal(kept.learner.parameters, networks)
+    # Four iterations of two minibatches, of which a stop may have left out some.
+    assert all(((count > 0) & (count <= 8)).all() for count in counts(kept))
+    moments = jax.tree.leaves(kept.learner.optimiser_state)
+    assert any((leaf[0] != leaf[1]).any() for leaf in moments)
+    chex.assert_trees_all_equal(kept.learner.play.state, members.learner.play.state)
+
+
+def test_one_seed_serves_all(begun, finished_run):
+    members, networks = begun
+    # As many as there are, though the run has two.
+    for seed, index, count in ((3, 0, 2), (4, 1, 5)):
+        config = of_seeds(finished_run, 8, count)
+        started = begin_with(f"{finished_run}#{seed}", widened(members, count), [config], keep_optimiser=seed == 4)
+        assert len(started.learner.parameters["dense"]["bias"]) == count
+        for member in range(count):
+            chex.assert_trees_all_equal(*_one(started.learner.parameters, member, networks, index))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "places"),
+    [([(4, 1), (3, 1), (4, 1)], [1, 0, 1]), ([(0, 2), (8, 2)], [0, 1, 0, 1]), ([(3, 2), (4, 1)], [0, 1, 1])],
+)
+def test_settings_side_by_side_begin_with_the_networks_of_their_seeds(begun, finished_run, seeds, places):
+    members, networks = begun
+    configs = [of_seeds(finished_run, *of_one) for of_one in seeds]
+    started = begin_with(str(finished_run), widened(members, len(places)), configs, keep_optimiser=False)
+    chex.assert_trees_all_equal(started.learner.parameters, jax.tree.map(lambda x: x[np.array(places)], networks))
+
+
+def of_seeds(folder, first, count):
+    return dataclasses.replace(config_of(folder), seed=first, seeds=count)
+
+
+def _one(tree, index, other, other_index):
+    return jax.tree.map(lambda x: x[index], tree), jax.tree.map(lambda x: x[other_index], other)
+
+
+def widened(members, count):
+    """As many members as wanted, all like the first."""
+    with jax.debug_key_reuse(False):
+        return jax.tree.map(lambda x: jnp.repeat(x[:1], count, axis=0), members)
+
+
+def test_an_earlier_checkpoint_is_begun_with(company_run):
+    source, config = source_of(f"{company_run.folder}@128"), config_of(company_run.folder)
+    found, iteration = checkpoint.restore_parameters(source.folder, config, source.steps)
+    assert iteration == 2
+    chex.assert_trees_all_equal(found, company_run.parameters[2])
+    assert (np.asarray(found["lstm"]["recurrent"]) != company_run.parameters[5]["lstm"]["recurrent"]).any()
+
+
+def test_what_does_not_fit_is_no_beginning(begun, finished_run, company_run):
+    members, _ = begun
+    for first, count in ((3, 3), (2, 1), (5, 1)):
+        cure = f"has seeds 3 to 4, and not all of {first} to {first + count - 1}: name one by #SEED, or train as many"
+        with pytest.raises(ValueError, match=cure):
+            begin_with(str(finished_run), widened(members, count), [of_seeds(finished_run, first, count)], False)
+    refused = functools.partial(begin_with, members=members, configs=[of_seeds(finished_run, 8, 2)])
+    for seed in (2, 5):
+        with pytest.raises(ValueError, match=f"seed={seed} was not trained in .*: choose 3 to 4"):
+            refused(f"{finished_run}#{seed}", keep_optimiser=False)
+    with pytest.raises(ValueError, match=r"all learners of a world go on, leave \.1 out"):
+        refused(f"{finished_run}#3.1", keep_optimiser=False)
+    with pytest.raises(ValueError, match="networks are others: choose the network and prediction that it has"):
+        refused(str(company_run.folder), keep_optimiser=False)
+    with pytest.raises(ValueError, match="no checkpoint @64: choose from @"):
+        refused(f"{finished_run}@64", keep_optimiser=False)
+
+
+@pytest.mark.slow
+def test_a_network_of_other_layers_is_refused_before_anything_is_written(finished_run, tmp_path, capsys):
+    folder = tmp_path / "other"
+    assert runs.train(folder, "--network.memory", "4", "--start-from", str(finished_run)) == 2
+    assert "choose the network and prediction that it has" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+# Kept checkpoints, and their networks as partners
+
+
+def test_some_checkpoints_are_kept_for_good(company_run):
+    # Every second, and the last two.
+    kept = {int(path.name) for path in (company_run.folder / "checkpoints").iterdir() if path.name.isdigit()}
+    assert kept == {2, 4, 5}
+
+
+def test_a_kept_checkpoint_is_loaded_by_its_steps(company_run):
+    for steps, iteration in ((128, 2), (256, 4), (None, 5)):
+        for learner in (0, 1):
+            loaded = pretrained.load_policy(company_run.folder, steps=steps, learner=learner)
+            own = jax.tree.map(lambda x, n=learner: x[0, n], company_run.parameters[iteration])
+            chex.assert_trees_all_equal(loaded.parameters, own)
+
+
+def test_a_partner_plays_with_the_weights_it_is_named_by(company_run):
+    names = tuple(f"run:{company_run.folder}{which}" for which in ("@128#3.1", "@256", ""))
+    config = parse(["train", *runs.TINY, "--world.goals", "8", "--world.agents", "4", "--partners", *names]).config
+    seated = make_parts(config).partners.parameters
+    for name, iteration, learner in zip(names, (2, 4, 5), (1, 0, 0), strict=True):
+        own = jax.tree.map(lambda x, n=learner: x[0, n], company_run.parameters[iteration])
+        chex.assert_trees_all_equal(seated.parameters[name], own)
+
+
+@pytest.mark.parametrize(
+    ("which", "said"), [("", "@320"), ("@128", "@128"), ("#3.1", "@320#3.1"), ("@256#3", "@256#3.0")]
+)
+def test_what_is_pinned_stays_the_same_network(company_run, which, said, monkeypatch):
+    monkeypatch.chdir(company_run.folder.parent)
+    name = company_run.folder.name
+    assert pretrained.pinned(f"{name}{which}") == f"{company_run.folder.resolve()}{said}"
+    assert pretrained.pinned(f"nowhere{which}").startswith(str(company_run.folder.parent.resolve()))
+
+
+@pytest.mark.parametrize(
+    ("which", "cure"),
+    [
+        ("@192", "no checkpoint @192: choose from @128, @256, @320"),
+        ("#4", "seed=4 was not trained in .*: choose 3 to 3"),
+        ("#3.2", "learner=2 was not trained in .*: choose 0 to 1"),
+    ],
+)
+def test_what_was_not_kept_or_trained_is_refused(company_run, which, cure):
+    config = parse(["train", *runs.TINY, "--partners", f"run:{company_run.folder}{which}", "expert"]).config
+    with pytest.raises(ValueError, match=cure):
+        make_parts(config)
+
+
+def test_a_partner_trained_for_another_view_is_refused(finished_run):
+    config = parse(
+        ["train", *runs.TINY, "--world.view-size", "5", "--partners", f"run:{finished_run}", "expert"]
+    ).config
+    with pytest.raises(ValueError, match=r"was trained for observations .*: choose a run of an equal view"):
+        make_parts(config)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_s_networks_and_can_be_resumed(finished_run, tmp_path):
+    folder, source = tmp_path / "second", shutil.copytree(finished_run, tmp_path / "first")
+    options = ("--start-from", f"{source}#4", "--keep-optimiser", "--partners", "absent", "random")
+    assert runs.train(folder, *options, "--coefficients.learning-rate", "0", "--total-steps", "64") == 0
+    own = checkpoint.restore_parameters(folder, config_of(folder))[0]
+    chex.assert_trees_all_equal(
+        *_one(own, 0, checkpoint.restore_parameters(finished_run, config_of(finished_run))[0], 1)
+    )
+    shutil.rmtree(source)
+    assert runs.command("train", "--resume", str(folder), "--total-steps", "128") == 0

@@ -1,0 +1,57 @@
+"""Where something was computed."""
+
+import subprocess
+
+import jax
+import pytest
+
+from jaxsocial.train import provenance as own
+from jaxsocial.train.provenance import _described, circumstances
+
+
+class Device:
+    """What jax says of a device."""
+
+    def __init__(self, name, platform, kind):
+        self.name, self.platform, self.device_kind = name, platform, kind
+
+    def __str__(self):
+        return self.name
+
+
+@pytest.mark.parametrize(
+    ("device", "described"),
+    [
+        (Device("cpu:0", "cpu", "cpu"), "cpu:0"),
+        (Device("cuda:0", "gpu", "NVIDIA H100 80GB HBM3"), "cuda:0 (NVIDIA H100 80GB HBM3)"),
+    ],
+)
+def test_a_device_says_what_make_it_is(device, described):
+    assert _described(device) == described
+
+
+def test_the_commit_is_that_of_the_code_that_runs(tmp_path, monkeypatch):
+    def git(*arguments):
+        identity = ("-c", "user.name=me", "-c", "user.email=me@here")
+        done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    module = tmp_path / "package" / "run" / "circumstances.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    monkeypatch.setattr(own, "__file__", str(module))
+    assert circumstances()["git"] is None, "no repository"
+    git("init")
+    git("commit", "--allow-empty", "-m", "first")
+    assert circumstances()["git"] is None, "a copy that lies in a repository"
+    git("add", str(module))
+    git("commit", "-m", "second")
+    (tmp_path / "results.json").write_text("not of the package")
+    assert circumstances()["git"] == git("rev-parse", "HEAD")
+    module.write_text("changed")
+    assert circumstances()["git"] == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_all_devices_are_told(monkeypatch):
+    monkeypatch.setattr(jax, "devices", lambda: [Device("cuda:0", "gpu", "H100"), Device("cuda:1", "gpu", "H100")])
+    assert circumstances()["devices"] == ["cuda:0 (H100)", "cuda:1 (H100)"]

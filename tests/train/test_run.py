@@ -1,0 +1,154 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsocial.evaluate import finish
+from jaxsocial.train import checkpoint, metrics, pretrained
+from jaxsocial.train.folder import config_of
+from tests import runs
+
+
+def parameters_of(folder):
+    return checkpoint.restore_parameters(folder, config_of(folder))[0]
+
+
+def test_a_run_leaves_what_readme_says(finished_run):
+    names = {path.name for path in finished_run.iterdir()}
+    assert names == {
+        *("config.json", "run.json", "metrics.jsonl", "checkpoints"),
+        *("learning_curve.png", "episode.gif", "evaluation.json"),
+    }
+
+
+def test_every_seed_has_its_own_rows(finished_run):
+    rows = metrics.read(finished_run / "metrics.jsonl")
+    assert [(row["step"], row["seed"]) for row in rows] == [(s * 64, seed) for s in (1, 2, 3, 4) for seed in (3, 4)]
+    assert rows[0]["loss"] != rows[1]["loss"]
+    assert all(row["episodes"] == 8 for row in rows)
+
+
+def test_a_ramp_charges_its_share_of_the_penalty(tmp_path):
+    folder = tmp_path / "ramp"
+    steps = 32 * 8  # in an iteration: enough worlds for somebody to go wrong in each
+    crowded = ("--world.goals", "8", "--sizes.worlds", "32", "--log-steps", str(steps))
+    ramp = ("--penalty-ramp.hold-steps", str(steps), "--penalty-ramp.full-steps", str(3 * steps))
+    first = ("--penalty-ramp.first-share", "0.2", "--total-steps", str(4 * steps))
+    assert runs.train(folder, *crowded, *ramp, *first) == 0
+    rows = metrics.read(folder / "metrics.jsonl")
+    np.testing.assert_allclose([row["penalty"] for row in rows], [0.3, 0.3, 0.9, 1.5], rtol=1e-6)
+    assert all(row["social_penalties"] > 0 for row in rows)
+    for row in rows:
+        paid = row["social_goals"] - row["penalty"] * row["social_penalties"]
+        np.testing.assert_allclose(row["social_return"], paid, atol=1e-5)
+
+
+def test_evaluation_names_learner_partners_and_untrained_learner(finished_run):
+    results = json.loads((finished_run / "evaluation.json").read_text())
+    assert [(r["player"], r["seed"]) for r in results] == [
+        (player, seed) for player in ("learner", "expert", "untrained learner") for seed in (3, 4)
+    ]
+    for result in results:
+        assert result["episodes"] == 16
+        assert result["return"]["low"] <= result["return"]["mean"] <= result["return"]["high"]
+
+
+@pytest.fixture(scope="module")
+def resumed_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "resumed"
+    seeds = ("--seeds", "2", "--seed", "3")
+    assert runs.train(folder, "--total-steps", str(2 * runs.ITERATION), *seeds) == 0
+    assert runs.command("train", "--resume", str(folder), "--total-steps", str(4 * runs.ITERATION)) == 0
+    return folder
+
+
+def test_a_resumed_run_is_the_one_that_never_stopped_bit_for_bit(finished_run, resumed_run):
+    whole, resumed = parameters_of(finished_run), parameters_of(resumed_run)
+    jax.tree.map(np.testing.assert_array_equal, whole, resumed)
+    for name in ("metrics.jsonl", "evaluation.json"):
+        assert (finished_run / name).read_text() == (resumed_run / name).read_text()
+
+
+def test_a_seed_alone_is_the_seed_among_others(finished_run, tmp_path):
+    folder = tmp_path / "alone"
+    assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--seed", "4") == 0
+    among = jax.tree.map(lambda x: x[1], parameters_of(finished_run))
+    alone = jax.tree.map(lambda x: x[0], parameters_of(folder))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), among, alone)
+
+
+def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
+    folder = tmp_path / "second"
+    status = runs.train(folder, "--total-steps", "64", "--partners", f"run:{finished_run}", "random")
+    assert status == 0
+    players = {r["player"] for r in json.loads((folder / "evaluation.json").read_text())}
+    partner = f"run:{finished_run}@{4 * runs.ITERATION}"
+    assert players == {"learner", partner, "random", "untrained learner"}
+    assert config_of(folder).partners == (partner, "random"), "however long that one is trained"
+
+
+def test_a_loaded_policy_is_the_one_trained(finished_run):
+    loaded = pretrained.load_policy(finished_run, seed=4)
+    own = jax.tree.map(lambda x: x[1, 0], parameters_of(finished_run))
+    jax.tree.map(np.testing.assert_array_equal, loaded.parameters, own)
+    with pytest.raises(ValueError, match="choose 3 to 4"):
+        pretrained.load_policy(finished_run, seed=0)
+
+
+def test_rows_after_the_checkpoint_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics.append(path, [{"step": step, "seed": 0} for step in (64, 128, 192)])
+    metrics.cut(path, 128)
+    assert [row["step"] for row in metrics.read(path)] == [64, 128]
+
+
+def test_a_torn_line_is_no_row(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics.append(path, [{"step": 64, "seed": 0}])
+    with path.open("a") as file:
+        file.write('{"step": 128, "se')
+    assert [row["step"] for row in metrics.read(path)] == [64]
+    metrics.cut(path, 64)
+    metrics.append(path, [{"step": 128, "seed": 0}])
+    assert [row["step"] for row in metrics.read(path)] == [64, 128]
+
+
+def test_a_run_is_no_shorter_than_it_was_trained_and_unfinished_while_it_is_trained_on(
+    finished_run, tmp_path, capsys, monkeypatch
+):
+    folder = shutil.copytree(finished_run, tmp_path / "again")
+    before = (folder / "config.json").read_text()
+    shorter, longer = (("--total-steps", str(count * runs.ITERATION)) for count in (3, 5))
+    assert runs.command("train", "--resume", str(folder), *shorter) == 2
+    assert f"has been trained for {4 * runs.ITERATION} already" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "config.json").read_text() == before
+    assert (folder / "evaluation.json").exists()
+    monkeypatch.setattr(finish, "measure", lambda *arguments: [])  # killed before it
+    assert runs.command("train", "--resume", str(folder), *longer) == 0
+    assert {path.name for path in folder.iterdir()} == {"config.json", "run.json", "metrics.jsonl", "checkpoints"}
+
+
+@pytest.mark.slow
+def test_an_interrupt_saves_and_says_how_to_go_on(tmp_path):
+    folder = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "jaxsocial.cli", "train", "--out", str(folder), *runs.TINY]
+    process = subprocess.Popen([*command, "--total-steps", "100000000"], stderr=subprocess.PIPE, text=True)
+    while not (folder / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert f"--resume {folder}" in complaint
+    assert "Traceback" not in complaint
+    assert not (folder / "evaluation.json").exists()
+    step = metrics.read(folder / "metrics.jsonl")[-1]["step"]
+    assert checkpoint.latest(folder) == step // runs.ITERATION
+    assert runs.command("train", "--resume", str(folder), "--total-steps", str(step + runs.ITERATION)) == 0
+    assert (folder / "evaluation.json").exists()
