@@ -28,7 +28,7 @@ from benchmarks.table import print_table
 from jaxsocial.config.config import Config
 from jaxsocial.sweep import command, table
 from jaxsocial.sweep.backends import local
-from jaxsocial.sweep.executor import Means
+from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.spec import Sweep, make_sweep
 from jaxsocial.train import metrics
 from jaxsocial.train.program import make_program
@@ -50,7 +50,7 @@ TINY: dict[str, Any] = {
     "network.dense": 8,
     "network.memory": 8,
     "network.heads": [8],
-    "penalty_ramp.first_share": 1.0,
+    "penalty_ramp.initial_fraction": 1.0,
 }
 COMPARED = ("return", "loss", "entropy", "value_loss")
 COMMANDS = 3
@@ -111,7 +111,7 @@ def swept(declared: Sweep, folder: Path) -> tuple[float, pd.DataFrame, int]:
     """Seconds of the whole sweep, its table, and how many programs were compiled for training."""
     began = time.perf_counter()
     command.prepare(declared, folder)
-    means = Means(functools.partial(local.run_items, options=local.Options()))
+    means = Executor(functools.partial(local.run_items, options=local.Options()))
     command.show_plan(declared, folder, means, Console(stderr=True))
     command.run(declared, folder, means, Console(stderr=True))
     seconds = time.perf_counter() - began

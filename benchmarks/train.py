@@ -1,6 +1,6 @@
 """How many learner steps a second training makes, where its time goes, and how near it is to what its products cost.
 
-    python -m benchmarks.train --presets quickstart paper --company scripted frozen --seeds 1 5 25 --out train.json
+    python -m benchmarks.train --presets quickstart paper --partners scripted frozen --seeds 1 5 25 --out train.json
 
 Each row is measured in a process of its own. Play, refreshes and the whole iteration are compiled and timed on their
 own; what the iteration takes beyond play and its refreshes is the update. Shares can miss 100 % a little, since the
@@ -29,8 +29,8 @@ from benchmarks.table import print_table
 from jaxsocial.agents.networks.flops import operations
 from jaxsocial.config.config import Config
 from jaxsocial.config.presets import preset
-from jaxsocial.config.traced import evaluation_rules, numbers_of
-from jaxsocial.learning.replay import refresh
+from jaxsocial.config.traced import evaluation_rules, traced_config
+from jaxsocial.learning.replay import replay as replay_rollout
 from jaxsocial.learning.rollout import rollout
 from jaxsocial.train import checkpoint
 from jaxsocial.train.devices import MEMBERS, WORLDS, use_all_cores
@@ -45,7 +45,7 @@ class Figure(NamedTuple):
     """One row."""
 
     preset: str
-    company: str
+    partners: str
     seeds: int
     learner_steps: int
     """In one iteration, all seeds together."""
@@ -68,7 +68,7 @@ class Figure(NamedTuple):
 
 def main() -> None:
     options = _options()
-    rows = [(name, who, n) for name in options.presets for who in options.company for n in options.seeds]
+    rows = [(name, who, n) for name in options.presets for who in options.partners for n in options.seeds]
     context = multiprocessing.get_context("spawn")
     facts, figures = None, []
     for row in rows:
@@ -76,7 +76,7 @@ def main() -> None:
             measured, figure = pool.apply(measure, (*row, options.runs))
         facts = facts or measured
         figures.append(figure)
-        print(f"{figure.preset}, {figure.company}, {figure.seeds}: {figure.steps_per_second:,.0f} steps/s", flush=True)
+        print(f"{figure.preset}, {figure.partners}, {figure.seeds}: {figure.steps_per_second:,.0f} steps/s", flush=True)
     print("\n".join(f"{name}: {fact}" for name, fact in (facts or {}).items()))
     print_table(figures, COLUMNS)
     if options.out:
@@ -87,18 +87,18 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=["quickstart", "paper"])
-    parser.add_argument("--company", nargs="+", default=["scripted", "frozen"], choices=["scripted", "frozen"])
+    parser.add_argument("--partners", nargs="+", default=["scripted", "frozen"], choices=["scripted", "frozen"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="how many train at once, in each row")
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each, after one that is not counted")
     parser.add_argument("--out", type=Path, help="where to write all figures as JSON")
     return parser.parse_args()
 
 
-def measure(name: str, company: str, seeds: int, runs: int) -> tuple[dict[str, object], Figure]:
+def measure(name: str, partners: str, seeds: int, runs: int) -> tuple[dict[str, object], Figure]:
     """One row, and the facts of the process that measured it."""
     use_all_cores()
     with tempfile.TemporaryDirectory() as folder:
-        config = _config(name, company, seeds, Path(folder))
+        config = _config(name, partners, seeds, Path(folder))
         began = time.perf_counter()
         program = make_program(config)
         members, _ = jax.block_until_ready(program.chunk(program.begin(), 1))
@@ -109,7 +109,7 @@ def measure(name: str, company: str, seeds: int, runs: int) -> tuple[dict[str, o
     count, rate = _operations(config), _plain_rate()
     figure = Figure(
         preset=name,
-        company=company,
+        partners=partners,
         seeds=seeds,
         learner_steps=config.iteration_steps * seeds,
         first_update_seconds=first,
@@ -126,13 +126,13 @@ def measure(name: str, company: str, seeds: int, runs: int) -> tuple[dict[str, o
     return machine("benchmarks.train"), figure
 
 
-def _config(name: str, company: str, seeds: int, folder: Path) -> Config:
+def _config(name: str, partners: str, seeds: int, folder: Path) -> Config:
     """The preset for so many seeds; with untrained networks, saved like a run's, as partners where they are frozen."""
     # No seed stops early, so that all rows do the same work.
     config = preset(name)
     numbers = config.coefficients._replace(kl_stop=1e9, kl_restore=1e9)
     config = dataclasses.replace(config, seeds=seeds, coefficients=numbers)
-    if company == "scripted":
+    if partners == "scripted":
         return config
     world = dataclasses.replace(config.world, agents=config.sizes.learners)
     expert = dataclasses.replace(config, world=world, partners=(), seeds=1)
@@ -154,19 +154,20 @@ def _parts_of_an_iteration(config: Config, program: Program, runs: int) -> tuple
     """Seconds of play, and of all refreshes, in one iteration of all seeds, on the devices that the program uses."""
     members = program.place(program.begin())
     where = jax.tree.map(lambda leaf: leaf.sharding.spec, members)
-    mesh: Any = members.learner.play.first.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
+    mesh: Any = members.learner.rollout_state.first.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
     rules = evaluation_rules(config, config.sizes.worlds // mesh.shape[WORLDS])
-    coefficients = numbers_of(config).coefficients
+    coefficients = traced_config(config).coefficients
 
     def play(member: Member):
         learner = member.learner
-        steps, partners = program.parts.sizes.steps, program.parts.partners.parameters
+        steps, partners = program.setup.sizes.steps, program.setup.partners.parameters
         # Without the trajectory's pictures kept, the compiler would leave out painting them.
-        return rollout(learner.key, learner.play, learner.parameters, partners, rules, program.parts, steps)[:2]
+        played = rollout(learner.key, learner.rollout_state, learner.parameters, partners, rules, program.setup, steps)
+        return played[:2]
 
     def replay(member: Member, trajectory):
-        one = functools.partial(refresh, coefficients=coefficients, parts=program.parts)
-        return jax.vmap(one, (0, 1, 1))(member.learner.parameters, member.learner.play.memory, trajectory)
+        one = functools.partial(replay_rollout, coefficients=coefficients, setup=program.setup)
+        return jax.vmap(one, (0, 1, 1))(member.learner.parameters, member.learner.rollout_state.memory, trajectory)
 
     of_worlds, of_rows = PartitionSpec(MEMBERS, WORLDS), PartitionSpec(MEMBERS, None, None, WORLDS)
     spread = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
@@ -214,7 +215,7 @@ def _peak_memory() -> float:
 
 COLUMNS = (
     ("preset", lambda row: row.preset),
-    ("company", lambda row: row.company),
+    ("partners", lambda row: row.partners),
     ("seeds", lambda row: str(row.seeds)),
     ("first update s", lambda row: f"{row.first_update_seconds:.1f}"),
     ("iteration s", lambda row: f"{row.iteration_seconds:.3f}"),

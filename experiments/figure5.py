@@ -20,12 +20,12 @@ def figure(scale: Scale) -> Figure:
     """A learner beside each kind of them; early ones only where experts are trained."""
     sociapl = conditions.social(scale)
     rows = [Row("SociAPL", sociapl, "learns", above(TRAP)), *conditions.beside_experts(scale, sociapl)]
-    company: dict[str, tuple[tuple[Player, ...], float]] = {
+    beside: dict[str, tuple[tuple[Player, ...], float]] = {
         "noisy experts": (scale.experts, NOISE),
         "early experts": (scale.early_experts, 0.0),
         "an expert and a random one": ((scale.experts[0], "random"), 0.0),
     }
-    for name, (partners, noise) in company.items():
+    for name, (partners, noise) in beside.items():
         if not partners:
             continue
         own = conditions.social(scale, experts=partners, name=f"SociAPL, {name}", noise=noise)

@@ -35,7 +35,7 @@ from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.sweep import command as sweep
 from jaxsocial.sweep.executor import make_executor
 from jaxsocial.train import checkpoint, distributed, pretrained, run
-from jaxsocial.train.build import make_parts
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.train.folder import config_of
 
@@ -146,14 +146,14 @@ def _render(chosen: options.RenderOptions, arguments: list[str], console: Consol
         raise ValueError(f"--out {chosen.out}: end the name in .gif or .png")
     config = without_teacher(config_of(chosen.run))
     learners = pretrained.load_learners(chosen.run, chosen.seed)
-    media.write_episode(chosen.out, config, learners, make_parts(config), chosen.episode)
+    media.write_episode(chosen.out, config, learners, make_agent_setup(config), chosen.episode)
     console.print(f"wrote {chosen.out}", soft_wrap=True, highlight=False)
     return 0
 
 
 def _play(chosen: options.PlayOptions, arguments: list[str], console: Console) -> int:
     terminal.refuse_unfit(console)
-    table = game.make_table(chosen.world, _rules(chosen.world, chosen.level), chosen.partners)
+    table = game.make_game(chosen.world, _rules(chosen.world, chosen.level), chosen.partners)
     session = terminal.play(table, chosen.seed, console)
     returns = session.game.returns.tolist()
     results = (f"{name} {total:+.2f}" for name, total in zip(table.names, returns, strict=True))
@@ -211,20 +211,20 @@ def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: 
 
 
 def _sweep(chosen: options.SweepOptions, arguments: list[str], console: Console) -> int:
-    means = make_executor(getattr(chosen, chosen.backend), chosen.processes, chosen.memory_gib)
+    executor = make_executor(getattr(chosen, chosen.backend), chosen.processes, chosen.memory_gib)
     if (chosen.file is None) == (chosen.resume is None):
         raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")
     if chosen.file is not None:
         folder = chosen.out or sweep.new_folder(Path("runs"), chosen.file)
-        declared = sweep.begin(chosen.file, folder, means, console)
+        declared = sweep.begin(chosen.file, folder, executor, console)
     else:
         folder = chosen.resume or Path()
         declared = sweep.read(folder)
-        sweep.show_plan(declared, folder, means, console)
+        sweep.show_plan(declared, folder, executor, console)
     if chosen.dry_run:
         console.print(f"run it: jaxsocial sweep --resume {folder}", soft_wrap=True, highlight=False)
         return 0
-    sweep.run(declared, folder, means, console)
+    sweep.run(declared, folder, executor, console)
     sweep.report(folder, console)
     return 0
 

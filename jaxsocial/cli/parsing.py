@@ -28,6 +28,7 @@ from jaxsocial.cli.options import (
 )
 from jaxsocial.config.config import Config
 from jaxsocial.config.presets import preset
+from jaxsocial.config.renamed import current_name
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed, in_place_of, layout_fields, settings
@@ -48,6 +49,7 @@ def parse(arguments: list[str]):
       ValueError: a wrong name, type or value, in one line with the cure.
       SystemExit: help was asked for, and printed.
     """
+    _refuse_old_names(arguments)
     named = _named_scenario(arguments)
     config, world = _begin_with(named, arguments)
     verb = tyro.conf.subcommand
@@ -80,6 +82,13 @@ def _parsed(verbs, arguments: list[str]):
         if leaving.code == REFUSED:
             raise ValueError(_one_line(complaint.getvalue())) from None
         raise
+
+
+def _refuse_old_names(arguments: list[str]) -> None:
+    for argument in arguments:
+        name = argument.split("=")[0].removeprefix("--").replace("-", "_")
+        if argument.startswith("--") and (renamed := current_name(name)):
+            raise ValueError(f"--{name.replace('_', '-')} is now called --{renamed.replace('_', '-')}: write that")
 
 
 def _named_scenario(arguments: list[str]) -> str | None:

@@ -1,6 +1,7 @@
 """The configuration of a run, and its two sides: what is static, and what is traced."""
 
 MODULES = (
+    "renamed",
     "partners",
     "penalty",
     "config",

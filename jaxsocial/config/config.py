@@ -4,8 +4,9 @@ import dataclasses
 from typing import Any
 
 from jaxsocial.agents.networks.network import NetworkSizes
-from jaxsocial.config.partners import Company
+from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages
+from jaxsocial.config.renamed import SCHEMA, upgraded
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import make_world, settings
 from jaxsocial.learning.settings import Coefficients, Sizes
@@ -45,7 +46,7 @@ class Config:
     """Who sits beside the learners, one a seat: expert, searching_expert, anti_expert, random, absent, or a trained
     one: run:FOLDER, with @STEPS for an earlier checkpoint, #SEED for another of its seeds, #SEED.LEARNER for another
     learner of its worlds."""
-    company: Company = Company()
+    partner_schedule: PartnerSchedule = PartnerSchedule()
     """How partners err, where they are missing, how they come and go."""
     teacher: str = ""
     """Whom to imitate, named like a partner: it acts in the learner's seat, and the learner learns to do as it does."""
@@ -88,7 +89,7 @@ class Config:
                 f"partners={self.partners} are {len(self.partners)}, but world.agents={self.world.agents} leaves "
                 f"{left} seats beside the learner: name one for each"
             )
-        problem = self.company.problem(left) or self.stages.problem(self.rules.penalty)
+        problem = self.partner_schedule.problem(left) or self.stages.problem(self.rules.penalty)
         if problem:
             raise ValueError(problem)
         if self.rules.prestige_scale <= 0:
@@ -97,12 +98,12 @@ class Config:
             if getattr(self.rules, name) < 0:
                 raise ValueError(f"rules.{name}={getattr(self.rules, name)}: choose 0 or more")
         ramp = self.penalty_ramp
-        if not 0 <= ramp.first_share <= 1:
-            raise ValueError(f"penalty_ramp.first_share={ramp.first_share}: choose 0 to 1, 1 for no ramp")
-        if not 0 <= ramp.hold_steps <= ramp.full_steps:
+        if not 0 <= ramp.initial_fraction <= 1:
+            raise ValueError(f"penalty_ramp.initial_fraction={ramp.initial_fraction}: choose 0 to 1, 1 for no ramp")
+        if not 0 <= ramp.ramp_start <= ramp.ramp_end:
             raise ValueError(
-                f"penalty_ramp.hold_steps={ramp.hold_steps}, full_steps={ramp.full_steps}: "
-                "choose 0 or more, and full_steps no smaller than hold_steps"
+                f"penalty_ramp.ramp_start={ramp.ramp_start}, ramp_end={ramp.ramp_end}: "
+                "choose 0 or more, and ramp_end no smaller than ramp_start"
             )
 
     @property
@@ -133,11 +134,17 @@ def to_plain(record) -> Any:
     """A config, or a part of it, as what JSON can hold; the settings of a world's layout stand beside the world's."""
     if isinstance(record, Scenario):
         return {name: to_plain(value) for name, value in settings(record).items()}
+    if isinstance(record, Config):
+        return {"schema": SCHEMA} | _fields(record)
     if dataclasses.is_dataclass(record):
-        return {f.name: to_plain(getattr(record, f.name)) for f in dataclasses.fields(record)}
+        return _fields(record)
     if hasattr(record, "_asdict"):
         return {name: to_plain(value) for name, value in record._asdict().items()}
     return [to_plain(part) for part in record] if isinstance(record, tuple) else record
+
+
+def _fields(record) -> dict[str, Any]:
+    return {f.name: to_plain(getattr(record, f.name)) for f in dataclasses.fields(record)}
 
 
 def from_plain(plain: dict[str, Any]) -> Config:
@@ -146,12 +153,13 @@ def from_plain(plain: dict[str, Any]) -> Config:
     Raises:
       ValueError: a field that does not exist, or a value that does not fit.
     """
+    plain = upgraded(plain)
     parts = {
         "world": make_world,
         "rules": RuleNumbers,
         "penalty_ramp": PenaltyRamp,
         "stages": Stages,
-        "company": Company,
+        "partner_schedule": PartnerSchedule,
         "network": NetworkSizes,
         "sizes": Sizes,
         "coefficients": Coefficients,

@@ -3,16 +3,24 @@
 import dataclasses
 import difflib
 import functools
+import hashlib
+import json
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, Union
 
 from jaxsocial.config.config import Config, to_plain
+from jaxsocial.config.renamed import SCHEMA, current_name
+from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.settings import changed, layout_fields
+from jaxsocial.env.settings import changed, layout_fields, make_world
+from jaxsocial.env.text.text_map import TextMap
 
+DIGITS = 12
+"""Of a hash, in hexadecimal: two of a million differ."""
 NOT_SWEPT = {
+    "schema": "it is the version of the fields' names",
     "seed": "the file's own `seed` says which is first",
     "seeds": "the file's own `seeds` says how many there are",
     "preset": "the file's own `preset` names what to begin from",
@@ -36,6 +44,48 @@ def _leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
             yield from _leaves(value, f"{before}{name}.")
         else:
             yield f"{before}{name}", value
+
+
+def differences(config: Config) -> dict[str, Any]:
+    """Returns the fields that differ from their defaults, by dotted names, as JSON holds them.
+
+    The defaults are those of `Config` and, for the world, of its scenario, whose name is always included. A new field
+    with a neutral default therefore changes nothing here.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> differences(preset("paper-vanilla"))
+    {'world.name': 'goal_cycle', 'sizes.prediction': 'none', 'preset': 'paper-vanilla'}
+    """
+    layout = config.world.layout
+    text = {"text": layout.text} if isinstance(layout, TextMap) else {}
+    usual = to_plain(Config(world=make_scenario("goal_cycle"))) | {
+        "world": to_plain(make_world(config.world.name, **text))
+    }
+    defaults = dict(_leaves(usual))
+    return {
+        name: value
+        for name, value in _leaves(to_plain(config))
+        if name == "world.name" or name not in defaults or defaults[name] != value
+    }
+
+
+def config_hash(config: Config, ignored: Collection[str] = ()) -> str:
+    """Returns a short hash that identifies a config by what differs from the defaults.
+
+    Args:
+      config: the config.
+      ignored: dotted names of fields that do not count.
+
+    Returns:
+      12 hexadecimal digits.
+    """
+    counted = {name: value for name, value in differences(config).items() if name not in ignored}
+    return digest({"schema": SCHEMA} | counted)
+
+
+def digest(plain: Any) -> str:
+    """Returns a short hash of what JSON can hold: 12 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 def _cell(value):
@@ -79,6 +129,8 @@ def type_of(config: Config, name: str) -> Any:
     """
     if name in NOT_SWEPT:
         raise ValueError(f"{name} cannot differ among settings: {NOT_SWEPT[name]}")
+    if renamed := current_name(name):
+        raise ValueError(f"{name} is now called {renamed}: write that")
     part, _, inner = name.partition(".")
     record = getattr(config, part, None) if inner else config
     kind = _declared(record, inner or part)

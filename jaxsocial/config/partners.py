@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxsocial.env.types import NEVER, Dropout, Rules
 
 
-class Company(NamedTuple):
-    """The numbers of the learners' company. Traced but for the lengths of its lists."""
+class PartnerSchedule(NamedTuple):
+    """The numbers of the learners' partner_schedule. Traced but for the lengths of its lists."""
 
     epsilon: tuple[float, ...] = (0.0,)
     """How often a partner's action is replaced by a random one, 0 to 1; one for all or one a partner."""
@@ -26,33 +26,37 @@ class Company(NamedTuple):
     rejoin: float = 0.0
     """Probability per step that one that has disappeared comes back, 0 to 1."""
 
-    def traced(self) -> "Company":
+    def traced(self) -> "PartnerSchedule":
         """The same numbers as arrays."""
-        return Company(*[jnp.asarray(number, jnp.float32) for number in self])  # pyright: ignore
+        return PartnerSchedule(*[jnp.asarray(number, jnp.float32) for number in self])  # pyright: ignore
 
     def problem(self, partners: int) -> str | None:
         """What is wrong with them, and the cure; None if nothing is."""
         for name in ("epsilon", "solo", "leave", "rejoin"):
             values = getattr(self, name)
             if not all(0 <= value <= 1 for value in np.atleast_1d(values)):
-                return f"company.{name}={values}: choose 0 to 1"
+                return f"partner_schedule.{name}={values}: choose 0 to 1"
         if len(self.epsilon) not in (1, partners):
-            return f"company.epsilon={self.epsilon}: give one for all partners, or one for each of the {partners}"
+            return (
+                f"partner_schedule.epsilon={self.epsilon}: give one for all partners, or one for each of the {partners}"
+            )
         if len(self.solo) != len(self.solo_steps):
-            return f"company.solo={self.solo}, solo_steps={self.solo_steps}: give as many of one as of the other"
+            return (
+                f"partner_schedule.solo={self.solo}, solo_steps={self.solo_steps}: give as many of one as of the other"
+            )
         if list(self.solo_steps) != sorted(set(self.solo_steps)):
-            return f"company.solo_steps={self.solo_steps}: let them rise"
+            return f"partner_schedule.solo_steps={self.solo_steps}: let them rise"
         return None
 
 
-def partner_noise(company: Company, partners: int) -> Float[Array, " partners"]:
+def partner_noise(partner_schedule: PartnerSchedule, partners: int) -> Float[Array, " partners"]:
     """How often each partner errs."""
-    return jnp.broadcast_to(jnp.asarray(company.epsilon), (partners,))
+    return jnp.broadcast_to(jnp.asarray(partner_schedule.epsilon), (partners,))
 
 
 def rules_of_worlds(
     rules: Rules,
-    company: Company,
+    partner_schedule: PartnerSchedule,
     steps: Float[Array, ""],
     seated: Bool[np.ndarray, " A"],
     learners: int,
@@ -70,8 +74,8 @@ def rules_of_worlds(
       numbers: which of all worlds these are: the first ones are those without partners.
       worlds: how many there are in all.
     """
-    share = jnp.interp(steps, jnp.asarray(company.solo_steps), jnp.asarray(company.solo))
-    drawn = jnp.asarray(company.solo_drawn) > 0
+    share = jnp.interp(steps, jnp.asarray(partner_schedule.solo_steps), jnp.asarray(partner_schedule.solo))
+    drawn = jnp.asarray(partner_schedule.solo_drawn) > 0
     exact = (numbers >= jnp.round(share * worlds)).astype(jnp.float32)
     with_partners = jnp.where(drawn, 1.0 - share, exact)
     is_learner = np.arange(len(seated)) < learners
@@ -80,11 +84,11 @@ def rules_of_worlds(
     return batch._replace(present=batch.present * present)
 
 
-def dropout_of(company: Company, learners: int, agents: int) -> Dropout:
+def dropout_of(partner_schedule: PartnerSchedule, learners: int, agents: int) -> Dropout:
     """Partners that come and go; learners stay."""
     partner = np.arange(agents) >= learners
     return Dropout(
-        leave=jnp.asarray(company.leave) * partner,
-        rejoin=jnp.asarray(company.rejoin) * partner,
+        leave=jnp.asarray(partner_schedule.leave) * partner,
+        rejoin=jnp.asarray(partner_schedule.rejoin) * partner,
         gone_from=jnp.int32(NEVER),
     )

@@ -14,15 +14,15 @@ from jaxtyping import Array, Bool, Float, Int
 class PenaltyRamp(NamedTuple):
     """The share of the penalty that is charged in training; evaluation charges all of it. Traced.
 
-    The share stays at ``first_share`` for ``hold_steps`` learner steps, then grows evenly and is 1 from
-    ``full_steps`` on. The defaults charge the whole penalty from the start, as the paper does for its learners.
+    The share stays at ``initial_fraction`` for ``ramp_start`` learner steps, then grows evenly and is 1 from
+    ``ramp_end`` on. The defaults charge the whole penalty from the start, as the paper does for its learners.
     """
 
-    first_share: float = 1.0
+    initial_fraction: float = 1.0
     """Share of the penalty in the beginning, 0 to 1."""
-    hold_steps: float = 0.0
+    ramp_start: float = 0.0
     """Learner steps before the share begins to grow."""
-    full_steps: float = 0.0
+    ramp_end: float = 0.0
     """Learner steps from which on the penalty is charged in full."""
 
     def traced(self) -> "PenaltyRamp":
@@ -32,8 +32,8 @@ class PenaltyRamp(NamedTuple):
 
 def share_charged(steps: Float[Array, ""], ramp: PenaltyRamp) -> Float[Array, ""]:
     """The share of the penalty after so many learner steps."""
-    grown = jnp.clip((steps - ramp.hold_steps) / jnp.maximum(ramp.full_steps - ramp.hold_steps, 1.0), 0.0, 1.0)
-    return jnp.where(steps >= ramp.full_steps, 1.0, ramp.first_share + (1.0 - ramp.first_share) * grown)
+    grown = jnp.clip((steps - ramp.ramp_start) / jnp.maximum(ramp.ramp_end - ramp.ramp_start, 1.0), 0.0, 1.0)
+    return jnp.where(steps >= ramp.ramp_end, 1.0, ramp.initial_fraction + (1.0 - ramp.initial_fraction) * grown)
 
 
 class Stages(NamedTuple):

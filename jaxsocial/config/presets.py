@@ -4,7 +4,7 @@ import dataclasses
 
 from jaxsocial.agents.networks.network import NetworkSizes
 from jaxsocial.config.config import Config, RuleNumbers
-from jaxsocial.config.partners import Company
+from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.learning.losses import Target
@@ -30,8 +30,8 @@ def _small() -> Config:
     return Config(
         world=world,
         rules=RuleNumbers(prestige_scale=1.0),
-        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=900_000, full_steps=5_600_000),
-        network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="contrasts"),
+        penalty_ramp=PenaltyRamp(initial_fraction=0.15, ramp_start=900_000, ramp_end=5_600_000),
+        network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="tile_contrast"),
         sizes=Sizes(
             worlds=64,
             steps=64,
@@ -61,7 +61,7 @@ def _laptop(quickstart: Config) -> Config:
     """
     return dataclasses.replace(
         predicting(quickstart, "next"),
-        penalty_ramp=PenaltyRamp(first_share=0.15, hold_steps=2_000_000, full_steps=6_000_000),
+        penalty_ramp=PenaltyRamp(initial_fraction=0.15, ramp_start=2_000_000, ramp_end=6_000_000),
         network=NetworkSizes(channels=(16,), dense=96, memory=96, heads=(64,)),
         coefficients=quickstart.coefficients._replace(prediction_weight=1.0),
         total_steps=7_800_000,
@@ -80,7 +80,7 @@ def predicting(config: Config, target: Target) -> Config:
 
 def mixed(config: Config) -> Config:
     """96 of 128 worlds without experts, at the whole penalty, to go on from what was learned (PROTOCOL: Conditions)."""
-    return dataclasses.replace(config, company=Company(solo=(0.75,)), penalty_ramp=PenaltyRamp())
+    return dataclasses.replace(config, partner_schedule=PartnerSchedule(solo=(0.75,)), penalty_ramp=PenaltyRamp())
 
 
 def imitating(config: Config) -> Config:

@@ -9,13 +9,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.agents.seating import ABSENT
 from jaxsocial.config.config import Config, RuleNumbers
-from jaxsocial.config.partners import Company, dropout_of, partner_noise, rules_of_worlds
+from jaxsocial.config.partners import PartnerSchedule, dropout_of, partner_noise, rules_of_worlds
 from jaxsocial.config.penalty import PenaltyRamp, Progress, Stages, penalty_in_force
 from jaxsocial.env.types import Rules, make_rules
 from jaxsocial.learning.settings import Coefficients
 
 
-class Numbers(NamedTuple):
+class TracedConfig(NamedTuple):
     """One setting. Settings whose configs differ in nothing else train side by side in one program."""
 
     rules: Rules
@@ -23,37 +23,39 @@ class Numbers(NamedTuple):
     coefficients: Coefficients
     penalty_ramp: PenaltyRamp
     stages: Stages
-    company: Company
+    partner_schedule: PartnerSchedule
 
 
-def numbers_of(config: Config, with_dropout: bool | None = None) -> Numbers:
+def traced_config(config: Config, with_dropout: bool | None = None) -> TracedConfig:
     """The numbers of a config as arrays.
 
     Args:
       config: the setting.
       with_dropout: whether the program can have partners come and go; if not given, where the config has them do so.
     """
-    company = config.company.traced()
+    partner_schedule = config.partner_schedule.traced()
     dropout = None
-    if config.company.leave > 0 if with_dropout is None else with_dropout:
-        dropout = dropout_of(company, config.sizes.learners, config.world.agents)
+    if config.partner_schedule.leave > 0 if with_dropout is None else with_dropout:
+        dropout = dropout_of(partner_schedule, config.sizes.learners, config.world.agents)
     rules = make_rules(config.world, **dataclasses.asdict(config.rules))._replace(dropout=dropout)
-    return Numbers(rules, config.coefficients.traced(), config.penalty_ramp.traced(), config.stages.traced(), company)
+    return TracedConfig(
+        rules, config.coefficients.traced(), config.penalty_ramp.traced(), config.stages.traced(), partner_schedule
+    )
 
 
-def without_numbers(config: Config) -> Config:
+def static_config(config: Config) -> Config:
     """The static side of a config: equal for settings that can train side by side."""
-    company, stages = config.company, config.stages
+    partner_schedule, stages = config.partner_schedule, config.stages
     return dataclasses.replace(
         config,
         rules=RuleNumbers(penalty=0.0),
         coefficients=Coefficients(),
         penalty_ramp=PenaltyRamp(),
         stages=Stages(penalties=(0.0,) * len(stages.penalties), steps=(1.0,) * (len(stages.penalties) - 1)),
-        company=Company(
-            epsilon=(0.0,) * len(company.epsilon),
-            solo=(0.0,) * len(company.solo),
-            solo_steps=tuple(map(float, range(len(company.solo)))),
+        partner_schedule=PartnerSchedule(
+            epsilon=(0.0,) * len(partner_schedule.epsilon),
+            solo=(0.0,) * len(partner_schedule.solo),
+            solo_steps=tuple(map(float, range(len(partner_schedule.solo)))),
         ),
         seed=0,
     )
@@ -65,13 +67,13 @@ def taken_seats(config: Config) -> Bool[np.ndarray, " A"]:
 
 
 def training_rules(
-    numbers: Numbers, steps: Float[Array, ""], progress: Progress, config: Config, worlds: Int[Array, " N"]
+    traced: TracedConfig, steps: Float[Array, ""], progress: Progress, config: Config, worlds: Int[Array, " N"]
 ) -> Rules:
     """The rules of these worlds, by their numbers, in an iteration that begins after so many learner steps."""
-    penalty = penalty_in_force(numbers.rules.penalty, steps, numbers.penalty_ramp, numbers.stages, progress)
+    penalty = penalty_in_force(traced.rules.penalty, steps, traced.penalty_ramp, traced.stages, progress)
     return rules_of_worlds(
-        numbers.rules._replace(penalty=penalty),
-        numbers.company,
+        traced.rules._replace(penalty=penalty),
+        traced.partner_schedule,
         steps,
         taken_seats(config),
         config.sizes.learners,
@@ -82,13 +84,17 @@ def training_rules(
 
 def evaluation_rules(config: Config, worlds: int, alone: bool = False) -> Rules:
     """The rules of worlds for evaluation: the whole penalty, and partners in all of them throughout, or in none."""
-    company = config.company._replace(solo=(1.0 if alone else 0.0,), solo_steps=(0.0,), solo_drawn=False, leave=0.0)
-    rules = numbers_of(dataclasses.replace(config, company=company)).rules
+    partner_schedule = config.partner_schedule._replace(
+        solo=(1.0 if alone else 0.0,), solo_steps=(0.0,), solo_drawn=False, leave=0.0
+    )
+    rules = traced_config(dataclasses.replace(config, partner_schedule=partner_schedule)).rules
     seated, learners = taken_seats(config), config.sizes.learners
-    return rules_of_worlds(rules, company.traced(), jnp.float32(0.0), seated, learners, jnp.arange(worlds), worlds)
+    return rules_of_worlds(
+        rules, partner_schedule.traced(), jnp.float32(0.0), seated, learners, jnp.arange(worlds), worlds
+    )
 
 
-def player_noise(numbers: Numbers, config: Config) -> Float[Array, " seats"]:
+def player_noise(traced: TracedConfig, config: Config) -> Float[Array, " seats"]:
     """How often each seat that does not learn errs; a teacher never does."""
     teachers = jnp.zeros(config.sizes.learners if config.teacher else 0)
-    return jnp.concatenate([teachers, partner_noise(numbers.company, len(config.partners))])
+    return jnp.concatenate([teachers, partner_noise(traced.partner_schedule, len(config.partners))])

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.env import objects
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Rules, State, standing
+from jaxsocial.env.types import Rules, State, visible_position
 
 ENTERED_EARLY, MOVED, ENTERED_LATE = range(3)
 """When in a step an agent came to its cell."""
@@ -103,7 +103,7 @@ def _may_enter(state, target, ahead, scenario) -> Bool[Array, " A"]:
 
 
 def _occupied(state: State, target: Int[Array, "A 2"]) -> Bool[Array, " A"]:
-    return (target[:, None] == standing(state)[None, :]).all(-1).any(-1)
+    return (target[:, None] == visible_position(state)[None, :]).all(-1).any(-1)
 
 
 def _enter(state: State, code: Int[Array, " A"], rules: Rules, scenario: Scenario) -> Entry:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxsocial.env import grid, objects
 from jaxsocial.env.actions import ENTERED_EARLY, ENTERED_LATE, arrival_at
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Dropout, State, standing
+from jaxsocial.env.types import Dropout, State, visible_position
 
 
 def enters_now(state: State, scenario: Scenario) -> Bool[Array, " A"]:
@@ -91,7 +91,7 @@ def draw(key: Key[Array, ""], state: State, who: Bool[Array, " A"]) -> Int[Array
     free = objects.walkable(state.grid)
     row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
     # Those who are put somewhere leave their cells first.
-    others = jnp.where(who[:, None], -1, standing(state))
+    others = jnp.where(who[:, None], -1, visible_position(state))
     crowded = ((others[:, 0, None, None] == row) & (others[:, 1, None, None] == column)).any(0)
 
     def one_agent(crowded, given):

@@ -118,7 +118,7 @@ class Timestep(NamedTuple):
     """
 
 
-def standing(state: State) -> Int[Array, "A 2"]:
+def visible_position(state: State) -> Int[Array, "A 2"]:
     """Where agents stand for others to see and run into; (-1, -1) for one that is not in the world, or away."""
     return jnp.where(state.away[:, None], -1, state.position)
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config
-from jaxsocial.config.traced import evaluation_rules, numbers_of, player_noise
+from jaxsocial.config.traced import evaluation_rules, player_noise, traced_config
 from jaxsocial.env import objects
 from jaxsocial.env.core import make_env
 from jaxsocial.env.observations import vision
@@ -20,8 +20,8 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed
 from jaxsocial.env.types import NEVER, Rules, State, make_dropout
 from jaxsocial.learning.losses import prediction_loss
-from jaxsocial.learning.rollout import Parts, Play, rollout, start
-from jaxsocial.train.build import make_parts
+from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.program import seed_keys
 
 
@@ -53,8 +53,8 @@ def beside(config: Config, partners: tuple[str, ...], world: Scenario | None = N
       ValueError: the world has no room for them.
     """
     world = changed(config.world if world is None else world, agents=config.sizes.learners + len(partners))
-    company = config.company._replace(epsilon=(0.0,))
-    return dataclasses.replace(config, world=world, partners=partners, company=company)
+    partner_schedule = config.partner_schedule._replace(epsilon=(0.0,))
+    return dataclasses.replace(config, world=world, partners=partners, partner_schedule=partner_schedule)
 
 
 def episode_player(
@@ -78,23 +78,23 @@ def episode_player(
       foresight: whether what learners foretell is recorded too, which takes longer.
 
     Raises:
-      ValueError: see `make_parts`.
+      ValueError: see `make_agent_setup`.
     """
     configs = [configs] if isinstance(configs, Config) else list(configs)
-    parts = make_parts(without_teacher(configs[0]))
+    setup = make_agent_setup(without_teacher(configs[0]))
     # Episodes are not to restart: what happened with the last step is read from the state.
-    parts = parts._replace(env=parts.env._replace(step=parts.env.step_without_restart))
+    setup = setup._replace(env=setup.env._replace(step=setup.env.step_without_restart))
 
     @jax.jit
-    def play(parameters, circumstances: _Circumstances, players):
-        of_seed = functools.partial(_record, players=players, parts=parts, foresight=foresight)
-        return jax.vmap(of_seed)(parameters, circumstances)
+    def play(parameters, provenance: _Circumstances, players):
+        of_seed = functools.partial(_record, players=players, setup=setup, foresight=foresight)
+        return jax.vmap(of_seed)(parameters, provenance)
 
     def play_all(parameters: Parameters, others: Sequence[Config] | None = None) -> Episodes:
         each = [_circumstances(without_teacher(c), episodes, alone, gone_from) for c in others or configs]
         # From wherever they were trained onto one device: else every device would play everything.
         own = jax.device_get(parameters)
-        return _on_host(*play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *each), parts.partners.parameters))
+        return _on_host(*play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *each), setup.partners.parameters))
 
     return play_all
 
@@ -112,7 +112,7 @@ def _circumstances(config: Config, episodes: int, alone: bool, gone_from: int | 
     if gone_from is not None:
         leaving = make_dropout(gone_from=[NEVER] * config.sizes.learners + [gone_from] * len(config.partners))
         rules = rules._replace(dropout=jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *x.shape)), leaving))
-    shared = rules, player_noise(numbers_of(config), config)
+    shared = rules, player_noise(traced_config(config), config)
     return _Circumstances(
         evaluation_keys(config), *jax.tree.map(lambda x: jnp.broadcast_to(x, (config.seeds, *x.shape)), shared)
     )
@@ -124,31 +124,31 @@ def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
 
 
 def _record(
-    parameters: Parameters, here: _Circumstances, players, parts: Parts, foresight: bool
+    parameters: Parameters, here: _Circumstances, players, setup: AgentSetup, foresight: bool
 ) -> tuple[dict[str, Shaped[Array, "T E *K"]], Bool[Array, "T E"]]:
     """One episode in every world, as the fields of `Episodes`, and which worlds' episodes ended with each step."""
     start_key, play_key = jax.random.split(here.key)
     players, rules = players._replace(epsilon=here.noise), here.rules
 
-    def one_step(play: Play, step_key):
-        after, trajectory, outcome = rollout(step_key, play, parameters, players, rules, parts, 1)
+    def one_step(play: RolloutState, step_key):
+        after, trajectory, outcome = rollout(step_key, play, parameters, players, rules, setup, 1)
         row = jax.tree.map(lambda x: x[0], trajectory)
         goal = jax.vmap(_goal_entered)(play.state, after.state)
         moment = {
-            "reward": outcome.tally.return_[0] - play.tally.return_,
+            "reward": outcome.episode_stats.return_[0] - play.episode_stats.return_,
             "goal": goal,
-            "right": _is_right(goal, play.state.last_goal, parts.env.scenario),
+            "right": _is_right(goal, play.state.last_goal, setup.env.scenario),
             "present": play.present,
         }
         if foresight:
             # An autoencoder's frame is the one before the step.
-            shown = play.state if parts.sizes.prediction == "current" else after.state
-            moment["prediction_error"] = _prediction_error(parameters, after, row, parts)
-            moment["other_in_view"] = _others_in_view(shown, rules, parts)
+            shown = play.state if setup.sizes.prediction == "current" else after.state
+            moment["prediction_error"] = _prediction_error(parameters, after, row, setup)
+            moment["other_in_view"] = _others_in_view(shown, rules, setup)
         return after, (moment, outcome.ended[0])
 
-    play = start(start_key, rules, parts)
-    return jax.lax.scan(one_step, play, jax.random.split(play_key, parts.env.scenario.max_steps))[1]
+    play = start(start_key, rules, setup)
+    return jax.lax.scan(one_step, play, jax.random.split(play_key, setup.env.scenario.max_steps))[1]
 
 
 def _goal_entered(before: State, after: State) -> Int[Array, " A"]:
@@ -171,18 +171,18 @@ def _is_right(goal: Int[Array, "E A"], last: Int[Array, "E A"], scenario: Scenar
     return (goal >= 0) & follows & (scenario.goals > 1)
 
 
-def _prediction_error(parameters, after: Play, row, parts: Parts) -> Float[Array, "E L"]:
+def _prediction_error(parameters, after: RolloutState, row, setup: AgentSetup) -> Float[Array, "E L"]:
     """How far the frame that followed is from the one foretold."""
-    if parts.sizes.prediction == "none":
-        return jnp.full((len(after.first), parts.sizes.learners), jnp.nan)
-    target = row.observation_next if parts.sizes.prediction == "next" else row.observation
-    frame = jax.vmap(parts.network.predict, (0, 1, 0))(parameters, after.memory.hidden, row.action)
+    if setup.sizes.prediction == "none":
+        return jnp.full((len(after.first), setup.sizes.learners), jnp.nan)
+    target = row.observation_next if setup.sizes.prediction == "next" else row.observation
+    frame = jax.vmap(setup.network.predict, (0, 1, 0))(parameters, after.memory.hidden, row.action)
     return prediction_loss(frame, target).T
 
 
-def _others_in_view(state: State, rules: Rules, parts: Parts) -> Bool[Array, "E L"]:
-    learners = parts.sizes.learners
-    scenario = dataclasses.replace(parts.env.scenario, observation="symbolic", inputs=())
+def _others_in_view(state: State, rules: Rules, setup: AgentSetup) -> Bool[Array, "E L"]:
+    learners = setup.sizes.learners
+    scenario = dataclasses.replace(setup.env.scenario, observation="symbolic", inputs=())
     seen = jax.vmap(make_env(scenario).reset_to)(state, rules)[1].observation.image[:, :learners]
     view = scenario.agent_views[0]
     own_cell = jax.vmap(lambda heading: vision.own_cell(heading, view))(state.heading[:, :learners])

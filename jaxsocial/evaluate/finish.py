@@ -8,7 +8,7 @@ from rich.console import Console
 from jaxsocial.evaluate import media, returns
 from jaxsocial.evaluate.episodes import episode_player, without_teacher
 from jaxsocial.train import distributed, metrics
-from jaxsocial.train.build import make_parts
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION, write_at_once
 from jaxsocial.train.loop import METRICS
 from jaxsocial.train.run import Trained
@@ -38,6 +38,6 @@ def measure(trained: Trained) -> list[returns.Result]:
     rows = metrics.read(folder / METRICS)
     media.write_learning_curve(folder / CURVE, rows, results, config)
     first_seed = jax.tree.map(lambda x: x[0], trained.parameters)
-    media.write_episode(folder / EPISODE, config, first_seed, make_parts(config), config.seed)
+    media.write_episode(folder / EPISODE, config, first_seed, make_agent_setup(config), config.seed)
     write_at_once(folder / EVALUATION, json.dumps(returns.plain(results), indent=2) + "\n")
     return results

@@ -18,7 +18,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env.observations import pixels
 from jaxsocial.evaluate.returns import Result, learner_names
-from jaxsocial.learning.rollout import Parts, Play, rollout, start
+from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
 from jaxsocial.train.metrics import Row, learner_return
 
 TILE = 32
@@ -39,7 +39,7 @@ Picture = UInt8[np.ndarray, "height width 3"]
 class Moment(NamedTuple):
     """Between two steps of an episode."""
 
-    play: Play
+    play: RolloutState
     returns: Float[np.ndarray, " A"]
     """Of every agent so far."""
 
@@ -55,23 +55,23 @@ class Scene(NamedTuple):
     step: int
 
 
-def moments(config: Config, parameters: Parameters, parts: Parts) -> Callable[[int], Iterator[Moment]]:
+def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callable[[int], Iterator[Moment]]:
     """Plays the episode of a number, from its first moment to what its last step led to.
 
     ``parameters`` are those of all its learners.
     """
     rules = evaluation_rules(config, 1)
     # An end is to be seen, and not the world that would follow.
-    parts = parts._replace(env=parts.env._replace(step=parts.env.step_without_restart))
+    setup = setup._replace(env=setup.env._replace(step=setup.env.step_without_restart))
 
     @jax.jit
-    def one_step(key, play: Play):
-        play, _, outcome = rollout(key, play, parameters, parts.partners.parameters, rules, parts, 1)
-        return play, outcome.tally.return_[0, 0], outcome.ended[0, 0]
+    def one_step(key, play: RolloutState):
+        play, _, outcome = rollout(key, play, parameters, setup.partners.parameters, rules, setup, 1)
+        return play, outcome.episode_stats.return_[0, 0], outcome.ended[0, 0]
 
     def episode(number: int) -> Iterator[Moment]:
         start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps + 1)
-        play, ended = start(start_key, rules, parts), False
+        play, ended = start(start_key, rules, setup), False
         yield Moment(play, np.zeros(config.world.agents))
         while not ended:
             play, returns, ended = one_step(step_keys.pop(), play)
@@ -85,7 +85,7 @@ def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
     rules = jax.tree.map(lambda x: x[0], evaluation_rules(config, 1))
 
     @jax.jit
-    def draw(play: Play):
+    def draw(play: RolloutState):
         return pixels.whole_world(jax.tree.map(lambda x: x[0], play.state), rules, config.world, TILE)
 
     for step, (play, returns) in enumerate(episode):
@@ -131,9 +131,11 @@ def player_names(config: Config) -> list[str]:
     return [*learner_names(config), *(name.rstrip("/").split("/")[-1] for name in config.partners)]
 
 
-def write_episode(path: Path, config: Config, parameters: Parameters, parts: Parts, number: int | None = None) -> None:
+def write_episode(
+    path: Path, config: Config, parameters: Parameters, setup: AgentSetup, number: int | None = None
+) -> None:
     """The episode of a number, a typical one if none is given, as a GIF; as a PNG its last moment."""
-    episode, names = moments(config, parameters, parts), player_names(config)
+    episode, names = moments(config, parameters, setup), player_names(config)
     chosen = typical(episode) if number is None else number
     frames = [compose(scene, names) for scene in scenes(config, episode(chosen))]
     if path.suffix == ".png":

@@ -23,7 +23,7 @@ def value_loss(value: Float[Array, "*B"], target: Float[Array, "*B"]) -> Float[A
     return jnp.square(value - target)
 
 
-def divergence(log_ratio: Float[Array, "*B"]) -> Float[Array, "*B"]:
+def approx_kl(log_ratio: Float[Array, "*B"]) -> Float[Array, "*B"]:
     """Each step's estimate of KL(old, new): (ratio - 1) - log ratio; unbiased, and never negative."""
     return jnp.expm1(log_ratio) - log_ratio
 

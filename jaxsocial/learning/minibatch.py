@@ -7,16 +7,15 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
-from jaxsocial.agents.networks.lstm import LSTM
-from jaxsocial.agents.networks.network import Outputs, Parameters
+from jaxsocial.agents.networks.network import LSTM_NAME, Outputs, Parameters
 from jaxsocial.agents.policy import distribution
 from jaxsocial.learning import losses, sharding
-from jaxsocial.learning.replay import Fresh
-from jaxsocial.learning.rollout import Parts, Trajectory
+from jaxsocial.learning.replay import ReplayTargets
+from jaxsocial.learning.rollout import AgentSetup, Trajectory
 from jaxsocial.learning.settings import Coefficients, Sizes
 
 
-class Places(NamedTuple):
+class SegmentIndex(NamedTuple):
     """Where the segments of a minibatch lie, among all worlds."""
 
     world: Int[Array, "*M S"]
@@ -24,21 +23,21 @@ class Places(NamedTuple):
     """The first row of each."""
 
 
-def draw_places(key: Key[Array, ""], sizes: Sizes) -> Places:
+def draw_segments(key: Key[Array, ""], sizes: Sizes) -> SegmentIndex:
     """Segments for every minibatch of an iteration, [round, minibatch, segment], uniformly with replacement."""
     world_key, begin_key = jax.random.split(key)
     shape = (sizes.rounds, sizes.refresh_interval, sizes.segments)
     world = jax.random.randint(world_key, shape, 0, sizes.worlds)
-    return Places(world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1))
+    return SegmentIndex(world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1))
 
 
-class Fitting(NamedTuple):
+class UpdateState(NamedTuple):
     """Where the minibatches of an iteration stand."""
 
     parameters: Parameters
     optimiser_state: PyTree
     stopped: Bool[Array, ""]
-    divergence: Float[Array, ""]
+    approx_kl: Float[Array, ""]
     """Of the last minibatch that was looked at."""
 
 
@@ -46,7 +45,7 @@ def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
     """Adam, after clipping the LSTM's gradient, and no other, by its global norm."""
 
     def is_recurrent(parameters):
-        return {name: name == LSTM for name in parameters}
+        return {name: name == LSTM_NAME for name in parameters}
 
     return optax.chain(
         optax.masked(optax.clip_by_global_norm(coefficients.lstm_gradient_norm), is_recurrent),
@@ -55,54 +54,60 @@ def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
     )
 
 
-def one_minibatch(places: Places, fitting: Fitting, trajectory, fresh, coefficients, parts: Parts):
+def one_minibatch(
+    index: SegmentIndex, update_state: UpdateState, trajectory, replayed, coefficients, setup: AgentSetup
+):
     """One look at a minibatch, and one step of the optimiser unless the policy has moved too far."""
-    segment, memory, targets = segments_at(places, trajectory, fresh, parts)
-    share, metrics = jax.grad(_loss, has_aux=True)(fitting.parameters, segment, memory, targets, coefficients, parts)
-    gradient = jax.tree.map(lambda x: sharding.total(x, parts.axis), share)
-    looked_at = ~fitting.stopped
-    stopped = fitting.stopped | ~(metrics["divergence"] <= coefficients.kl_stop)
-    updates, optimiser_state = optimiser(coefficients).update(gradient, fitting.optimiser_state, fitting.parameters)
-    parameters = optax.apply_updates(fitting.parameters, updates)
+    segment, memory, targets = segments_at(index, trajectory, replayed, setup)
+    share, metrics = jax.grad(_loss, has_aux=True)(
+        update_state.parameters, segment, memory, targets, coefficients, setup
+    )
+    gradient = jax.tree.map(lambda x: sharding.total(x, setup.axis), share)
+    looked_at = ~update_state.stopped
+    stopped = update_state.stopped | ~(metrics["approx_kl"] <= coefficients.kl_stop)
+    updates, optimiser_state = optimiser(coefficients).update(
+        gradient, update_state.optimiser_state, update_state.parameters
+    )
+    parameters = optax.apply_updates(update_state.parameters, updates)
     kept, kept_state = jax.tree.map(
         lambda old, new: jnp.where(stopped, old, new),
-        (fitting.parameters, fitting.optimiser_state),
+        (update_state.parameters, update_state.optimiser_state),
         (parameters, optimiser_state),
     )
-    divergence = jnp.where(looked_at, metrics["divergence"], fitting.divergence)
+    approx_kl = jnp.where(looked_at, metrics["approx_kl"], update_state.approx_kl)
     counted = jax.tree.map(lambda x: jnp.where(looked_at, x, 0.0), metrics)
-    return Fitting(kept, kept_state, stopped, divergence), (counted, looked_at.astype(jnp.float32))
+    return UpdateState(kept, kept_state, stopped, approx_kl), (counted, looked_at.astype(jnp.float32))
 
 
-def segments_at(places: Places, trajectory: Trajectory, fresh: Fresh, parts: Parts):
+def segments_at(index: SegmentIndex, trajectory: Trajectory, replayed: ReplayTargets, setup: AgentSetup):
     """Segments of a trajectory, with the recurrent state before each and what each step is to learn."""
-    row = places.begin + jnp.arange(parts.sizes.segment_length)[:, None]
+    row = index.begin + jnp.arange(setup.sizes.segment_length)[:, None]
     segment, targets = jax.tree.map(
-        lambda x: sharding.gathered(x, row, places.world, parts.axis),
-        (trajectory, (fresh.advantage, fresh.value_target)),
+        lambda x: sharding.gathered(x, row, index.world, setup.axis),
+        (trajectory, (replayed.advantage, replayed.value_target)),
     )
-    memory = jax.tree.map(lambda m: sharding.gathered(m, row[:1], places.world, parts.axis)[0], fresh.memory)
+    memory = jax.tree.map(lambda m: sharding.gathered(m, row[:1], index.world, setup.axis)[0], replayed.memory)
     return segment, memory, targets
 
 
-def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coefficients, parts: Parts):
+def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coefficients, setup: AgentSetup):
     """The loss on the segments that lie here, as their share of the mean over all, and the metrics of all.
 
     Rows in which the learner took no part do not count.
     """
-    outputs = parts.network.unroll(parameters, memory, segment.observation, segment.first)
-    terms = (_imitation_terms if parts.imitates else _policy_terms)(outputs, segment, targets, coefficients)
-    if parts.sizes.prediction != "none":
-        target = segment.observation_next if parts.sizes.prediction == "next" else segment.observation
-        frame = parts.network.predict(parameters, outputs.hidden, segment.action)
+    outputs = setup.network.unroll(parameters, memory, segment.observation, segment.first)
+    terms = (_imitation_terms if setup.imitates else _policy_terms)(outputs, segment, targets, coefficients)
+    if setup.sizes.prediction != "none":
+        target = segment.observation_next if setup.sizes.prediction == "next" else segment.observation
+        frame = setup.network.predict(parameters, outputs.hidden, segment.action)
         terms["prediction_loss"] = _Term(losses.prediction_loss(frame, target), coefficients.prediction_weight)
-    count = jnp.maximum(sharding.total(segment.present.sum(), parts.axis), 1)
+    count = jnp.maximum(sharding.total(segment.present.sum(), setup.axis), 1)
     shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
     shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))
-    metrics = {name: sharding.total(share, parts.axis) for name, share in shares.items()}
-    if not parts.imitates:
+    metrics = {name: sharding.total(share, setup.axis) for name, share in shares.items()}
+    if not setup.imitates:
         ratio_errors = terms["ratio_error"].values * segment.present
-        metrics["ratio_error"] = sharding.largest(ratio_errors.max(), parts.axis)
+        metrics["ratio_error"] = sharding.largest(ratio_errors.max(), setup.axis)
     return shares["loss"], metrics
 
 
@@ -122,7 +127,7 @@ def _policy_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: 
         "policy_loss": _Term(losses.surrogate_loss(log_ratio, advantage, coefficients.clip), 1.0),
         "value_loss": _Term(losses.value_loss(outputs.value, value_target), coefficients.value_weight),
         "entropy": _Term(jnp.asarray(policy.entropy()), -coefficients.entropy_weight),
-        "divergence": _Term(losses.divergence(log_ratio)),
+        "approx_kl": _Term(losses.approx_kl(log_ratio)),
         "ratio_error": _Term(jnp.abs(jnp.expm1(log_ratio))),
     }
 
@@ -134,5 +139,5 @@ def _imitation_terms(outputs: Outputs, segment: Trajectory, targets, coefficient
         "imitation_loss": _Term(losses.imitation_loss(jnp.asarray(policy.log_prob(segment.action))), 1.0),
         "agreement": _Term(losses.agreement(outputs.logits, segment.action)),
         "entropy": _Term(jnp.asarray(policy.entropy())),
-        "divergence": _Term(jnp.zeros_like(segment.log_prob)),
+        "approx_kl": _Term(jnp.zeros_like(segment.log_prob)),
     }

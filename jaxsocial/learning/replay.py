@@ -10,11 +10,11 @@ from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import Outputs, Parameters
 from jaxsocial.learning import sharding
 from jaxsocial.learning.advantages import generalised_advantages
-from jaxsocial.learning.rollout import Parts, Trajectory
+from jaxsocial.learning.rollout import AgentSetup, Trajectory
 from jaxsocial.learning.settings import Coefficients
 
 
-class Fresh(NamedTuple):
+class ReplayTargets(NamedTuple):
     """What a replay with the current weights yields, for every step of a trajectory."""
 
     memory: LSTMState
@@ -22,12 +22,12 @@ class Fresh(NamedTuple):
     value_target: Float[Array, "T N"]
 
 
-def refresh(
-    parameters: Parameters, memory: LSTMState, trajectory: Trajectory, coefficients: Coefficients, parts: Parts
-) -> Fresh:
+def replay(
+    parameters: Parameters, memory: LSTMState, trajectory: Trajectory, coefficients: Coefficients, setup: AgentSetup
+) -> ReplayTargets:
     """Replays whole trajectories with the current weights: recurrent states, advantages, value targets."""
-    outputs = parts.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
-    value_next = _values_that_follow(parameters, outputs, trajectory, parts)
+    outputs = setup.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
+    value_next = _values_that_follow(parameters, outputs, trajectory, setup)
     advantage = generalised_advantages(
         trajectory.reward_next,
         coefficients.gamma * trajectory.discount_next,
@@ -37,9 +37,9 @@ def refresh(
         coefficients.gae_lambda,
     )
     target = advantage + outputs.value
-    if parts.sizes.normalise_advantages:
-        advantage = _normalised(advantage, trajectory.present, parts.axis)
-    return Fresh(outputs.before, advantage, target)
+    if setup.sizes.normalise_advantages:
+        advantage = _normalised(advantage, trajectory.present, setup.axis)
+    return ReplayTargets(outputs.before, advantage, target)
 
 
 def _normalised(values: Float[Array, "T N"], counted: Bool[Array, "T N"], axis: sharding.Axis) -> Float[Array, "T N"]:
@@ -50,7 +50,7 @@ def _normalised(values: Float[Array, "T N"], counted: Bool[Array, "T N"], axis: 
     return centred / (jnp.sqrt(variance) + 1e-8)
 
 
-def _values_that_follow(parameters, outputs: Outputs, trajectory: Trajectory, parts: Parts) -> Float[Array, "T N"]:
+def _values_that_follow(parameters, outputs: Outputs, trajectory: Trajectory, setup: AgentSetup) -> Float[Array, "T N"]:
     """v(s_{t+1}) within the same episode.
 
     It is the next row's value, but where the clock ended an episode, and in the last row. Those few are worked
@@ -58,13 +58,13 @@ def _values_that_follow(parameters, outputs: Outputs, trajectory: Trajectory, pa
     """
     steps, worlds = trajectory.first.shape
     following = jnp.concatenate([outputs.value[1:], jnp.zeros((1, worlds))])
-    at_most = min(-(-steps // parts.env.scenario.max_steps), steps)
+    at_most = min(-(-steps // setup.env.scenario.max_steps), steps)
     cut = trajectory.truncated_next.at[-1].set(True)
     rows = jnp.argsort(~cut, axis=0, stable=True)[: at_most + 1]
     world = jnp.arange(worlds)
     memory = jax.tree.map(lambda m: m[rows, world].reshape(-1, m.shape[-1]), outputs.after)
     frames = trajectory.observation_next[rows, world]
     not_first = jnp.zeros((1, rows.size), bool)
-    value = parts.network.unroll(parameters, memory, frames.reshape(1, -1, *frames.shape[2:]), not_first).value
+    value = setup.network.unroll(parameters, memory, frames.reshape(1, -1, *frames.shape[2:]), not_first).value
     value = jnp.where(cut[rows, world], value.reshape(rows.shape), following[rows, world])
     return following.at[rows, world].set(value)

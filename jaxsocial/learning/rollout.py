@@ -20,7 +20,7 @@ from jaxsocial.learning import sharding
 from jaxsocial.learning.settings import Sizes
 
 
-class Parts(NamedTuple):
+class AgentSetup(NamedTuple):
     """All that does not change in training and is not a number. The learners sit in the first seats."""
 
     env: Env
@@ -54,7 +54,7 @@ class Trajectory(NamedTuple):
     """What followed in the same episode: at an end the final observation, not the restarted world's."""
 
 
-class Tally(NamedTuple):
+class EpisodeStats(NamedTuple):
     """Sums over an episode so far, for every agent."""
 
     return_: Float[Array, "*N A"]
@@ -67,7 +67,7 @@ class Tally(NamedTuple):
     """Steps in which the agent took part."""
 
 
-class Play(NamedTuple):
+class RolloutState(NamedTuple):
     """Where playing stands between two steps: worlds, memories, and what the agents now see."""
 
     state: State
@@ -77,41 +77,41 @@ class Play(NamedTuple):
     memory: LSTMState
     """Of every learner, worlds before learners."""
     partner_memory: Any
-    tally: Tally
+    episode_stats: EpisodeStats
 
 
 class Outcome(NamedTuple):
     """After each step: the sums over the episode so far, and whether it ended with the step."""
 
-    tally: Tally
+    episode_stats: EpisodeStats
     ended: Bool[Array, "T N"]
 
 
-def start(key: Key[Array, ""], rules: Rules, parts: Parts) -> Play:
+def start(key: Key[Array, ""], rules: Rules, setup: AgentSetup) -> RolloutState:
     """N fresh worlds; every leaf of ``rules`` has the worlds as its first axis."""
     worlds, agents = rules.present.shape
-    state, timestep = jax.vmap(parts.env.reset)(sharding.world_keys(key, worlds, parts.axis), rules)
+    state, timestep = jax.vmap(setup.env.reset)(sharding.world_keys(key, worlds, setup.axis), rules)
     nothing = jnp.zeros((worlds, agents))
-    return Play(
+    return RolloutState(
         state=state,
         observation=timestep.observation,
         first=jnp.ones(worlds, bool),
         present=timestep.present,
-        memory=parts.network.initial_memory((worlds, parts.sizes.learners)),
-        partner_memory=jax.tree.map(lambda m: jnp.broadcast_to(m, (worlds, *m.shape)), parts.partners.init()),
-        tally=Tally(*[nothing] * len(Tally._fields)),
+        memory=setup.network.initial_memory((worlds, setup.sizes.learners)),
+        partner_memory=jax.tree.map(lambda m: jnp.broadcast_to(m, (worlds, *m.shape)), setup.partners.init()),
+        episode_stats=EpisodeStats(*[nothing] * len(EpisodeStats._fields)),
     )
 
 
 def rollout(
     key: Key[Array, ""],
-    play: Play,
+    rollout_state: RolloutState,
     parameters: Parameters,
     partner_parameters: PyTree,
     rules: Rules,
-    parts: Parts,
+    setup: AgentSetup,
     steps: int,
-) -> tuple[Play, Trajectory, Outcome]:
+) -> tuple[RolloutState, Trajectory, Outcome]:
     """Plays ``steps`` steps of all worlds; the carry goes on where it stopped.
 
     Args:
@@ -124,23 +124,31 @@ def rollout(
       steps: how many.
     """
 
-    def one_step(play: Play, step_key):
-        world_keys = sharding.world_keys(step_key, len(play.first), parts.axis)
+    def one_step(rollout_state: RolloutState, step_key):
+        world_keys = sharding.world_keys(step_key, len(rollout_state.first), setup.axis)
         action_keys, partner_keys, env_keys = jax.vmap(_three)(world_keys)
-        partner_memory, answers = jax.vmap(parts.partners.apply, (None, 0, 0, 0, 0, 0))(
-            partner_parameters, partner_keys, play.partner_memory, play.state, play.observation, play.first
+        partner_memory, answers = jax.vmap(setup.partners.apply, (None, 0, 0, 0, 0, 0))(
+            partner_parameters,
+            partner_keys,
+            rollout_state.partner_memory,
+            rollout_state.state,
+            rollout_state.observation,
+            rollout_state.first,
         )
-        chosen = _learners_act(action_keys, play, parameters, answers, parts)
-        actions = answers if parts.imitates else jnp.concatenate([chosen.action, answers], axis=1)
-        state, timestep = jax.vmap(parts.env.step)(env_keys, play.state, actions, rules)
+        chosen = _learners_act(action_keys, rollout_state, parameters, answers, setup)
+        actions = answers if setup.imitates else jnp.concatenate([chosen.action, answers], axis=1)
+        state, timestep = jax.vmap(setup.env.step)(env_keys, rollout_state.state, actions, rules)
         ended = jax.vmap(episode_ended)(timestep)
-        tally = _add(play.tally, timestep.reward, play.present)
-        seen, left = timestep.observation, _restarted(tally, ended)
-        after = Play(state, seen, ended, timestep.present, chosen.memory, partner_memory, left)
-        return after, (_row(play, chosen, timestep, ended, parts.sizes.learners), Outcome(tally, ended))
+        episode_stats = _add(rollout_state.episode_stats, timestep.reward, rollout_state.present)
+        seen, left = timestep.observation, _restarted(episode_stats, ended)
+        after = RolloutState(state, seen, ended, timestep.present, chosen.memory, partner_memory, left)
+        return after, (
+            _row(rollout_state, chosen, timestep, ended, setup.sizes.learners),
+            Outcome(episode_stats, ended),
+        )
 
-    play, (trajectory, outcome) = jax.lax.scan(one_step, play, jax.random.split(key, steps))
-    return play, trajectory, outcome
+    rollout_state, (trajectory, outcome) = jax.lax.scan(one_step, rollout_state, jax.random.split(key, steps))
+    return rollout_state, trajectory, outcome
 
 
 def _three(key: Key[Array, ""]) -> tuple[Key[Array, ""], ...]:
@@ -157,23 +165,25 @@ class _Chosen(NamedTuple):
     memory: LSTMState
 
 
-def _learners_act(keys: Key[Array, " N"], play: Play, parameters, answers, parts: Parts) -> _Chosen:
-    learners = parts.sizes.learners
+def _learners_act(
+    keys: Key[Array, " N"], rollout_state: RolloutState, parameters, answers, setup: AgentSetup
+) -> _Chosen:
+    learners = setup.sizes.learners
 
     def unroll(parameters, memory, image):
-        outputs = parts.network.unroll(parameters, memory, image[None], play.first[None])
+        outputs = setup.network.unroll(parameters, memory, image[None], rollout_state.first[None])
         return outputs.logits[0], jax.tree.map(lambda m: m[0], outputs.after)
 
-    image = play.observation.image[:, :learners]
-    logits, memory = jax.vmap(unroll, (0, 1, 1), 1)(parameters, play.memory, image)
-    if parts.imitates:
+    image = rollout_state.observation.image[:, :learners]
+    logits, memory = jax.vmap(unroll, (0, 1, 1), 1)(parameters, rollout_state.memory, image)
+    if setup.imitates:
         action = answers[:, :learners]
         return _Chosen(action, jnp.asarray(distribution(logits).log_prob(action)), memory)
     action, log_prob = jax.vmap(lambda key, logits: distribution(logits).sample_and_log_prob(seed=key))(keys, logits)
     return _Chosen(action, jnp.asarray(log_prob), memory)
 
 
-def _row(play: Play, chosen: _Chosen, timestep, ended, learners: int) -> Trajectory:
+def _row(rollout_state: RolloutState, chosen: _Chosen, timestep, ended, learners: int) -> Trajectory:
     """One row of a trajectory, learners as the first axis."""
 
     def of_learners(x):
@@ -183,9 +193,9 @@ def _row(play: Play, chosen: _Chosen, timestep, ended, learners: int) -> Traject
         return jnp.broadcast_to(x, (learners, *x.shape))
 
     return Trajectory(
-        observation=of_learners(play.observation.image),
-        first=of_each(play.first),
-        present=of_learners(play.present),
+        observation=of_learners(rollout_state.observation.image),
+        first=of_each(rollout_state.first),
+        present=of_learners(rollout_state.present),
         action=of_learners(chosen.action),
         log_prob=of_learners(chosen.log_prob),
         reward_next=of_learners(timestep.reward),
@@ -196,11 +206,14 @@ def _row(play: Play, chosen: _Chosen, timestep, ended, learners: int) -> Traject
     )
 
 
-def _add(tally: Tally, reward: Float[Array, "N A"], present: Bool[Array, "N A"]) -> Tally:
-    return Tally(
-        tally.return_ + reward, tally.goals + (reward > 0), tally.penalties + (reward < 0), tally.steps + present
+def _add(episode_stats: EpisodeStats, reward: Float[Array, "N A"], present: Bool[Array, "N A"]) -> EpisodeStats:
+    return EpisodeStats(
+        episode_stats.return_ + reward,
+        episode_stats.goals + (reward > 0),
+        episode_stats.penalties + (reward < 0),
+        episode_stats.steps + present,
     )
 
 
-def _restarted(tally: Tally, ended: Bool[Array, " N"]) -> Tally:
-    return jax.tree.map(lambda x: jnp.where(ended[:, None], 0.0, x), tally)
+def _restarted(episode_stats: EpisodeStats, ended: Bool[Array, " N"]) -> EpisodeStats:
+    return jax.tree.map(lambda x: jnp.where(ended[:, None], 0.0, x), episode_stats)

@@ -52,7 +52,7 @@ class Game(NamedTuple):
     """Whether the episode has ended."""
 
 
-class Table(NamedTuple):
+class GameSetup(NamedTuple):
     """What a game is played with; its functions compile at their first call."""
 
     begin: Callable[[Key[Array, ""]], Game]
@@ -81,7 +81,7 @@ def default_partners(scenario: Scenario) -> tuple[str, ...]:
     return ("expert" if scenario.goals else "random",) * (scenario.agents - 1)
 
 
-def make_table(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ()) -> Table:
+def make_game(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ()) -> GameSetup:
     """Everything a game needs.
 
     Args:
@@ -115,17 +115,17 @@ def make_table(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ())
         over = episode_ended(timestep)
         return Game(key, state, timestep.observation, memory, jnp.bool_(False), timestep.reward, returns, over)
 
-    return Table(_quick_jit(begin), _quick_jit(turn), ("you", *names), scenario, rules)
+    return GameSetup(_quick_jit(begin), _quick_jit(turn), ("you", *names), scenario, rules)
 
 
-def press(key: str, session: Session, table: Table) -> Session:
+def press(key: str, session: Session, setup: GameSetup) -> Session:
     """What a key does: a letter, or the name of an arrow."""
     session = session._replace(note="")
     match key:
         case _ if key in KEYS:
-            return _act(KEYS[key], session, table)
+            return _act(KEYS[key], session, setup)
         case "r":
-            return session._replace(game=table.begin(session.game.key), note="a new episode")
+            return session._replace(game=setup.begin(session.game.key), note="a new episode")
         case "v":
             return session._replace(own_view=not session.own_view)
         case "t":
@@ -135,9 +135,9 @@ def press(key: str, session: Session, table: Table) -> Session:
     return session._replace(note=f"{key!r} does nothing")
 
 
-def _act(action: int, session: Session, table: Table) -> Session:
+def _act(action: int, session: Session, setup: GameSetup) -> Session:
     if session.game.over:
         return session._replace(note="the episode is over: r begins another")
-    if action >= table.scenario.actions:
+    if action >= setup.scenario.actions:
         return session._replace(note=f"{objects.ACTION_NAMES[action]!r} is left out of this world")
-    return session._replace(game=table.turn(session.game, jnp.int32(action)))
+    return session._replace(game=setup.turn(session.game, jnp.int32(action)))

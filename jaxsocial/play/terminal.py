@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from rich.console import Console
 
 from jaxsocial.env import render
-from jaxsocial.play.game import Game, Session, Table, press
+from jaxsocial.play.game import Game, GameSetup, Session, press
 from jaxsocial.play.screen import Screen, frame
 
 COLOURS = {"truecolor": render.true_colour, "256": render.palette_colour}
@@ -28,7 +28,7 @@ RESIZE_SECONDS = 0.5
 """How often the terminal's size is looked at."""
 
 
-def play(table: Table, seed: int, console: Console) -> Session:
+def play(setup: GameSetup, seed: int, console: Console) -> Session:
     """Plays until the person leaves; returns how the game then stood.
 
     Raises:
@@ -37,21 +37,21 @@ def play(table: Table, seed: int, console: Console) -> Session:
     refuse_unfit(console)
     with _game_screen():
         _show("compiling, a few seconds ...")
-        session = Session(table.begin(jax.random.key(seed)), note=_shortcoming(console))
-        _compile_turn(session.game, table)
-        shown = frame(session, table, _screen(console))
+        session = Session(setup.begin(jax.random.key(seed)), note=_shortcoming(console))
+        _compile_turn(session.game, setup)
+        shown = frame(session, setup, _screen(console))
         with contextlib.suppress(KeyboardInterrupt):
             while not session.left:
                 _show(shown)
                 for key in _next_keys(console):
-                    session = press(key, session, table)
-                shown = _frame(session, table, console)
+                    session = press(key, session, setup)
+                shown = _frame(session, setup, console)
     return session
 
 
-def _compile_turn(game: Game, table: Table) -> None:
+def _compile_turn(game: Game, setup: GameSetup) -> None:
     """Plays a turn that does not count, so that the first that does is not a long wait."""
-    table.turn(game._replace(key=jax.random.clone(game.key)), jnp.int32(0))
+    setup.turn(game._replace(key=jax.random.clone(game.key)), jnp.int32(0))
 
 
 def refuse_unfit(console: Console) -> None:
@@ -96,10 +96,10 @@ def _shortcoming(console: Console) -> str:
     return "256 colours: set COLORTERM=truecolor for all" if _colours(console) is render.palette_colour else ""
 
 
-def _frame(session: Session, table: Table, console: Console) -> str:
+def _frame(session: Session, setup: GameSetup, console: Console) -> str:
     """A frame, or what the terminal lacks since it was made smaller."""
     try:
-        return frame(session, table, _screen(console))
+        return frame(session, setup, _screen(console))
     except ValueError as error:
         return str(error)
 

@@ -41,7 +41,7 @@ class Scale(NamedTuple):
     """What SociAPL comes to in the paper, from and to, where the world is the paper's."""
 
 
-def lots(scale: Scale, seeds: int | None = None) -> list[Scale]:
+def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
     """The scale, and as often again with the next seeds as it takes to make so many: what has been trained stays.
 
     Raises:
@@ -63,7 +63,7 @@ def social(
 ) -> Condition:
     """A learner beside experts, those of the scale if none are given, who err so often."""
     config = presets.predicting(scale.base, prediction)
-    config = dataclasses.replace(config, company=config.company._replace(epsilon=(noise,)))
+    config = dataclasses.replace(config, partner_schedule=config.partner_schedule._replace(epsilon=(noise,)))
     return Condition(name, config, partners=experts or scale.experts)
 
 
@@ -97,9 +97,9 @@ def about(scale: Scale) -> str:
     """What a reader of a table has to know of a scale: its world, the penalty, the experts."""
     world, ramp, price = scale.base.world, scale.base.penalty_ramp, scale.base.rules.penalty
     sentences = [f"World: {world.height} x {world.width}, {world.goals} goals, episodes of {world.max_steps} steps."]
-    if ramp.first_share < 1:
-        low, whole = ramp.hold_steps / 1e6, ramp.full_steps / 1e6
-        share = f"{ramp.first_share:.0%} of the penalty for the first {low:g} M steps"
+    if ramp.initial_fraction < 1:
+        low, whole = ramp.ramp_start / 1e6, ramp.ramp_end / 1e6
+        share = f"{ramp.initial_fraction:.0%} of the penalty for the first {low:g} M steps"
         sentences += [
             f"Learners trained from scratch pay {share}, rising to all of it, {price:g}, at {whole:g} M. "
             "Evaluation charges all of it. The paper charges it all from the start."

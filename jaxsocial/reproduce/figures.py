@@ -46,7 +46,7 @@ Player = str | Trained
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of a figure's table: a trained condition, measured over whole episodes in some company."""
+    """One line of a figure's table: a trained condition, measured over whole episodes beside some partners."""
 
     name: str
     condition: Condition

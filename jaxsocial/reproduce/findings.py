@@ -105,7 +105,7 @@ class Findings:
     """Run to how long it trained: of a program with other runs, its share."""
     trained: dict[str, dict[str, Any]]
     """Run to where, when and with what its training began."""
-    circumstances: dict[str, Any]
+    provenance: dict[str, Any]
     """The same of the last measurement."""
 
     def score(self, row: str) -> Score:

@@ -14,7 +14,7 @@ from jaxsocial.reproduce.store import resolved
 from jaxsocial.reproduce.train import seconds_of
 from jaxsocial.train import metrics
 from jaxsocial.train.loop import METRICS
-from jaxsocial.train.provenance import circumstances, circumstances_of
+from jaxsocial.train.provenance import provenance, read_provenance
 
 POINTS = 200
 """Of a curve in results.json, at most."""
@@ -44,7 +44,7 @@ def gather(
     # Runs that these name are named as they are in any store, and not as they lie here.
     configs = {part.run: to_plain(resolved(row.condition, Path())) for row, part in measured}
     seconds = {run: seconds_of(folder) for run, folder in here.items()}
-    trained = {run: circumstances_of(folder) for run, folder in here.items()}
+    trained = {run: read_provenance(folder) for run, folder in here.items()}
     for run in dict.fromkeys(part.run for _, part in taken):
         found = source[run]
         configs[run], seconds[run], trained[run] = found.configs[run], found.seconds[run], found.trained[run]
@@ -57,7 +57,7 @@ def gather(
         configs=_in_order(configs, shown),
         seconds=_in_order(seconds, shown),
         trained=_in_order(trained, shown),
-        circumstances=circumstances() if measured else _last(source[part.run] for _, part in taken),
+        provenance=provenance() if measured else _last(source[part.run] for _, part in taken),
     )
 
 
@@ -68,7 +68,7 @@ def _in_order(found: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def _last(there: Iterable[Findings]) -> dict[str, Any]:
     """The circumstances of the last measurement."""
-    return max((found.circumstances for found in there), key=lambda facts: facts["date"])
+    return max((found.provenance for found in there), key=lambda facts: facts["date"])
 
 
 def _finding(row: Row, scale: Scale, all_rows: Measured) -> Finding | None:

@@ -17,7 +17,7 @@ from jaxsocial.reproduce.figures import Row
 from jaxsocial.reproduce.findings import Part
 from jaxsocial.reproduce.store import folder_of, player_names, row_key
 from jaxsocial.train import checkpoint
-from jaxsocial.train.build import make_parts
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.folder import config_of, write_at_once
 
 PARTNERS_MEASURES = ("return", "goals", "penalties", "cycles")
@@ -73,4 +73,4 @@ def write_episode(row: Row, found: Part, store: Path, path: Path) -> None:
     values = np.nan_to_num(np.array(found.values(row.measure, of_partners=False), float))
     middle = int(np.argsort(values)[len(values) // 2])
     parameters: Any = jax.tree.map(lambda x: x[middle], checkpoint.restore_parameters(folder, own)[0])
-    media.write_episode(path, config, parameters, make_parts(config))
+    media.write_episode(path, config, parameters, make_agent_setup(config))

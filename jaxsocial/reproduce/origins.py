@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxsocial.reproduce.conditions import Scale, lots
+from jaxsocial.reproduce.conditions import Scale, seed_batches
 from jaxsocial.reproduce.figures import Figure, Row
 from jaxsocial.reproduce.findings import Findings, Part
 from jaxsocial.reproduce.store import can_be_measured, folder_of, partners_are_trained, row_key, run_name
@@ -83,7 +83,7 @@ def origins(
 
 
 def _rows(make: Callable[[Scale], Figure], scale: Scale, seeds: int | None) -> list[Row]:
-    return [row for lot in lots(scale, seeds) for row in make(lot).rows]
+    return [row for lot in seed_batches(scale, seeds) for row in make(lot).rows]
 
 
 def _known(

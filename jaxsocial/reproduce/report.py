@@ -110,7 +110,7 @@ def _percent(share: float) -> str:
 
 def _how(found: Findings) -> str:
     rows = found.rows.values()
-    facts, begun = found.circumstances, list(found.trained.values())
+    facts, begun = found.provenance, list(found.trained.values())
     steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
     seeds = sorted({len(finding.seeds) for finding in rows})
     devices, versions = _all(run["devices"] for run in begun), _all([run["versions"]["jax"]] for run in begun)

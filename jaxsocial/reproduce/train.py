@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 import jax
 
 from jaxsocial.config.config import Config, to_plain
-from jaxsocial.config.traced import without_numbers
+from jaxsocial.config.traced import static_config
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import digest, folder_of, is_trained, resolved, run_name
 from jaxsocial.train import checkpoint, metrics
-from jaxsocial.train.devices import lanes
+from jaxsocial.train.devices import device_groups
 from jaxsocial.train.folder import read_config, write_at_once, write_config
 from jaxsocial.train.loop import METRICS, Chunk, chunks, members_of
 from jaxsocial.train.member import Member
 from jaxsocial.train.program import make_program
-from jaxsocial.train.provenance import write_circumstances
+from jaxsocial.train.provenance import write_provenance
 
 NAMES, SECONDS = "members.json", "seconds.json"
 TOGETHER = "together-"
@@ -77,7 +77,7 @@ def train(conditions: Sequence[Condition], store: Path, watch: Watch) -> None:
       Stopped: ``watch`` asked for it.
       ValueError: a condition that cannot be trained.
     """
-    free, busy = lanes(jax.devices()), dict[str, Group]()
+    free, busy = device_groups(jax.devices()), dict[str, Group]()
     ended, error = queue.SimpleQueue[Ended](), None
     at_once, turn = len(free) > 1, threading.Lock()
 
@@ -142,7 +142,7 @@ def _prepare(condition: Condition, store: Path) -> None:
     folder = folder_of(condition, store)
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "config.json").is_file():
-        write_circumstances(folder)
+        write_provenance(folder)
         write_config(resolved(condition, store), folder / "config.json")
 
 
@@ -178,7 +178,7 @@ def _has_begun(name: str, store: Path) -> bool:
 def _are_alike(one: str, other: str, store: Path) -> bool:
     """Whether two runs can train in one program. Kept checkpoints need a folder of their own."""
     configs = [read_config(store / name / "config.json") for name in (one, other)]
-    shapes = [to_plain(without_numbers(config)) | {"seeds": 0, "preset": ""} for config in configs]
+    shapes = [to_plain(static_config(config)) | {"seeds": 0, "preset": ""} for config in configs]
     return shapes[0] == shapes[1] and not configs[0].keep_every
 
 

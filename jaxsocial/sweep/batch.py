@@ -149,7 +149,7 @@ def _rows(batch: Batch, step: int, measured, evaluated: dict, fields: dict[int, 
         setting, seed = batch.entries[place]
         keys = {"setting": setting, "seed": seed, "learner": learner, "step": row.pop("step")}
         found = {f"evaluation.{name}": evaluated[name][place, learner] if evaluated else np.nan for name in MEASURED}
-        numbers = {"return": metrics.learner_return(row), **found, **row}
-        numbers = {name: np.nan if value is None else float(value) for name, value in numbers.items()}
-        made.append(keys | fields[setting] | numbers)
+        traced = {"return": metrics.learner_return(row), **found, **row}
+        traced = {name: np.nan if value is None else float(value) for name, value in traced.items()}
+        made.append(keys | fields[setting] | traced)
     return made

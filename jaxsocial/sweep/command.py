@@ -14,7 +14,7 @@ from jaxsocial.config.fields import flat
 from jaxsocial.evaluate.returns import Score
 from jaxsocial.sweep import plan, progress, rungs, table
 from jaxsocial.sweep.backends.items import LOG
-from jaxsocial.sweep.executor import Means
+from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.halving import survivors
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report import About, Ranking, write
@@ -35,7 +35,7 @@ def new_folder(parent: Path, file: Path) -> Path:
     return parent / f"sweep-{file.stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def begin(file: Path, folder: Path, means: Means, console: Console) -> Sweep:
+def begin(file: Path, folder: Path, executor: Executor, console: Console) -> Sweep:
     """Reads a sweep's file, makes its folder and shows what it takes; without a trace where it cannot be run.
 
     Raises:
@@ -46,7 +46,7 @@ def begin(file: Path, folder: Path, means: Means, console: Console) -> Sweep:
     prepare(sweep, folder)
     shutil.copy(file, folder / FILE)
     try:
-        show_plan(sweep, folder, means, console)
+        show_plan(sweep, folder, executor, console)
     except ValueError:
         shutil.rmtree(folder)
         raise
@@ -81,7 +81,7 @@ def read(folder: Path) -> Sweep:
     return Sweep(settings, Halving(tuple(steps), keep), **options)
 
 
-def show_plan(sweep: Sweep, folder: Path, means: Means, console: Console) -> None:
+def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> None:
     """Compiles and times every group, and prints what the sweep takes.
 
     Raises:
@@ -90,13 +90,13 @@ def show_plan(sweep: Sweep, folder: Path, means: Means, console: Console) -> Non
     found = groups(sweep.settings, range(len(sweep.settings)))
     jobs = [folder / PLAN / f"group{number}" for number in range(len(found))]
     for job, group in zip(jobs, found, strict=True):
-        write_task(job, Task(entries(sweep.settings, group), 0, [], 0.0, means.memory_gib))
+        write_task(job, Task(entries(sweep.settings, group), 0, [], 0.0, executor.memory_gib))
     with console.status(f"compiling and timing {len(found)} programs"):
-        _execute(jobs, MEASURE, means, folder, console)
-    console.print(plan.drawn(sweep, found, [plan.read_measured(job) for job in jobs], means.processes))
+        _execute(jobs, MEASURE, executor, folder, console)
+    console.print(plan.drawn(sweep, found, [plan.read_measured(job) for job in jobs], executor.processes))
 
 
-def run(sweep: Sweep, folder: Path, means: Means, console: Console) -> None:
+def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> None:
     """Runs what is missing of a sweep, and writes the whole table.
 
     Raises:
@@ -104,9 +104,9 @@ def run(sweep: Sweep, folder: Path, means: Means, console: Console) -> None:
     """
     alive: Sequence[int] = range(len(sweep.settings))
     for rung in range(plan.rungs(sweep)):
-        items = rungs.begin_rung(folder, sweep, rung, alive, means.processes, means.memory_gib)
+        items = rungs.begin_rung(folder, sweep, rung, alive, executor.processes, executor.memory_gib)
         with progress.display(console, folder, items):
-            _execute(items, WORK, means, folder, console)
+            _execute(items, WORK, executor, folder, console)
         if rung + 1 < plan.rungs(sweep):
             alive = survivors(table.read(folder), sweep, alive)
             console.print(f"{len(alive)} of {len(sweep.settings)} settings go on", highlight=False)
@@ -171,10 +171,10 @@ def _facts(folder: Path) -> dict[str, str]:
     return {"date": told["date"], "devices": ", ".join(told["devices"]), "versions": versions}
 
 
-def _execute(items: Sequence[Path], work: str, means: Means, folder: Path, console: Console) -> None:
+def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path, console: Console) -> None:
     left, failed = [item for item in items if not is_done(item)], []
     try:
-        for ended in means.run_items(left, work) if left else ():
+        for ended in executor.run_items(left, work) if left else ():
             _say_what_was_cut(ended.folder, console)
             failed += [ended] if ended.error is not None else []
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ RunItems = Callable[[Sequence[Path], str], Iterator[Finished]]
 """Executes items, each in a process of its own, and yields them as they end."""
 
 
-class Means(NamedTuple):
+class Executor(NamedTuple):
     """What a sweep runs on."""
 
     run_items: RunItems
@@ -25,7 +25,7 @@ class Means(NamedTuple):
 
 def make_executor(
     backend: local.Options | ray.Options | slurm.Options, processes: int | None = None, memory_gib: float | None = None
-) -> Means:
+) -> Executor:
     """Returns the executor of a backend.
 
     Args:
@@ -43,6 +43,6 @@ def make_executor(
     if isinstance(backend, local.Options):
         backend = dataclasses.replace(backend, slots=processes or backend.slots)
         processes = len(local.slot_environments(backend.slots, local.visible_gpus()))
-        return Means(functools.partial(local.run_items, options=backend), processes, memory_gib)
+        return Executor(functools.partial(local.run_items, options=backend), processes, memory_gib)
     module = ray if isinstance(backend, ray.Options) else slurm
-    return Means(functools.partial(module.run_items, options=backend), processes or 1, memory_gib)
+    return Executor(functools.partial(module.run_items, options=backend), processes or 1, memory_gib)

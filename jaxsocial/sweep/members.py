@@ -8,7 +8,7 @@ import jax
 import psutil
 
 from jaxsocial.config.config import Config
-from jaxsocial.config.traced import without_numbers
+from jaxsocial.config.traced import static_config
 from jaxsocial.train.program import Program, make_program
 
 SHARE = 0.9
@@ -35,20 +35,20 @@ class Fit(NamedTuple):
     devices: int
 
 
-def groups(settings: Sequence[Config], numbers: Sequence[int]) -> list[list[int]]:
+def groups(settings: Sequence[Config], traced: Sequence[int]) -> list[list[int]]:
     """The settings of these numbers, in groups that differ in traced numbers only: a compilation each."""
     found: dict[Any, list[int]] = {}
-    for number in numbers:
+    for number in traced:
         config = settings[number]
         # Whether partners come and go is compiled in.
-        shape = dataclasses.replace(without_numbers(config), preset=""), config.company.leave > 0
+        shape = dataclasses.replace(static_config(config), preset=""), config.partner_schedule.leave > 0
         found.setdefault(shape, []).append(number)
     return list(found.values())
 
 
-def entries(settings: Sequence[Config], numbers: Sequence[int]) -> list[Entry]:
+def entries(settings: Sequence[Config], traced: Sequence[int]) -> list[Entry]:
     """All seeds of these settings."""
-    return [Entry(number, settings[number].seed + seed) for number in numbers for seed in range(settings[number].seeds)]
+    return [Entry(number, settings[number].seed + seed) for number in traced for seed in range(settings[number].seeds)]
 
 
 def config_of(entry: Entry, settings: Sequence[Config]) -> Config:

@@ -140,10 +140,10 @@ def _points(base: Config, name: str, axis: Any) -> list[Any]:
     """The values of one axis of a grid."""
     whole = type_of(base, name) is int
     if isinstance(axis, dict):
-        (kind, numbers), *more = axis.items()
-        if more or kind not in GRIDS or len(numbers) != 3:
+        (kind, traced), *more = axis.items()
+        if more or kind not in GRIDS or len(traced) != 3:
             raise ValueError(f"grid.{name} = {axis}: give a list, or linear or log = [first, last, how many]")
-        points = GRIDS[kind](float(numbers[0]), float(numbers[1]), int(numbers[2])).tolist()
+        points = GRIDS[kind](float(traced[0]), float(traced[1]), int(traced[2])).tolist()
         axis = [round(point) for point in points] if whole else points
     if not isinstance(axis, list):
         raise ValueError(

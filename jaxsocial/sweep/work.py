@@ -19,7 +19,7 @@ from jaxsocial.sweep.members import Entry, config_of, is_out_of_memory
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.train.folder import write_at_once
 from jaxsocial.train.loop import stop_requests
-from jaxsocial.train.provenance import write_circumstances
+from jaxsocial.train.provenance import write_provenance
 
 TASK, DONE, SETTINGS = "item.json", "done.json", "settings.json"
 DOES_NOT_FIT = "members do not fit at once"
@@ -91,7 +91,7 @@ def work(folder: Path) -> None:
         return
     keep_compiled_programs()
     use_all_cores()
-    write_circumstances(folder)
+    write_provenance(folder)
     with stop_requests() as stop:
         _work(folder, read_task(folder), read_settings(folder.parents[1]), stop)
 

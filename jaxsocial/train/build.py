@@ -4,17 +4,17 @@ from jaxsocial.agents.policy import Policy
 from jaxsocial.agents.seating import seat_partners
 from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
-from jaxsocial.config.traced import numbers_of, player_noise
+from jaxsocial.config.traced import player_noise, traced_config
 from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.learning.rollout import Parts
+from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.train.pretrained import frozen_player
 
 FROZEN = "run:"
 """Marks a partner that is the folder of an earlier run."""
 
 
-def make_parts(config: Config) -> Parts:
+def make_agent_setup(config: Config) -> AgentSetup:
     """The environment, network and partners of a config.
 
     Raises:
@@ -23,9 +23,9 @@ def make_parts(config: Config) -> Parts:
     teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
     partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
     partners = partners._replace(
-        parameters=partners.parameters._replace(epsilon=player_noise(numbers_of(config), config))
+        parameters=partners.parameters._replace(epsilon=player_noise(traced_config(config), config))
     )
-    return Parts(make_env(config.world), network_of(config), partners, config.sizes, imitates=bool(teachers))
+    return AgentSetup(make_env(config.world), network_of(config), partners, config.sizes, imitates=bool(teachers))
 
 
 def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> Policy:

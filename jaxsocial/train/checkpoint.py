@@ -11,6 +11,8 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 
 CHECKPOINTS = "checkpoints"
+STORED_NAMES = {"learner.rollout_state": "learner.play", "episode_stats": "tally"}
+"""Names of records that differ in checkpoints, where they are those of the first version."""
 KEPT = 2
 """How many checkpoints of a run stay on disk."""
 
@@ -115,7 +117,13 @@ def iteration_at(folder: Path, config: Config, steps: int | None = None) -> int:
 def flat(tree) -> dict[str, Any]:
     """Leaves by path. Empty parts, and the classes of the optimiser's records, need not be stored."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+    return {_stored_name(jax.tree_util.keystr(path, simple=True, separator=".")): leaf for path, leaf in leaves}
+
+
+def _stored_name(path: str) -> str:
+    for name, stored in STORED_NAMES.items():
+        path = path.replace(name, stored)
+    return path
 
 
 def restore_item(folder: Path, iteration: int, item: str, like):

@@ -55,7 +55,7 @@ def _cores() -> int:
     return len(own(0)) if own else os.cpu_count() or 1
 
 
-def lanes(devices: Sequence[Any]) -> list[Sequence[Any]]:
+def device_groups(devices: Sequence[Any]) -> list[Sequence[Any]]:
     """Devices that programs which have nothing to do with each other are given: a CPU core each, or all accelerators.
 
     A core alone needs no one else at an update, and five seeds do not go evenly onto two cores (docs/performance.md).

@@ -34,13 +34,13 @@ def source_of(text: str) -> Source:
     Raises:
       ValueError: no folder is named.
     """
-    parts = re.fullmatch(
+    setup = re.fullmatch(
         r"(?P<folder>.*?)(@(?P<steps>\d+(_\d+)*))?(#(?P<seed>\d+)(\.(?P<learner>\d+))?)?", text, re.ASCII
     )
-    if parts is None or not parts["folder"]:
+    if setup is None or not setup["folder"]:
         raise ValueError(f"{text!r} names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED")
-    steps, seed = (int(parts[name]) if parts[name] else None for name in ("steps", "seed"))
-    return Source(Path(parts["folder"]), steps, seed, int(parts["learner"] or 0))
+    steps, seed = (int(setup[name]) if setup[name] else None for name in ("steps", "seed"))
+    return Source(Path(setup["folder"]), steps, seed, int(setup["learner"] or 0))
 
 
 def pinned(text: str) -> str:

@@ -16,14 +16,14 @@ from jaxtyping import Array, Key
 
 from jaxsocial.agents.seating import Seated
 from jaxsocial.config.config import Config
-from jaxsocial.config.traced import Numbers, numbers_of, without_numbers
-from jaxsocial.learning.rollout import Parts
+from jaxsocial.config.traced import TracedConfig, static_config, traced_config
+from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.learning.update import Learner, Metrics
 from jaxsocial.train import member
-from jaxsocial.train.build import make_parts
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.devices import MEMBERS, WORLDS, devices_for, put, shapes_on
 from jaxsocial.train.folder import config_of
-from jaxsocial.train.member import Fixed, Member
+from jaxsocial.train.member import Member, MemberSetup
 from jaxsocial.train.pretrained import begin_with, source_of
 
 
@@ -43,7 +43,7 @@ class Program(NamedTuple):
     others: "Callable[[Sequence[Config]], Program]"
     """(configs) -> the same compiled functions for as many other members. What shapes are made of must be equal, and
     whether partners come and go."""
-    parts: Parts
+    setup: AgentSetup
 
 
 def seed_keys(config: Config) -> Key[Array, " seeds"]:
@@ -59,35 +59,35 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
       devices: what to compute on; all there are if not given. As many are used as can share evenly.
 
     Raises:
-      ValueError: configs that cannot train side by side, or see `make_parts`.
+      ValueError: configs that cannot train side by side, or see `make_agent_setup`.
     """
     configs = (configs,) if isinstance(configs, Config) else tuple(configs)
     config = _alike(configs[0], configs)[0]
     mesh = devices_for(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
-    parts = make_parts(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
-    fixed = Fixed(config, parts, config.sizes.worlds // mesh.shape[WORLDS])
+    setup = make_agent_setup(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
+    member_setup = MemberSetup(config, setup, config.sizes.worlds // mesh.shape[WORLDS])
     each, where = PartitionSpec(MEMBERS), _layout()
     spread = functools.partial(jax.shard_map, mesh=mesh, out_specs=where, check_vma=False)
 
     @jax.jit
-    def begin(keys, numbers):
-        return spread(functools.partial(member.begin, fixed=fixed), in_specs=(each, each))(keys, numbers)
+    def begin(keys, traced):
+        return spread(functools.partial(member.begin, member_setup=member_setup), in_specs=(each, each))(keys, traced)
 
     @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
-    def chunk(members, numbers, players, iterations: int):
-        run = functools.partial(member.chunk, iterations=iterations, fixed=fixed)
+    def chunk(members, traced, players, iterations: int):
+        run = functools.partial(member.chunk, iterations=iterations, member_setup=member_setup)
         specs = (where, each, PartitionSpec())
-        return spread(run, in_specs=specs, out_specs=(where, each))(members, numbers, players)
+        return spread(run, in_specs=specs, out_specs=(where, each))(members, traced, players)
 
     # A frozen network was read onto one device.
-    players: Any = put(parts.partners.parameters, PartitionSpec(), mesh)
-    return _program_of(configs, _Compiled(parts, mesh, players, begin, chunk))
+    players: Any = put(setup.partners.parameters, PartitionSpec(), mesh)
+    return _program_of(configs, _Compiled(setup, mesh, players, begin, chunk))
 
 
 class _Compiled(NamedTuple):
     """What members of equal shapes share: functions that are compiled once for all of them."""
 
-    parts: Parts
+    setup: AgentSetup
     mesh: Mesh
     players: Seated
     begin: Any
@@ -97,11 +97,11 @@ class _Compiled(NamedTuple):
 def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
     config, each = configs[0], PartitionSpec(MEMBERS)
     keys = put(jnp.concatenate([seed_keys(c) for c in configs]), each, compiled.mesh)
-    numbers = put(_numbers_of_members(configs), each, compiled.mesh)
+    traced = put(_stacked_configs(configs), each, compiled.mesh)
     place = functools.partial(put, layout=_layout(), mesh=compiled.mesh)
 
     def untrained():
-        return compiled.begin(keys, numbers)
+        return compiled.begin(keys, traced)
 
     def first_members():
         if not config.start_from:
@@ -111,18 +111,18 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
 
     def memory(iterations: int) -> int:
         members = shapes_on(jax.eval_shape(untrained), _layout(), compiled.mesh)
-        made = compiled.chunk.lower(members, numbers, compiled.players, iterations).compile().memory_analysis()
+        made = compiled.chunk.lower(members, traced, compiled.players, iterations).compile().memory_analysis()
         held = made.argument_size_in_bytes + made.output_size_in_bytes - made.alias_size_in_bytes
         return held + made.temp_size_in_bytes
 
     return Program(
         begin=first_members,
         untrained=untrained,
-        chunk=lambda members, iterations: compiled.chunk(members, numbers, compiled.players, iterations),
+        chunk=lambda members, iterations: compiled.chunk(members, traced, compiled.players, iterations),
         place=place,
         memory=memory,
         others=lambda others: _program_of(_alike(config, others), compiled),
-        parts=compiled.parts,
+        setup=compiled.setup,
     )
 
 
@@ -134,7 +134,7 @@ def _alike(config: Config, others: Sequence[Config]) -> tuple[Config, ...]:
 
 
 def _check_alike(config: Config, other: Config) -> None:
-    mine, theirs = without_numbers(config), without_numbers(other)
+    mine, theirs = static_config(config), static_config(other)
     for field in dataclasses.fields(Config):
         name = field.name
         if name not in ("seed", "seeds", "preset") and getattr(mine, name) != getattr(theirs, name):
@@ -144,15 +144,15 @@ def _check_alike(config: Config, other: Config) -> None:
             )
 
 
-def _numbers_of_members(configs: Sequence[Config]) -> Numbers:
+def _stacked_configs(configs: Sequence[Config]) -> TracedConfig:
     """The numbers of every member, members as the first axis."""
-    with_dropout = any(config.company.leave > 0 for config in configs)
-    each = [numbers_of(config, with_dropout) for config in configs for _ in range(config.seeds)]
+    with_dropout = any(config.partner_schedule.leave > 0 for config in configs)
+    each = [traced_config(config, with_dropout) for config in configs for _ in range(config.seeds)]
     return jax.tree.map(lambda *x: jnp.stack(x), *each)
 
 
 def _layout() -> Member:
     """Along which axes of devices the parts of members lie."""
     each, worlds = PartitionSpec(MEMBERS), PartitionSpec(MEMBERS, WORLDS)
-    learner = Learner(key=each, parameters=each, optimiser_state=each, play=worlds, iteration=each)  # pyright: ignore
+    learner = Learner(key=each, parameters=each, optimiser_state=each, rollout_state=worlds, iteration=each)  # pyright: ignore
     return Member(learner, each, each)  # pyright: ignore

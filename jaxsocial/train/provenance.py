@@ -12,11 +12,11 @@ from typing import Any
 
 import jax
 
-CIRCUMSTANCES = "run.json"
+PROVENANCE = "run.json"
 LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "numpy")
 
 
-def circumstances() -> dict[str, Any]:
+def provenance() -> dict[str, Any]:
     """Date, command, versions, devices and commit, as what JSON can hold."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -35,14 +35,14 @@ def _described(device: Any) -> str:
     return str(device) if device.device_kind == device.platform else f"{device} ({device.device_kind})"
 
 
-def write_circumstances(folder: Path) -> None:
+def write_provenance(folder: Path) -> None:
     """Puts them into a run's folder."""
-    (folder / CIRCUMSTANCES).write_text(json.dumps(circumstances(), indent=2) + "\n")
+    (folder / PROVENANCE).write_text(json.dumps(provenance(), indent=2) + "\n")
 
 
-def circumstances_of(folder: Path) -> dict[str, Any]:
+def read_provenance(folder: Path) -> dict[str, Any]:
     """Those in which a run was begun."""
-    return json.loads((folder / CIRCUMSTANCES).read_text())
+    return json.loads((folder / PROVENANCE).read_text())
 
 
 def _installed(name: str) -> bool:

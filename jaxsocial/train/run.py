@@ -21,7 +21,7 @@ from jaxsocial.train.loop import METRICS, Chunk, chunks, stop_requests
 from jaxsocial.train.member import Member
 from jaxsocial.train.pretrained import pinned
 from jaxsocial.train.program import Program, make_program
-from jaxsocial.train.provenance import write_circumstances
+from jaxsocial.train.provenance import write_provenance
 
 
 class Trained(NamedTuple):
@@ -76,7 +76,7 @@ def _make_folder(folder: Path, config: Config) -> None:
     folder.mkdir(parents=True)
     try:
         write_config(config, folder / "config.json")
-        write_circumstances(folder)
+        write_provenance(folder)
     except BaseException:
         shutil.rmtree(folder)
         raise

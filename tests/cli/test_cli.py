@@ -28,7 +28,7 @@ from tests import runs
         ("train --out tests", "choose another --out"),
         ("evaluate nowhere", "holds no run"),
         ("evaluate nowhere --episodes 0", "choose 1 or more"),
-        ("train --company.epsilon 2", "choose 0 to 1"),
+        ("train --partner-schedule.epsilon 2", "choose 0 to 1"),
         ("train --start-from nowhere", "holds no run"),
         ("train --partners run:nowhere@5 expert", "nowhere holds no run"),
         ("train --partners run:@5 expert", "names no run"),

@@ -8,9 +8,9 @@ import pytest
 
 from jaxsocial.config import config as configs
 from jaxsocial.config import presets
-from jaxsocial.config.partners import Company
+from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages, first_progress
-from jaxsocial.config.traced import evaluation_rules, numbers_of, training_rules
+from jaxsocial.config.traced import evaluation_rules, traced_config, training_rules
 from jaxsocial.env import registry, settings
 from jaxsocial.env.core import make_env
 from jaxsocial.env.registry import make_scenario, registered_scenarios
@@ -55,9 +55,11 @@ WORLDS = {
 def test_a_world_survives_json(name, monkeypatch):
     monkeypatch.setitem(registry._SCENARIOS, "corridor", corridor)
     world = WORLDS[name]
-    company = Company(solo=(0.5, 0.25), solo_steps=(0.0, 1e6))
+    partner_schedule = PartnerSchedule(solo=(0.5, 0.25), solo_steps=(0.0, 1e6))
     partners = ("random",) * (world.agents - 1)
-    config = dataclasses.replace(presets.preset("paper"), world=world, partners=partners, company=company)
+    config = dataclasses.replace(
+        presets.preset("paper"), world=world, partners=partners, partner_schedule=partner_schedule
+    )
     assert configs.from_plain(json.loads(json.dumps(configs.to_plain(config)))) == config
     assert hash(configs.from_plain(configs.to_plain(config)).world) == hash(world)
 
@@ -132,7 +134,7 @@ def test_paper_is_the_papers():
 def rules_after(steps, config):
     """The rules of all its worlds in an iteration that begins after so many steps."""
     worlds = jnp.arange(config.sizes.worlds)
-    return training_rules(numbers_of(config), jnp.float32(steps), first_progress(), config, worlds)
+    return training_rules(traced_config(config), jnp.float32(steps), first_progress(), config, worlds)
 
 
 def test_solo_worlds_are_exact():
@@ -146,8 +148,8 @@ def test_solo_worlds_are_exact():
 
 
 def test_the_share_of_solo_worlds_follows_its_schedule():
-    company = Company(solo=(0.0, 0.5, 0.25), solo_steps=(1000.0, 2000.0, 4000.0))
-    config = dataclasses.replace(presets.preset("paper"), company=company)
+    partner_schedule = PartnerSchedule(solo=(0.0, 0.5, 0.25), solo_steps=(1000.0, 2000.0, 4000.0))
+    config = dataclasses.replace(presets.preset("paper"), partner_schedule=partner_schedule)
     solo = [
         int((np.asarray(rules_after(s, config).present)[:, 1] == 0).sum()) for s in (0, 1000, 1500, 2000, 3000, 9000)
     ]
@@ -155,14 +157,16 @@ def test_the_share_of_solo_worlds_follows_its_schedule():
 
 
 def test_drawn_company_is_a_probability_in_every_world():
-    company = Company(solo=(0.3,), solo_drawn=True)
-    config = dataclasses.replace(presets.preset("paper"), company=company, partners=("expert", "absent"))
+    partner_schedule = PartnerSchedule(solo=(0.3,), solo_drawn=True)
+    config = dataclasses.replace(
+        presets.preset("paper"), partner_schedule=partner_schedule, partners=("expert", "absent")
+    )
     np.testing.assert_allclose(rules_after(0, config).present, np.ones((128, 1)) * [1.0, 0.7, 0.0], rtol=1e-6)
 
 
 def test_only_partners_come_and_go():
-    company = Company(leave=0.1, rejoin=0.2)
-    dropout = rules_after(0, dataclasses.replace(presets.preset("paper"), company=company)).dropout
+    partner_schedule = PartnerSchedule(leave=0.1, rejoin=0.2)
+    dropout = rules_after(0, dataclasses.replace(presets.preset("paper"), partner_schedule=partner_schedule)).dropout
     np.testing.assert_allclose(dropout.leave[0], [0, 0.1, 0.1], rtol=1e-6)
     np.testing.assert_allclose(dropout.rejoin[0], [0, 0.2, 0.2], rtol=1e-6)
     assert rules_after(0, presets.preset("paper")).dropout is None
@@ -171,11 +175,11 @@ def test_only_partners_come_and_go():
 @pytest.mark.parametrize(
     ("change", "cure"),
     [
-        ({"company": Company(solo=(1.5,))}, "company.solo=.*choose 0 to 1"),
-        ({"company": Company(solo=(0.5, 0.6))}, "as many of one as of the other"),
-        ({"company": Company(solo=(0.5, 0.6), solo_steps=(5.0, 2.0))}, "let them rise"),
-        ({"company": Company(epsilon=(0.5, 0.6, 0.7))}, "one for each of the 2"),
-        ({"company": Company(leave=-0.1)}, "company.leave=-0.1: choose 0 to 1"),
+        ({"company": PartnerSchedule(solo=(1.5,))}, "partner_schedule.solo=.*choose 0 to 1"),
+        ({"company": PartnerSchedule(solo=(0.5, 0.6))}, "as many of one as of the other"),
+        ({"company": PartnerSchedule(solo=(0.5, 0.6), solo_steps=(5.0, 2.0))}, "let them rise"),
+        ({"company": PartnerSchedule(epsilon=(0.5, 0.6, 0.7))}, "one for each of the 2"),
+        ({"company": PartnerSchedule(leave=-0.1)}, "partner_schedule.leave=-0.1: choose 0 to 1"),
         ({"stages": Stages(penalties=(0.5, 1.5))}, "give stages.returns or stages.steps"),
         ({"stages": Stages(penalties=(0.5, 1.5), returns=(1.0, 2.0))}, "give 1, one for each"),
         ({"stages": Stages(penalties=(0.5, 1.0), steps=(10.0,))}, "end with rules.penalty=1.5"),
@@ -187,8 +191,8 @@ def test_only_partners_come_and_go():
         ({"rules": configs.RuleNumbers(prestige_scale=0.0)}, "above 0"),
         ({"rules": configs.RuleNumbers(levels=-1)}, "rules.levels=-1: choose 0 or more"),
         ({"rules": configs.RuleNumbers(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
-        ({"penalty_ramp": PenaltyRamp(first_share=1.5)}, "choose 0 to 1"),
-        ({"penalty_ramp": PenaltyRamp(hold_steps=5.0, full_steps=3.0)}, "no smaller"),
+        ({"penalty_ramp": PenaltyRamp(initial_fraction=1.5)}, "choose 0 to 1"),
+        ({"penalty_ramp": PenaltyRamp(ramp_start=5.0, ramp_end=3.0)}, "no smaller"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_cure(change, cure):

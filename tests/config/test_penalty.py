@@ -11,7 +11,7 @@ from jaxsocial.config.penalty import PenaltyRamp, Stages, advanced, first_progre
     ("steps", "share"), [(0, 0.2), (100, 0.2), (101, 0.204), (200, 0.6), (300, 1.0), (301, 1.0), (3e9, 1.0)]
 )
 def test_the_share_is_held_then_grows_evenly_then_is_whole(steps, share):
-    ramp = PenaltyRamp(first_share=0.2, hold_steps=100, full_steps=300).traced()
+    ramp = PenaltyRamp(initial_fraction=0.2, ramp_start=100, ramp_end=300).traced()
     np.testing.assert_allclose(share_charged(jnp.float32(steps), ramp), share, rtol=1e-6)
 
 
@@ -20,7 +20,7 @@ def test_without_a_ramp_the_whole_penalty_is_charged_from_the_start():
 
 
 def test_a_ramp_without_growth_is_a_jump():
-    ramp = PenaltyRamp(first_share=0.5, hold_steps=100, full_steps=100).traced()
+    ramp = PenaltyRamp(initial_fraction=0.5, ramp_start=100, ramp_end=100).traced()
     assert [float(share_charged(jnp.float32(steps), ramp)) for steps in (0, 99, 100)] == [0.5, 0.5, 1.0]
 
 

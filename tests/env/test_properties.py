@@ -90,16 +90,16 @@ def played(draw, world: Scenario) -> Drawn:
 
 
 def _with_agents(grid, late, world, random) -> State:
-    standing = random.permutation(np.argwhere(objects.walkable(grid)))
-    if len(standing) < world.agents:
-        grid, standing = np.zeros_like(grid), random.permutation(np.argwhere(grid >= 0))
+    visible_position = random.permutation(np.argwhere(objects.walkable(grid)))
+    if len(visible_position) < world.agents:
+        grid, visible_position = np.zeros_like(grid), random.permutation(np.argwhere(grid >= 0))
     agents = world.agents
     hands = [code for code in world.things if objects.portable(code)] or [objects.EMPTY]
     holding = np.where(random.random(agents) < 0.5, random.choice(hands, agents), objects.EMPTY)
     return State(
         grid=grid,
         goals=np.zeros((world.goals, 2), np.int32),
-        position=np.where(late[:, None], -1, standing[:agents]).astype(np.int32),
+        position=np.where(late[:, None], -1, visible_position[:agents]).astype(np.int32),
         heading=random.integers(0, 4, agents).astype(np.int32),
         active=~late,
         finished=np.zeros(agents, bool),

@@ -5,7 +5,7 @@ import numpy as np
 
 from jaxsocial.evaluate import media
 from jaxsocial.train import pretrained
-from jaxsocial.train.build import make_parts
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.folder import config_of
 from tests import runs
 
@@ -31,7 +31,7 @@ def test_the_curve_is_a_picture(finished_run):
 def test_an_episode_goes_on_to_what_its_last_step_led_to(finished_run):
     config = config_of(finished_run)
     learners = pretrained.load_learners(finished_run, None)
-    last = list(media.moments(config, learners, make_parts(config))(3))[-1]
+    last = list(media.moments(config, learners, make_agent_setup(config))(3))[-1]
     assert len(last.returns) == config.world.agents
     assert last.play.state.clock.tolist() == [config.world.max_steps]
 

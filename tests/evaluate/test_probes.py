@@ -153,8 +153,8 @@ def test_transmission_is_what_company_is_worth_to_the_learner(monkeypatch):
 
 @pytest.mark.parametrize("expert", [[0, 0], [-3, 2]])
 def test_partners_who_earn_nothing_transmit_nothing(monkeypatch, expert):
-    company, alone = recorded([5, 7], expert), recorded([1, 1], [0, 0])
-    results, transmission = played(monkeypatch, {"company": company, "half": company, "alone": alone})
+    together, alone = recorded([5, 7], expert), recorded([1, 1], [0, 0])
+    results, transmission = played(monkeypatch, {"company": together, "half": together, "alone": alone})
     assert transmission == {}
     assert len(results) == 3
 

@@ -89,10 +89,10 @@ def _step(key, state, actions, rules):
     probe: Probe = rules.reward
     after = ProbeState(state.cue, state.clock + 1, actions[0])
     ends = after.clock >= probe.length
-    fresh, at_start = _reset(key, rules)
+    replayed, at_start = _reset(key, rules)
     final = _frame(after, probe)
     restarted, observation = jax.tree.map(
-        lambda new, old: jnp.where(ends, new, old), (fresh, at_start.observation), (after, final)
+        lambda new, old: jnp.where(ends, new, old), (replayed, at_start.observation), (after, final)
     )
     reward = probe.for_living + jnp.where(ends, _last_reward(probe, after), 0.0)
     terminated, truncated = ends & probe.natural, ends & ~probe.natural

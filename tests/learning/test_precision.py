@@ -14,7 +14,7 @@ SEEDS = 9
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])
 def train(request):
-    network = dataclasses.replace(TINY, products=request.param)
+    network = dataclasses.replace(TINY, matmul_dtype=request.param)
     return make_trainer(make_probe(), SIZES, iterations=120, network=network)[0]
 
 

@@ -10,7 +10,7 @@ import jaxsocial
 from jaxsocial.agents.networks.network import NetworkSizes
 from jaxsocial.env.scenarios import goal_cycle
 from jaxsocial.learning.losses import prediction_loss
-from jaxsocial.learning.rollout import Parts, rollout
+from jaxsocial.learning.rollout import AgentSetup, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import new_learner, one_iteration
 from tests.learning.probes import nobody
@@ -37,23 +37,23 @@ def one_world():
 @pytest.mark.slow
 def test_on_one_layout_the_next_frame_is_known_from_what_was_seen():
     env = one_world()
-    parts = Parts(env, tiny_network(env, SMALL, prediction=True), nobody(), SIZES)
+    setup = AgentSetup(env, tiny_network(env, SMALL, prediction=True), nobody(), SIZES)
     rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (SIZES.worlds, *x.shape)), env.rules)
 
     @jax.jit
     def train(key):
         def one(learner, _):
-            return one_iteration(learner, (), rules, NUMBERS.traced(), parts)
+            return one_iteration(learner, (), rules, NUMBERS.traced(), setup)
 
-        return jax.lax.scan(one, new_learner(key, rules, NUMBERS.traced(), parts), length=200)
+        return jax.lax.scan(one, new_learner(key, rules, NUMBERS.traced(), setup), length=200)
 
     @jax.jit
     def errors(key, learner):
         """Of the prediction, and of taking the next frame to be the current one."""
-        _, seen, _ = rollout(key, learner.play, learner.parameters, (), rules, parts, 64)
-        parameters, memory, seen = the_only(learner.parameters, learner.play.memory, seen)
-        outputs = parts.network.unroll(parameters, memory, seen.observation, seen.first)
-        predicted = parts.network.predict(parameters, outputs.hidden, seen.action)
+        _, seen, _ = rollout(key, learner.rollout_state, learner.parameters, (), rules, setup, 64)
+        parameters, memory, seen = the_only(learner.parameters, learner.rollout_state.memory, seen)
+        outputs = setup.network.unroll(parameters, memory, seen.observation, seen.first)
+        predicted = setup.network.predict(parameters, outputs.hidden, seen.action)
         current = seen.observation.astype(jnp.float32) / 255.0
         return [prediction_loss(frame, seen.observation_next).mean() for frame in (predicted, current)]
 

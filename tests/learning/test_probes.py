@@ -71,21 +71,21 @@ def test_action_that_matters_is_found(train):
 
 
 def test_memory_is_used_where_it_is_needed(trainer):
-    train, parts = trainer
+    train, setup = trainer
     trained = best_of_three(train, REMEMBER, not_earned, 0.1)
     assert trained.metrics["solo_return"][0] < 0.2
     assert trained.late("solo_return") > 0.9
 
     def forgetful(parameters, memory, observation, first):
-        return parts.network.unroll(parameters, memory, observation, jnp.ones_like(first))
+        return setup.network.unroll(parameters, memory, observation, jnp.ones_like(first))
 
     @jax.jit
-    def play(key, learner):
-        without = parts._replace(network=parts.network._replace(unroll=forgetful))
+    def rollout_state(key, learner):
+        without = setup._replace(network=setup.network._replace(unroll=forgetful))
         rules = probe_rules(REMEMBER, SIZES.worlds)
-        return rollout(key, learner.play, learner.parameters, (), rules, without, 80)[1]
+        return rollout(key, learner.rollout_state, learner.parameters, (), rules, without, 80)[1]
 
-    trajectory = play(jax.random.key(1), trained.learner)
+    trajectory = rollout_state(jax.random.key(1), trained.learner)
     assert abs(trajectory.reward_next.sum() / trajectory.ended_next.sum()) < 0.2
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxsocial.agents.networks.lstm import LSTM
-from jaxsocial.learning.minibatch import _loss, draw_places, optimiser, segments_at
-from jaxsocial.learning.replay import _values_that_follow, refresh
-from jaxsocial.learning.rollout import Parts, rollout, start
+from jaxsocial.agents.networks.network import LSTM_NAME
+from jaxsocial.learning.minibatch import _loss, draw_segments, optimiser, segments_at
+from jaxsocial.learning.replay import _values_that_follow, replay
+from jaxsocial.learning.rollout import AgentSetup, rollout, start
 from jaxsocial.learning.settings import Coefficients, Sizes
 from tests.compiling import quick_jit
 from tests.learning.probes import Probe, make_probe, nobody, probe_rules
@@ -25,36 +25,36 @@ LENGTH, NATURAL = [4, 4, 5, 5, 7, 40], [False, True, False, True, False, False]
 
 
 @pytest.fixture(scope="module")
-def parts():
+def setup():
     env = make_probe()
-    return Parts(env, tiny_network(env), nobody(), SIZES)
+    return AgentSetup(env, tiny_network(env), nobody(), SIZES)
 
 
 @pytest.fixture(scope="module")
-def window(parts):
+def window(setup):
     """Weights, the memory before the window's first row, and the window."""
     rules = probe_rules(Probe(for_lasting=1.0), WORLDS)
     rules = rules._replace(reward=rules.reward._replace(length=jnp.array(LENGTH), natural=jnp.array(NATURAL)))
 
     @quick_jit
-    def play(key):
+    def rollout_state(key):
         network_key, start_key, early_key, key = jax.random.split(key, 4)
-        parameters = parts.network.init(network_key)
+        parameters = setup.network.init(network_key)
         # Values from the paper's initialisation are small; these differ plainly from one frame to the next.
         parameters["value"]["last"]["kernel"] *= 20.0
         learners = jax.tree.map(lambda x: x[None], parameters)
-        early, _, _ = rollout(early_key, start(start_key, rules, parts), learners, (), rules, parts, EARLIER)
-        _, trajectory, _ = rollout(key, early, learners, (), rules, parts, STEPS)
+        early, _, _ = rollout(early_key, start(start_key, rules, setup), learners, (), rules, setup, EARLIER)
+        _, trajectory, _ = rollout(key, early, learners, (), rules, setup, STEPS)
         return the_only(learners, early.memory, trajectory)
 
-    return play(jax.random.key(0))
+    return rollout_state(jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
-def stepwise(parts, window):
+def stepwise(setup, window):
     """For each row: memory before, value, and the value of what followed in the same episode."""
     parameters, memory, trajectory = window
-    unroll = jax.jit(parts.network.unroll)
+    unroll = jax.jit(setup.network.unroll)
     rows = []
     for t in range(STEPS):
         outputs = unroll(parameters, memory, trajectory.observation[t, None], trajectory.first[t, None])
@@ -67,8 +67,8 @@ def stepwise(parts, window):
 
 
 @pytest.fixture(scope="module")
-def fresh(parts, window):
-    return quick_jit(lambda *window: refresh(*window, NUMBERS, parts))(*window)
+def replayed(setup, window):
+    return quick_jit(lambda *window: replay(*window, NUMBERS, setup))(*window)
 
 
 def test_the_window_has_what_makes_it_hard(window):
@@ -87,13 +87,13 @@ def test_a_final_observation_is_not_that_of_the_restarted_world(window):
     np.testing.assert_array_equal(same, ~trajectory.ended_next[:-1])
 
 
-def test_values_that_follow_are_of_the_same_episode(parts, window, stepwise):
+def test_values_that_follow_are_of_the_same_episode(setup, window, stepwise):
     parameters, memory, trajectory = window
 
     @quick_jit
     def values(parameters, memory, trajectory):
-        outputs = parts.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
-        return _values_that_follow(parameters, outputs, trajectory, parts)
+        outputs = setup.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
+        return _values_that_follow(parameters, outputs, trajectory, setup)
 
     found, expected = np.asarray(values(parameters, memory, trajectory)), stepwise[2]
     # What follows a natural end is worth nothing, and is multiplied by 0.
@@ -103,10 +103,10 @@ def test_values_that_follow_are_of_the_same_episode(parts, window, stepwise):
     assert np.abs(expected - next_row)[np.asarray(trajectory.truncated_next)].min() > 0.01
 
 
-def test_a_refresh_replays_step_by_step(fresh, window, stepwise):
+def test_a_refresh_replays_step_by_step(replayed, window, stepwise):
     memory, value, following = stepwise
     trajectory = jax.tree.map(np.asarray, window[2])
-    for found, expected in zip(fresh.memory, memory, strict=True):
+    for found, expected in zip(replayed.memory, memory, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
     advantage = np.zeros((STEPS + 1, WORLDS))
     for t in reversed(range(STEPS)):
@@ -114,37 +114,37 @@ def test_a_refresh_replays_step_by_step(fresh, window, stepwise):
         error = trajectory.reward_next[t] + discount * following[t] - value[t]
         advantage[t] = error + 0.97 * discount * ~trajectory.ended_next[t] * advantage[t + 1]
     advantage = advantage[:-1]
-    np.testing.assert_allclose(fresh.value_target, advantage + value, atol=1e-4)
-    np.testing.assert_allclose(fresh.advantage, (advantage - advantage.mean()) / advantage.std(), atol=1e-3)
+    np.testing.assert_allclose(replayed.value_target, advantage + value, atol=1e-4)
+    np.testing.assert_allclose(replayed.advantage, (advantage - advantage.mean()) / advantage.std(), atol=1e-3)
 
 
 def some_places(seed):
-    return jax.tree.map(lambda x: x[0, 0], draw_places(jax.random.key(seed), SIZES))
+    return jax.tree.map(lambda x: x[0, 0], draw_segments(jax.random.key(seed), SIZES))
 
 
-def test_segments_are_consecutive_and_take_their_memory_from_the_replay(parts, window, fresh):
+def test_segments_are_consecutive_and_take_their_memory_from_the_replay(setup, window, replayed):
     trajectory = window[2]
     place = jnp.arange(STEPS)[:, None] * WORLDS + jnp.arange(WORLDS)
     marked = trajectory._replace(action=place)
-    numbered = fresh._replace(advantage=place * 1.0, value_target=place + 0.5)
-    segment, memory, (advantage, target) = segments_at(some_places(3), marked, numbered, parts)
+    numbered = replayed._replace(advantage=place * 1.0, value_target=place + 0.5)
+    segment, memory, (advantage, target) = segments_at(some_places(3), marked, numbered, setup)
     begin, world = np.divmod(segment.action[0], WORLDS)
     np.testing.assert_array_equal(segment.action, (begin + np.arange(5)[:, None]) * WORLDS + world)
     np.testing.assert_array_equal(advantage, segment.action)
     np.testing.assert_array_equal(target, segment.action + 0.5)
     np.testing.assert_array_equal(segment.first, np.asarray(trajectory.first)[begin + np.arange(5)[:, None], world])
-    np.testing.assert_array_equal(memory.hidden, np.asarray(fresh.memory.hidden)[begin, world])
-    np.testing.assert_array_equal(memory.cell, np.asarray(fresh.memory.cell)[begin, world])
+    np.testing.assert_array_equal(memory.hidden, np.asarray(replayed.memory.hidden)[begin, world])
+    np.testing.assert_array_equal(memory.cell, np.asarray(replayed.memory.cell)[begin, world])
     assert set(begin) == set(range(STEPS - 5 + 1))
     assert set(world) == set(range(WORLDS))
 
 
-def test_a_segment_replays_to_the_policy_that_acted(parts, window, fresh):
+def test_a_segment_replays_to_the_policy_that_acted(setup, window, replayed):
     """Segments that begin within the window, before and at ends: |ratio - 1| < 1e-5."""
-    segment, memory, targets = segments_at(some_places(4), window[2], fresh, parts)
+    segment, memory, targets = segments_at(some_places(4), window[2], replayed, setup)
     assert segment.first[0].any()
     assert segment.first[1:].any()
-    lossless = Parts(*parts[:3], Sizes(segment_length=5, prediction="none"))
+    lossless = AgentSetup(*setup[:3], Sizes(segment_length=5, prediction="none"))
     _, metrics = quick_jit(lambda *a: _loss(*a, NUMBERS, lossless))(window[0], segment, memory, targets)
     assert metrics["ratio_error"] < 1e-5
     empty = jax.tree.map(jnp.zeros_like, memory)
@@ -160,41 +160,41 @@ def test_only_the_lstm_is_clipped_and_by_its_own_norm(window, size, clipped_to):
     _, state = adam.update(gradient, adam.init(parameters), parameters)
     # After one step Adam's first moment is a tenth of the gradient it was given.
     given = jax.tree.map(lambda m: 10.0 * m, optax.tree.get(state, "mu"))
-    norm = optax.tree.norm(given.pop(LSTM))
-    np.testing.assert_allclose(norm, clipped_to or optax.tree.norm(gradient[LSTM]), rtol=1e-4)
+    norm = optax.tree.norm(given.pop(LSTM_NAME))
+    np.testing.assert_allclose(norm, clipped_to or optax.tree.norm(gradient[LSTM_NAME]), rtol=1e-4)
     assert set(given) == {"convolution_0", "dense", "policy", "value"}
     assert all(np.allclose(leaf, size) for leaf in jax.tree.leaves(given))
 
 
-def test_advantages_are_normalised_over_the_batch_unless_told_otherwise(parts, window, fresh):
-    as_they_are = parts._replace(sizes=dataclasses.replace(SIZES, normalise_advantages=False))
-    raw = quick_jit(lambda *window: refresh(*window, NUMBERS, as_they_are))(*window)
-    np.testing.assert_allclose(raw.value_target, fresh.value_target, atol=1e-6)
+def test_advantages_are_normalised_over_the_batch_unless_told_otherwise(setup, window, replayed):
+    as_they_are = setup._replace(sizes=dataclasses.replace(SIZES, normalise_advantages=False))
+    raw = quick_jit(lambda *window: replay(*window, NUMBERS, as_they_are))(*window)
+    np.testing.assert_allclose(raw.value_target, replayed.value_target, atol=1e-6)
     assert abs(float(raw.advantage.mean())) > 0.05 or abs(float(raw.advantage.std()) - 1) > 0.05
     normalised = (raw.advantage - raw.advantage.mean()) / raw.advantage.std()
-    np.testing.assert_allclose(fresh.advantage, normalised, atol=1e-4)
+    np.testing.assert_allclose(replayed.advantage, normalised, atol=1e-4)
 
 
-def test_rows_without_the_learner_teach_nothing(parts, window, fresh):
+def test_rows_without_the_learner_teach_nothing(setup, window, replayed):
     parameters, memory, trajectory = window
     here = np.random.default_rng(0).random((STEPS, WORLDS)) < 0.7
     resting = trajectory._replace(present=jnp.asarray(here))
-    replayed = quick_jit(lambda *window: refresh(*window, NUMBERS, parts))(parameters, memory, resting)
-    raw = np.asarray(fresh.value_target)  # less the values, advantages before they are normalised
+    replayed = quick_jit(lambda *window: replay(*window, NUMBERS, setup))(parameters, memory, resting)
+    raw = np.asarray(replayed.value_target)  # less the values, advantages before they are normalised
     kept = np.asarray(replayed.advantage)[here]
     np.testing.assert_allclose([kept.mean(), kept.std()], [0, 1], atol=1e-4)
     np.testing.assert_allclose(replayed.value_target, raw, atol=1e-5)
 
-    places = some_places(6)
+    index = some_places(6)
     loss = quick_jit(
-        lambda *given: _loss(*given, NUMBERS, Parts(*parts[:3], Sizes(segment_length=5, prediction="none")))
+        lambda *given: _loss(*given, NUMBERS, AgentSetup(*setup[:3], Sizes(segment_length=5, prediction="none")))
     )
-    segment, before, (advantage, target) = segments_at(places, resting, replayed, parts)
+    segment, before, (advantage, target) = segments_at(index, resting, replayed, setup)
     absurd = jnp.where(segment.present, target, 1e6)
     one, metrics = loss(parameters, segment, before, (advantage, target))
     other, _ = loss(parameters, segment, before, (advantage, absurd))
     np.testing.assert_allclose(one, other, rtol=1e-6)
     seen = np.asarray(segment.present)
-    outputs = parts.network.unroll(parameters, before, segment.observation, segment.first)
+    outputs = setup.network.unroll(parameters, before, segment.observation, segment.first)
     errors = np.square(np.asarray(outputs.value) - np.asarray(target))
     np.testing.assert_allclose(metrics["value_loss"], errors[seen].mean(), rtol=1e-4)

@@ -14,7 +14,7 @@ from jaxsocial.agents.networks.network import NetworkSizes
 from jaxsocial.agents.seating import seat_partners
 from jaxsocial.env.types import make_rules
 from jaxsocial.learning import update
-from jaxsocial.learning.rollout import Parts, rollout
+from jaxsocial.learning.rollout import AgentSetup, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import new_learner, one_iteration
 from tests.compiling import quick_jit
@@ -28,7 +28,7 @@ STILL = NORMAL._replace(learning_rate=0.0)
 
 
 def rules_of(penalty=1.5):
-    """Three worlds alone and five in company."""
+    """Three worlds alone and five beside partners."""
     each = [make_rules(ENV.scenario, penalty=penalty, present=1)] * SOLO
     each += [make_rules(ENV.scenario, penalty=penalty)] * SOCIAL
     return jax.tree.map(lambda *x: jnp.stack(x), *each)
@@ -38,26 +38,26 @@ ENV = jaxsocial.make("goal_cycle", height=6, width=6, clutter=2, goals=2, agents
 
 
 @pytest.fixture(scope="module")
-def parts():
+def setup():
     sizes = NetworkSizes(channels=(8,), dense=12, memory=12, heads=(12,))
     partners = seat_partners(("expert", "random"), ENV.scenario)
-    return Parts(ENV, tiny_network(ENV, sizes, prediction=True), partners, SIZES)
+    return AgentSetup(ENV, tiny_network(ENV, sizes, prediction=True), partners, SIZES)
 
 
 @pytest.fixture(scope="module")
-def start(parts):
-    return quick_jit(lambda key, rules: new_learner(key, rules, NORMAL.traced(), parts))
+def start(setup):
+    return quick_jit(lambda key, rules: new_learner(key, rules, NORMAL.traced(), setup))
 
 
 class Iterating:
     """`one_iteration`, compiled, and how often it was traced."""
 
-    def __init__(self, parts):
+    def __init__(self, setup):
         self.traces = 0
 
         def one(learner, rules, coefficients):
             self.traces += 1
-            return one_iteration(learner, parts.partners.parameters, rules, coefficients, parts)
+            return one_iteration(learner, setup.partners.parameters, rules, coefficients, setup)
 
         self.one = quick_jit(one)
 
@@ -67,8 +67,8 @@ class Iterating:
 
 
 @pytest.fixture(scope="module")
-def iterate(parts):
-    return Iterating(parts)
+def iterate(setup):
+    return Iterating(setup)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +86,11 @@ def steps_of_adam(learner):
 
 
 def test_ratio_is_one_before_the_weights_move(second, iterate):
-    assert not second.play.first.any()
+    assert not second.rollout_state.first.any()
     _, metrics = iterate(second, STILL)
     assert metrics["minibatches"] == SIZES.minibatches
     assert metrics["ratio_error"] < 1e-5
-    assert metrics["divergence"] < 1e-9
+    assert metrics["approx_kl"] < 1e-9
 
 
 def test_ratio_leaves_one_as_the_weights_move(second, iterate):
@@ -122,7 +122,7 @@ def test_too_far_and_the_old_weights_return(second, iterate):
     assert metrics["minibatches"] == SIZES.minibatches
     assert same(learner.parameters, second.parameters)
     assert same(learner.optimiser_state, second.optimiser_state)
-    assert not same(learner.play, second.play)
+    assert not same(learner.rollout_state, second.rollout_state)
 
 
 def test_weights_that_are_no_numbers_are_given_back(second, iterate):
@@ -140,22 +140,24 @@ def test_numbers_may_change_without_another_trace(second, iterate):
 
 def test_a_batch_holds_exact_numbers_of_worlds_alone_and_in_company(second, iterate):
     learner, metrics = iterate(second)
-    present = np.asarray(learner.play.state.active)
+    present = np.asarray(learner.rollout_state.state.active)
     np.testing.assert_array_equal(present.sum(1), [1] * SOLO + [3] * SOCIAL)
     # Steps 17 to 32 of episodes of 10: two ends in each world.
     assert metrics["episodes"] == 2 * (SOLO + SOCIAL)
-    assert (np.asarray(learner.play.state.position)[:SOLO, 1:] == -1).all()
+    assert (np.asarray(learner.rollout_state.state.position)[:SOLO, 1:] == -1).all()
 
 
-def test_means_tell_alone_from_company(parts, second):
-    numbers = parts.partners.parameters
-    play = quick_jit(lambda key, one, rules: rollout(key, one.play, one.parameters, numbers, rules, parts, 16))
-    _, trajectory, outcome = play(jax.random.key(5), second, rules_of())
-    means = {name: mean[0] for name, mean in update.episode_means(outcome, parts).items()}
-    tally, ended = jax.tree.map(np.asarray, outcome)
-    assert (tally.return_[:, :SOLO, 1:] == 0).all()
-    assert np.abs(tally.return_[:, SOLO:, 1]).sum() > 0
-    finished = tally.return_[ended].reshape(-1, SOLO + SOCIAL, 3)
+def test_means_tell_alone_from_company(setup, second):
+    numbers = setup.partners.parameters
+    rollout_state = quick_jit(
+        lambda key, one, rules: rollout(key, one.rollout_state, one.parameters, numbers, rules, setup, 16)
+    )
+    _, trajectory, outcome = rollout_state(jax.random.key(5), second, rules_of())
+    means = {name: mean[0] for name, mean in update.episode_means(outcome, setup).items()}
+    episode_stats, ended = jax.tree.map(np.asarray, outcome)
+    assert (episode_stats.return_[:, :SOLO, 1:] == 0).all()
+    assert np.abs(episode_stats.return_[:, SOLO:, 1]).sum() > 0
+    finished = episode_stats.return_[ended].reshape(-1, SOLO + SOCIAL, 3)
     np.testing.assert_allclose(means["solo_return"], finished[:, :SOLO, 0].mean(), rtol=1e-5)
     np.testing.assert_allclose(means["social_return"], finished[:, SOLO:, 0].mean(), rtol=1e-5)
     np.testing.assert_allclose(means["partner_return"], finished[:, SOLO:, 1:].mean(), rtol=1e-5)
@@ -163,19 +165,19 @@ def test_means_tell_alone_from_company(parts, second):
     rows = np.flatnonzero(ended[:, 0])
     assert list(rows) == [3, 13]
     whole = np.asarray(trajectory.reward_next)[:, 0][rows[0] + 1 : rows[1] + 1]
-    np.testing.assert_allclose(tally.return_[rows[1], :, 0], whole.sum(0), rtol=1e-5)
-    np.testing.assert_array_equal(tally.goals[rows[1], :, 0], (whole > 0).sum(0))
-    np.testing.assert_array_equal(tally.penalties[rows[1], :, 0], (whole < 0).sum(0))
+    np.testing.assert_allclose(episode_stats.return_[rows[1], :, 0], whole.sum(0), rtol=1e-5)
+    np.testing.assert_array_equal(episode_stats.goals[rows[1], :, 0], (whole > 0).sum(0))
+    np.testing.assert_array_equal(episode_stats.penalties[rows[1], :, 0], (whole < 0).sum(0))
 
 
-def test_seeds_side_by_side_are_the_same_as_alone(parts, start, iterate):
+def test_seeds_side_by_side_are_the_same_as_alone(setup, start, iterate):
     keys = jax.random.split(jax.random.key(7), 2)
     rates = jnp.array([3e-3, 1e-3])
     each = Coefficients(*[jnp.full(2, number) for number in NORMAL])._replace(learning_rate=rates)
 
     def seed(key, coefficients):
-        learner = new_learner(key, rules_of(), coefficients, parts)
-        return one_iteration(learner, parts.partners.parameters, rules_of(), coefficients, parts)
+        learner = new_learner(key, rules_of(), coefficients, setup)
+        return one_iteration(learner, setup.partners.parameters, rules_of(), coefficients, setup)
 
     # jax's checker takes the transposition of keys in a vmapped scan for their use (jax 0.10).
     with jax.debug_key_reuse(False):
@@ -184,18 +186,18 @@ def test_seeds_side_by_side_are_the_same_as_alone(parts, start, iterate):
         learner = start(key, rules_of())
         alone, own_metrics = iterate(learner, NORMAL._replace(learning_rate=float(rates[number])))
         mine = jax.tree.map(lambda x, k=number: x[k], together)
-        np.testing.assert_array_equal(mine.play.observation.image, alone.play.observation.image)
+        np.testing.assert_array_equal(mine.rollout_state.observation.image, alone.rollout_state.observation.image)
         chex.assert_trees_all_close(mine.parameters, alone.parameters, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(metrics["loss"][number], own_metrics["loss"], rtol=1e-4)
     assert abs(metrics["loss"][0] - metrics["loss"][1]) > 1e-3
 
 
 @pytest.fixture(scope="module")
-def of_two(parts):
+def of_two(setup):
     """Two learners beside a random player, after an iteration, and its metrics."""
     sizes = dataclasses.replace(SIZES, learners=2)
     partners = seat_partners(("random",), ENV.scenario, first_seat=2)
-    both = parts._replace(partners=partners, sizes=sizes)
+    both = setup._replace(partners=partners, sizes=sizes)
     rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (8, *x.shape)), make_rules(ENV.scenario))
 
     @quick_jit
@@ -220,18 +222,18 @@ def test_learners_of_a_world_have_networks_and_metrics_of_their_own(of_two):
 
 
 def test_a_learner_learns_from_its_own_trajectory_alone(of_two):
-    parts, before, (after, _) = of_two
+    setup, before, (after, _) = of_two
     _, play_key, segment_key = jax.random.split(jax.random.clone(before.key), 3)
     rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (8, *x.shape)), make_rules(ENV.scenario))
-    numbers = parts.partners.parameters
+    numbers = setup.partners.parameters
 
     @quick_jit
     def alone(play_key, segment_key):
-        played = rollout(play_key, before.play, before.parameters, numbers, rules, parts, SIZES.steps)[1]
-        memory, trajectory = jax.tree.map(lambda x: x[:, 1], (before.play.memory, played))
+        played = rollout(play_key, before.rollout_state, before.parameters, numbers, rules, setup, SIZES.steps)[1]
+        memory, trajectory = jax.tree.map(lambda x: x[:, 1], (before.rollout_state.memory, played))
         own = jax.tree.map(lambda x: x[1], (before.parameters, before.optimiser_state))
         key = jax.random.split(segment_key, 2)[1]
-        return update.fit(key, *own, memory, trajectory, NORMAL.traced(), parts)[0].parameters
+        return update.fit(key, *own, memory, trajectory, NORMAL.traced(), setup)[0].parameters
 
     with jax.debug_key_reuse(False):
         found = alone(play_key, segment_key)

@@ -8,7 +8,7 @@ import jax
 from jaxsocial.agents.networks.network import Network, NetworkSizes, make_network
 from jaxsocial.env.core import Env
 from jaxsocial.env.types import Rules
-from jaxsocial.learning.rollout import Parts, Trajectory, rollout
+from jaxsocial.learning.rollout import AgentSetup, Trajectory, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import Learner, Metrics, new_learner, one_iteration
 from tests.learning.probes import Probe, nobody, probe_rules
@@ -69,21 +69,21 @@ def the_only(parameters, memory, trajectory):
 def make_trainer(env: Env, sizes: Sizes, iterations: int, network: NetworkSizes = TINY):
     """(seed, probe) -> `Trained`, compiled once however many probes it is given."""
     made = tiny_network(env, network, prediction=sizes.prediction != "none")
-    parts = Parts(env, made, nobody(), sizes)
+    setup = AgentSetup(env, made, nobody(), sizes)
 
     @jax.jit
     def train(key, rules: Rules, coefficients: Coefficients) -> Trained:
         def one(learner, _):
-            return one_iteration(learner, (), rules, coefficients, parts)
+            return one_iteration(learner, (), rules, coefficients, setup)
 
         learner_key, play_key = jax.random.split(key)
-        learner, metrics = jax.lax.scan(one, new_learner(learner_key, rules, coefficients, parts), length=iterations)
-        played = rollout(play_key, learner.play, learner.parameters, (), rules, parts, sizes.steps)
-        parameters, memory, trajectory = the_only(learner.parameters, learner.play.memory, played[1])
+        learner, metrics = jax.lax.scan(one, new_learner(learner_key, rules, coefficients, setup), length=iterations)
+        played = rollout(play_key, learner.rollout_state, learner.parameters, (), rules, setup, sizes.steps)
+        parameters, memory, trajectory = the_only(learner.parameters, learner.rollout_state.memory, played[1])
         outputs = made.unroll(parameters, memory, trajectory.observation, trajectory.first)
         return Trained(learner, {name: values[:, 0] for name, values in metrics.items()}, trajectory, outputs.value)
 
     def train_on(probe: Probe, seed: int = 0) -> Trained:
         return train(jax.random.key(seed), probe_rules(probe, sizes.worlds), QUICK.traced())
 
-    return train_on, parts
+    return train_on, setup

@@ -33,51 +33,51 @@ SCREEN = Screen(80, 24, render.true_colour, pictures=True)
 
 
 @pytest.fixture(scope="module")
-def table():
+def setup():
     scenario = scenario_from_text(ROOM, max_steps=6)
-    return play.make_table(scenario, jaxsocial.make_rules(scenario))
+    return play.make_game(scenario, jaxsocial.make_rules(scenario))
 
 
 @pytest.fixture
-def start(table):
-    return Session(table.begin(jax.random.key(0)))
+def start(setup):
+    return Session(setup.begin(jax.random.key(0)))
 
 
-def pressed(keys, session, table):
+def pressed(keys, session, setup):
     # Tests may go on from one game twice.
     session = session._replace(game=session.game._replace(key=jax.random.clone(session.game.key)))
     for key in keys:
-        session = play.press(key, session, table)
+        session = play.press(key, session, setup)
     return session
 
 
-def test_keys_move_the_person_s_agent_and_partners_move_themselves(start, table):
-    after = pressed(["up", "d", "w", "a"], start, table).game
+def test_keys_move_the_person_s_agent_and_partners_move_themselves(start, setup):
+    after = pressed(["up", "d", "w", "a"], start, setup).game
     assert after.state.position[0].tolist() == [2, 2]
     assert int(after.state.heading[0]) == objects.RIGHT
     assert int(after.state.clock) == 4
     assert after.state.position[1].tolist() != start.game.state.position[1].tolist()
 
 
-def test_keys_handle_things(start, table):
-    holding = pressed(["w", "p"], start, table)
-    assert "you carry: yellow key" in status(holding, table, SCREEN)[1]
-    assert "carry" not in status(pressed(["x"], holding, table), table, SCREEN)[1]
+def test_keys_handle_things(start, setup):
+    holding = pressed(["w", "p"], start, setup)
+    assert "you carry: yellow key" in status(holding, setup, SCREEN)[1]
+    assert "carry" not in status(pressed(["x"], holding, setup), setup, SCREEN)[1]
 
 
-def test_returns_add_up_and_the_last_reward_is_shown(table, start):
-    fast = pressed(["d", "w", "a", "w", "w", "w"], start, table)
+def test_returns_add_up_and_the_last_reward_is_shown(setup, start):
+    fast = pressed(["d", "w", "a", "w", "w", "w"], start, setup)
     assert fast.game.returns[0] == 1.0
-    assert "you +1.00 (+1.00)" in status(fast, table, SCREEN)[1]
+    assert "you +1.00 (+1.00)" in status(fast, setup, SCREEN)[1]
 
 
-def test_an_episode_ends_and_another_begins(table, start):
-    over = pressed(["."] * 6, start, table)
-    assert "the episode is over" in status(over, table, SCREEN)[0]
-    still = pressed("w", over, table)
+def test_an_episode_ends_and_another_begins(setup, start):
+    over = pressed(["."] * 6, start, setup)
+    assert "the episode is over" in status(over, setup, SCREEN)[0]
+    still = pressed("w", over, setup)
     assert still.note == "the episode is over: r begins another"
     assert int(still.game.state.clock) == 6
-    again = pressed("r", still, table)
+    again = pressed("r", still, setup)
     assert int(again.game.state.clock) == 0
     assert again.game.returns.tolist() == [0.0, 0.0]
     assert not (jax.random.key_data(again.game.key) == jax.random.key_data(start.game.key)).all()
@@ -85,84 +85,84 @@ def test_an_episode_ends_and_another_begins(table, start):
 
 def test_whoever_has_come_to_its_end_is_told_so():
     scenario = scenario_from_text("####\n#>G#\n#A.#\n####")
-    table = play.make_table(scenario, jaxsocial.make_rules(scenario), ("random",))
-    ended = play.press("w", Session(table.begin(jax.random.key(0))), table)
-    assert status(ended, table, SCREEN)[1].startswith("you +1.00 (+1.00)")
-    assert status(ended, table, SCREEN)[1].endswith("your end: keys that act let the others go on")
+    setup = play.make_game(scenario, jaxsocial.make_rules(scenario), ("random",))
+    ended = play.press("w", Session(setup.begin(jax.random.key(0))), setup)
+    assert status(ended, setup, SCREEN)[1].startswith("you +1.00 (+1.00)")
+    assert status(ended, setup, SCREEN)[1].endswith("your end: keys that act let the others go on")
 
 
-def test_keys_that_mean_nothing_here_say_so(table, start):
-    assert play.press("j", start, table).note == "'j' does nothing"
-    assert play.press("j", start, table).game is start.game
+def test_keys_that_mean_nothing_here_say_so(setup, start):
+    assert play.press("j", start, setup).note == "'j' does nothing"
+    assert play.press("j", start, setup).game is start.game
     scenario = scenario_from_text(ROOM, actions=3)
-    few = play.make_table(scenario, jaxsocial.make_rules(scenario))
+    few = play.make_game(scenario, jaxsocial.make_rules(scenario))
     assert play.press("p", start, few).note == "'pick up' is left out of this world"
     assert not any("pick up" in line for line in status(start, few, SCREEN))
 
 
-def test_only_q_leaves(table, start):
-    assert play.press("q", start, table).left
-    assert not any(play.press(key, start, table).left for key in ["v", "t", "j"])
+def test_only_q_leaves(setup, start):
+    assert play.press("q", start, setup).left
+    assert not any(play.press(key, start, setup).left for key in ["v", "t", "j"])
 
 
 @pytest.mark.parametrize(("goals", "partner"), [("0", "expert"), (".", "random")])
 def test_partners_are_experts_where_there_is_something_to_head_for(goals, partner):
     scenario = scenario_from_text(f"#####\n#A{goals}A#\n#...#\n#####", agents=3)
-    assert play.make_table(scenario, jaxsocial.make_rules(scenario)).names == ("you", partner, partner)
+    assert play.make_game(scenario, jaxsocial.make_rules(scenario)).names == ("you", partner, partner)
 
 
 def test_one_partner_s_name_serves_for_all_and_wrong_ones_are_refused():
     scenario = scenario_from_text(ROOM, agents=3)
     rules = jaxsocial.make_rules(scenario)
-    assert play.make_table(scenario, rules, ("random",)).names == ("you", "random", "random")
+    assert play.make_game(scenario, rules, ("random",)).names == ("you", "random", "random")
     with pytest.raises(ValueError, match="'wizard' is unknown, choose from expert"):
-        play.make_table(scenario, rules, ("wizard", "expert"))
+        play.make_game(scenario, rules, ("wizard", "expert"))
 
 
-def test_a_picture_is_as_large_as_fits_and_marks_the_person(table, start):
-    shown = frame(start, table, SCREEN).split("\n")
-    below = len(status(start, table, SCREEN))
+def test_a_picture_is_as_large_as_fits_and_marks_the_person(setup, start):
+    shown = frame(start, setup, SCREEN).split("\n")
+    below = len(status(start, setup, SCREEN))
     tile = min(80 // 6, 2 * (24 - below) // 4)
     assert len(shown) == 4 * tile // 2 + below == 24
     assert all(line.count("▀") == 6 * tile for line in shown[: 4 * tile // 2])
     # Of the corners of the person's cell, the second row and column of cells, those in front of it.
     top, bottom = tile // 2, (2 * tile - 1) // 2
     assert [n for n, line in enumerate(shown) if WHITE in line] == [top, bottom]
-    turned = frame(pressed("d", start, table), table, SCREEN).split("\n")
+    turned = frame(pressed("d", start, setup), setup, SCREEN).split("\n")
     assert [n for n, line in enumerate(turned) if WHITE in line] == [bottom]
 
 
-def test_the_own_view_takes_the_world_s_place(table, start):
-    own = play.press("v", start, table)
-    below = status(own, table, SCREEN)
+def test_the_own_view_takes_the_world_s_place(setup, start):
+    own = play.press("v", start, setup)
+    below = status(own, setup, SCREEN)
     assert "your view" in below[0]
-    tile = 2 * (40 - len(below)) // table.scenario.view_size
-    shown = frame(own, table, SCREEN._replace(rows=40)).split("\n")
+    tile = 2 * (40 - len(below)) // setup.scenario.view_size
+    shown = frame(own, setup, SCREEN._replace(rows=40)).split("\n")
     assert shown[0].count("▀") == 7 * tile
     assert not any(WHITE in line for line in shown)
 
 
-def test_maps_take_the_place_of_pictures_where_asked_for_or_where_there_is_no_room(table, start):
+def test_maps_take_the_place_of_pictures_where_asked_for_or_where_there_is_no_room(setup, start):
     for session, screen in (
-        (play.press("t", start, table), SCREEN),
+        (play.press("t", start, setup), SCREEN),
         (start, SCREEN._replace(pictures=False, colours=render.no_colour)),
         (start, SCREEN._replace(rows=9)),
     ):
-        shown = re.sub(r"\x1b\[[0-9;]*m", "", frame(session, table, screen))
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", frame(session, setup, screen))
         assert shown.startswith("######\n#>.k*#\n#^..*#\n######\n")
-    own = frame(pressed("tv", start, table), table, SCREEN)
+    own = frame(pressed("tv", start, setup), setup, SCREEN)
     assert len(re.sub(r"\x1b\[[0-9;]*m", "", own).split("\n")[0]) == 7
 
 
-def test_a_terminal_that_is_too_small_is_refused_with_the_size_that_is_needed(table, start):
+def test_a_terminal_that_is_too_small_is_refused_with_the_size_that_is_needed(setup, start):
     with pytest.raises(ValueError, match=r"needs a terminal of 6 columns and \d+ rows, this one has 80 and 6: enlarge"):
-        frame(start, table, SCREEN._replace(rows=6))
+        frame(start, setup, SCREEN._replace(rows=6))
 
 
-def test_no_line_is_wider_than_the_terminal(table, start):
+def test_no_line_is_wider_than_the_terminal(setup, start):
     narrow = SCREEN._replace(columns=24)
-    assert all(len(line) <= 24 for line in status(start, table, narrow))
-    assert "p: pick up" in " ".join(status(start, table, narrow))
+    assert all(len(line) <= 24 for line in status(start, setup, narrow))
+    assert "p: pick up" in " ".join(status(start, setup, narrow))
 
 
 def test_what_terminals_send_are_keys():

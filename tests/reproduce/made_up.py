@@ -2,7 +2,7 @@
 
 from jaxsocial.reproduce.findings import Finding, Findings, Part
 
-CIRCUMSTANCES = {"devices": ["cpu:0"], "versions": {"jax": "0"}, "python": "3", "date": "2026-01-01T00", "git": "abc"}
+PROVENANCE = {"devices": ["cpu:0"], "versions": {"jax": "0"}, "python": "3", "date": "2026-01-01T00", "git": "abc"}
 STEPS = 1_000_000
 
 
@@ -22,9 +22,7 @@ def _floats(values):
 def findings(rows, curves=None):
     """Of rows by name, each a finding or numbers."""
     rows = {name: row if isinstance(row, Finding) else finding(row) for name, row in rows.items()}
-    return Findings(
-        "figure0", "laptop", rows, curves or {}, {}, {"it-0": 3600.0}, {"it-0": CIRCUMSTANCES}, CIRCUMSTANCES
-    )
+    return Findings("figure0", "laptop", rows, curves or {}, {}, {"it-0": 3600.0}, {"it-0": PROVENANCE}, PROVENANCE)
 
 
 def curve(values):

@@ -227,7 +227,7 @@ def test_what_another_figure_has_measured_is_taken_over(made, tmp_path):
         whole = getattr(made.found, name)
         assert getattr(again.found, name) == {run: whole[run] for run in runs}
     assert again.found.curves == {name: made.found.curves[name] for name in ("own", "expert")}
-    assert again.found.circumstances == made.found.circumstances
+    assert again.found.provenance == made.found.provenance
 
 
 def write_results(folder, found):

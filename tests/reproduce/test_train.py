@@ -23,7 +23,7 @@ from jaxsocial.reproduce import progress, train
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import folder_of, is_trained, run_name
 from jaxsocial.train import checkpoint
-from jaxsocial.train.devices import lanes
+from jaxsocial.train.devices import device_groups
 from jaxsocial.train.loop import Chunk
 from tests.reproduce.conftest import tiny_config
 
@@ -67,8 +67,8 @@ def fake_device(platform: str) -> SimpleNamespace:
 
 def test_a_core_is_a_lane_and_all_accelerators_are_one():
     cores, cards = [[fake_device(name) for _ in range(3)] for name in ("cpu", "gpu")]
-    assert lanes(cores) == [[core] for core in cores]
-    assert lanes(cards) == [cards]
+    assert device_groups(cores) == [[core] for core in cores]
+    assert device_groups(cards) == [cards]
 
 
 def test_side_by_side_they_come_to_what_they_come_to_one_after_the_other(two_lanes, tmp_path, monkeypatch):
@@ -184,10 +184,10 @@ def test_a_second_ctrl_c_waits_for_nothing_and_breaks_nothing(tmp_path):
 def test_two_runs_of_one_condition_are_told_apart(tmp_path):
     """Lots of seeds: one may come to its end while the other still trains."""
     config = tiny_config()
-    lots = [Condition("it", dataclasses.replace(config, seed=seed)) for seed in (0, 2)]
-    groups = [train.Group((run_name(c),), (c.config,), (tmp_path,), tmp_path) for c in lots]
+    seed_batches = [Condition("it", dataclasses.replace(config, seed=seed)) for seed in (0, 2)]
+    groups = [train.Group((run_name(c),), (c.config,), (tmp_path,), tmp_path) for c in seed_batches]
     with progress.display(Console(file=io.StringIO())) as bar:
-        watch = progress.Watch("figure0", lots, tmp_path, bar, lambda: False)
+        watch = progress.Watch("figure0", seed_batches, tmp_path, bar, lambda: False)
         first, second = (functools.partial(watch, group) for group in groups)
         for begin in (first, second):
             begin(None)

@@ -18,7 +18,7 @@ from rich.console import Console
 from jaxsocial.cli import main
 from jaxsocial.sweep import command, plan, progress, table
 from jaxsocial.sweep.backends.items import Finished
-from jaxsocial.sweep.executor import Means
+from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
 from jaxsocial.sweep.work import Task, write_task
 from tests.sweep.tiny import FILE, GRID, tiny
@@ -96,8 +96,8 @@ def test_killed_ten_times_at_random_it_comes_to_the_same_table(finished):
     assert process.returncode == 0
     found, expected = table.read(folder), table.read(whole)
     pd.testing.assert_frame_equal(found[list(table.KEYS)], expected[list(table.KEYS)])
-    numbers = expected.select_dtypes("number").columns
-    np.testing.assert_allclose(found[numbers], expected[numbers], rtol=1e-6)
+    traced = expected.select_dtypes("number").columns
+    np.testing.assert_allclose(found[traced], expected[traced], rtol=1e-6)
     assert kills >= 8
 
 
@@ -191,7 +191,7 @@ def test_what_was_cut_is_said_with_the_item_that_it_was_cut_of(tmp_path):
 
     command.prepare(sweep, tmp_path / "sweep")
     table.write_part(tmp_path / "sweep", "item.batch-0-1", 1, [dict.fromkeys(table.KEYS, 0)])
-    command.run(sweep, tmp_path / "sweep", Means(run_items), Console(file=said, width=200))
+    command.run(sweep, tmp_path / "sweep", Executor(run_items), Console(file=said, width=200))
     assert "rung0-group0-part0: 8 members do not fit at once: trying 4" in said.getvalue()
     assert "hello" not in said.getvalue()
 
@@ -203,15 +203,15 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
 
     command.prepare(tiny(), tmp_path / "sweep")
     with pytest.raises(command.Unfinished, match="stopped; go on with: jaxsocial sweep --resume"):
-        command.run(tiny(), tmp_path / "sweep", Means(run_items), Console(file=io.StringIO()))
+        command.run(tiny(), tmp_path / "sweep", Executor(run_items), Console(file=io.StringIO()))
 
 
 def test_items_that_fail_are_named_with_their_reasons_and_the_way_on(tmp_path):
     sweep = tiny()
     command.prepare(sweep, tmp_path / "sweep")
-    means = Means(lambda folders, work: (Finished(folder, "out of luck") for folder in folders), processes=2)
+    executor = Executor(lambda folders, work: (Finished(folder, "out of luck") for folder in folders), processes=2)
     with pytest.raises(command.Unfinished, match=r"2 of 2 items failed[\s\S]*--resume[\s\S]*part1: out of luck"):
-        command.run(sweep, tmp_path / "sweep", means, Console(file=io.StringIO()))
+        command.run(sweep, tmp_path / "sweep", executor, Console(file=io.StringIO()))
 
 
 def test_progress_is_read_off_what_items_have_written(tmp_path):

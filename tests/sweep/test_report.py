@@ -166,8 +166,8 @@ class TestMargins:
 
 class TestFields:
     def test_names_are_as_short_as_can_be_told_apart(self):
-        names = ["coefficients.learning_rate", "rules.penalty", "company.penalty", "seed"]
-        assert labels(names) == ["learning rate", "rules penalty", "company penalty", "seed"]
+        names = ["coefficients.learning_rate", "rules.penalty", "world.penalty", "seed"]
+        assert labels(names) == ["learning rate", "rules penalty", "world penalty", "seed"]
 
     def test_what_is_no_number_is_a_category_in_natural_order(self):
         assert field(["16, 32", "8", "16"]).categories == ["8", "16", "16, 32"]

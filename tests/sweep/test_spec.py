@@ -80,7 +80,7 @@ def test_another_drawn_field_changes_no_draws():
 
 
 def test_settings_that_differ_in_numbers_share_a_compilation():
-    grid = {"coefficients.learning_rate": [1e-4, 1e-3], "network.memory": [8, 16], "company.leave": [0.0, 0.1]}
+    grid = {"coefficients.learning_rate": [1e-4, 1e-3], "network.memory": [8, 16], "partner_schedule.leave": [0.0, 0.1]}
     settings = make_sweep({"grid": grid, "seeds": 2}).settings
     # Memory is a size; that partners leave at all is compiled in.
     assert [len(group) for group in groups(settings, range(8))] == [2, 2, 2, 2]

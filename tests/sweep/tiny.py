@@ -19,7 +19,7 @@ TINY = {
     "sizes.segments": 4,
     "sizes.segment_length": 4,
     "sizes.refresh_interval": 1,
-    "penalty_ramp.first_share": 1.0,
+    "penalty_ramp.initial_fraction": 1.0,
     "network.channels": [4],
     "network.dense": 8,
     "network.memory": 8,

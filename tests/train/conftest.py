@@ -14,8 +14,8 @@ from tests import runs
 
 COMPANY = (
     *("--sizes.learners", "2", "--partners", "expert", "--seed", "3", "--world.max-steps", "6", "--world.goals", "8"),
-    *("--company.epsilon", "0.1", "--company.leave", "0.2", "--company.rejoin", "0.3"),
-    *("--stages.penalties", "0.5", "1", "1.5", "--stages.steps", "64", "128", "--penalty-ramp.first-share", "1"),
+    *("--partner-schedule.epsilon", "0.1", "--partner-schedule.leave", "0.2", "--partner-schedule.rejoin", "0.3"),
+    *("--stages.penalties", "0.5", "1", "1.5", "--stages.steps", "64", "128", "--penalty-ramp.initial-fraction", "1"),
     *("--coefficients.learning-rate", "1e-3", "--total-steps", str(5 * runs.ITERATION), "--keep-every", "2"),
 )
 """Two learners and an expert that comes and goes, under penalties in stages; every other checkpoint is kept.

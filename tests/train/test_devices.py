@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.config.config import Config
-from jaxsocial.config.partners import Company
+from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.evaluate import finish
 from jaxsocial.train import checkpoint, member, metrics
 from jaxsocial.train.folder import config_of, write_config
@@ -108,7 +108,7 @@ def company_on_eight(source: Path, out: Path) -> dict:
     config = dataclasses.replace(
         own,
         partners=(f"run:{source}", "expert"),
-        company=Company(epsilon=(0.2,), solo=(0.25,), leave=0.2, rejoin=0.3),
+        partner_schedule=PartnerSchedule(epsilon=(0.2,), solo=(0.25,), leave=0.2, rejoin=0.3),
         sizes=dataclasses.replace(own.sizes, segments=8),
         seeds=4,
     )
@@ -192,14 +192,14 @@ def test_a_run_goes_on_on_one_device(eight, finished_run, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def company(finished_run, tmp_path_factory):
+def report_of_schedule(finished_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("company")
     return out, on_eight_devices("company_on_eight", finished_run, out)
 
 
 @pytest.mark.slow
-def test_in_company_too_eight_devices_come_to_what_one_comes_to(company):
-    out, report = company
+def test_in_company_too_eight_devices_come_to_what_one_comes_to(report_of_schedule):
+    out, report = report_of_schedule
     shares = {name: (report[name]["grid"]["held"], report[name]["grid"]["share"][:2]) for name in report}
     seeds = {"one": (1, [4, 8]), "seeds": (8, [1, 4]), "restored": (1, [4, 8])}
     assert shares == seeds | {"worlds": (8, [1, 1]), "in_turn": (2, [3, 4])}
@@ -212,8 +212,8 @@ def test_in_company_too_eight_devices_come_to_what_one_comes_to(company):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_eight_devices_goes_on_on_one(company):
-    out, _ = company
+def test_a_checkpoint_of_eight_devices_goes_on_on_one(report_of_schedule):
+    out, _ = report_of_schedule
     later = {name: leaf[:, MIDWAY:] if "metrics" in name else leaf for name, leaf in loaded(out / "one.npz").items()}
     assert_close(loaded(out / "restored.npz"), later)
 

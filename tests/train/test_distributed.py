@@ -160,7 +160,7 @@ def test_earlier_networks_come_to_all_hosts(finished_run, tmp_path):
     given = (
         *(*runs.TINY, "--total-steps", str(2 * runs.ITERATION), "--seed", "3", "--seeds", "2", "--keep-optimiser"),
         *("--partners", f"run:{finished_run}", "expert", "--start-from", str(finished_run)),
-        *("--company.leave", "0.2", "--company.rejoin", "0.3"),
+        *("--partner-schedule.leave", "0.2", "--partner-schedule.rejoin", "0.3"),
     )
     done = ended(begin_two(COMMAND, "--out", str(tmp_path / "two"), *given))
     assert [host.status for host in done] == [0, 0], done

@@ -13,7 +13,7 @@ import pytest
 
 from jaxsocial.cli.parsing import parse
 from jaxsocial.train import checkpoint, pretrained
-from jaxsocial.train.build import make_parts
+from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.folder import config_of
 from jaxsocial.train.pretrained import Source, begin_with, source_of
 from jaxsocial.train.program import make_program
@@ -167,7 +167,7 @@ def test_a_kept_checkpoint_is_loaded_by_its_steps(company_run):
 def test_a_partner_plays_with_the_weights_it_is_named_by(company_run):
     names = tuple(f"run:{company_run.folder}{which}" for which in ("@128#3.1", "@256", ""))
     config = parse(["train", *runs.TINY, "--world.goals", "8", "--world.agents", "4", "--partners", *names]).config
-    seated = make_parts(config).partners.parameters
+    seated = make_agent_setup(config).partners.parameters
     for name, iteration, learner in zip(names, (2, 4, 5), (1, 0, 0), strict=True):
         own = jax.tree.map(lambda x, n=learner: x[0, n], company_run.parameters[iteration])
         chex.assert_trees_all_equal(seated.parameters[name], own)
@@ -194,7 +194,7 @@ def test_what_is_pinned_stays_the_same_network(company_run, which, said, monkeyp
 def test_what_was_not_kept_or_trained_is_refused(company_run, which, cure):
     config = parse(["train", *runs.TINY, "--partners", f"run:{company_run.folder}{which}", "expert"]).config
     with pytest.raises(ValueError, match=cure):
-        make_parts(config)
+        make_agent_setup(config)
 
 
 def test_a_partner_trained_for_another_view_is_refused(finished_run):
@@ -202,7 +202,7 @@ def test_a_partner_trained_for_another_view_is_refused(finished_run):
         ["train", *runs.TINY, "--world.view-size", "5", "--partners", f"run:{finished_run}", "expert"]
     ).config
     with pytest.raises(ValueError, match=r"was trained for observations .*: choose a run of an equal view"):
-        make_parts(config)
+        make_agent_setup(config)
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from jaxsocial.config import presets
-from jaxsocial.config.partners import Company
+from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import Stages
-from jaxsocial.config.traced import Numbers, numbers_of, without_numbers
+from jaxsocial.config.traced import TracedConfig, static_config, traced_config
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.evaluate import finish
 from jaxsocial.train import checkpoint, member, metrics, run
@@ -35,7 +35,7 @@ def settings(folder):
         own,
         rules=dataclasses.replace(own.rules, penalty=2.0, prestige_scale=2.0),
         stages=Stages(penalties=(0.25, 0.75, 2.0), steps=(128.0, 64.0)),
-        company=Company(epsilon=(0.6,), solo=(0.5,)),
+        partner_schedule=PartnerSchedule(epsilon=(0.6,), solo=(0.5,)),
         coefficients=own.coefficients._replace(learning_rate=3e-3, gamma=0.9, entropy_weight=0.1),
     )
     bad = dataclasses.replace(own, seed=9, coefficients=own.coefficients._replace(learning_rate=float("nan")))
@@ -104,7 +104,7 @@ def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, compa
 
 
 def test_members_a_few_at_a_time_are_the_members_side_by_side(together, company_run, monkeypatch):
-    sizes, blocks = together.program.parts.sizes, []
+    sizes, blocks = together.program.setup.sizes, []
     monkeypatch.setattr(member, "CACHED_ROWS", 3 * sizes.learners * sizes.segments * sizes.segment_length)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     in_blocks = member.in_blocks
@@ -213,9 +213,11 @@ def base(**changes):
     config = dataclasses.replace(
         presets.preset("paper"),
         stages=Stages(penalties=(0.5, 1.0, 1.5), returns=(1.0, 2.0), steps=(10.0, 20.0)),
-        company=Company(epsilon=(0.1, 0.2), solo=(0.25, 0.5), solo_steps=(0.0, 100.0), leave=0.1, rejoin=0.1),
+        partner_schedule=PartnerSchedule(
+            epsilon=(0.1, 0.2), solo=(0.25, 0.5), solo_steps=(0.0, 100.0), leave=0.1, rejoin=0.1
+        ),
     )
-    ramp = config.penalty_ramp._replace(hold_steps=10.0, full_steps=100.0)
+    ramp = config.penalty_ramp._replace(ramp_start=10.0, ramp_end=100.0)
     return dataclasses.replace(config, penalty_ramp=ramp, **changes)
 
 
@@ -248,7 +250,7 @@ def with_another(config, record, name):
     return dataclasses.replace(config, **{record: changed})
 
 
-EVERY_NUMBER = [(record, name) for record in Numbers._fields for name in names_of(getattr(base(), record))]
+EVERY_NUMBER = [(record, name) for record in TracedConfig._fields for name in names_of(getattr(base(), record))]
 
 
 @pytest.mark.parametrize(("record", "name"), EVERY_NUMBER)
@@ -256,15 +258,15 @@ def test_every_number_is_traced_and_not_static(record, name):
     config = base()
     changed = with_another(config, record, name)
     assert changed != config
-    assert without_numbers(changed) == without_numbers(config)
-    mine, theirs = (jax.tree.leaves(numbers_of(c)) for c in (config, changed))
+    assert static_config(changed) == static_config(config)
+    mine, theirs = (jax.tree.leaves(traced_config(c)) for c in (config, changed))
     assert any((a != b).any() for a, b in zip(mine, theirs, strict=True))
 
 
 def test_all_else_is_static():
     config = base()
-    static = without_numbers(config)
-    records = set(Numbers._fields)
+    static = static_config(config)
+    records = set(TracedConfig._fields)
     assert records < {field.name for field in dataclasses.fields(config)}
     for field in dataclasses.fields(config):
         if field.name not in records | {"seed"}:
@@ -274,21 +276,21 @@ def test_all_else_is_static():
 @pytest.mark.parametrize(
     "change",
     [
-        {"company": Company(epsilon=(0.1,), solo=(0.25, 0.5), solo_steps=(0.0, 100.0))},
-        {"company": Company(epsilon=(0.1, 0.2))},
+        {"company": PartnerSchedule(epsilon=(0.1,), solo=(0.25, 0.5), solo_steps=(0.0, 100.0))},
+        {"company": PartnerSchedule(epsilon=(0.1, 0.2))},
         {"stages": Stages()},
         {"stages": Stages(penalties=(0.5, 1.5), steps=(10.0,))},
     ],
 )
 def test_how_many_numbers_there_are_is_static(change):
-    assert without_numbers(base(**change)) != without_numbers(base())
+    assert static_config(base(**change)) != static_config(base())
 
 
 def test_a_stage_may_lack_an_end_by_return_or_by_steps():
     for end in ({"returns": ()}, {"steps": ()}):
         config = base(stages=base().stages._replace(**end))
-        assert without_numbers(config) == without_numbers(base())
-        assert jax.tree.structure(numbers_of(config)) == jax.tree.structure(numbers_of(base()))
+        assert static_config(config) == static_config(base())
+        assert jax.tree.structure(traced_config(config)) == jax.tree.structure(traced_config(base()))
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_a_stage_may_lack_an_end_by_return_or_by_steps():
     [
         ({"sizes": dataclasses.replace(base().sizes, segments=4)}, "sizes="),
         ({"partners": ("random", "expert")}, "partners=.*random"),
-        ({"company": Company(epsilon=(0.5,))}, "company="),
+        ({"company": PartnerSchedule(epsilon=(0.5,))}, "company="),
         ({"world": make_scenario("goal_cycle", clutter=3)}, "world="),
         ({"total_steps": 7}, "total_steps=375000000 and 7"),
     ],
@@ -325,7 +327,7 @@ def test_two_learners_have_networks_of_their_own_and_learn_each_for_itself(compa
 def test_one_learner_s_first_gradient_is_no_concern_of_the_other(company_run):
     """Where the second learner meets other numbers of its own (another network), the first learns from what it saw."""
     config = settings(company_run.folder)[1]
-    config = dataclasses.replace(config, partners=("random",), company=Company())
+    config = dataclasses.replace(config, partners=("random",), partner_schedule=PartnerSchedule())
     made = make_program(config)
     with jax.debug_key_reuse(False):
         members = made.begin()
@@ -397,5 +399,5 @@ def test_a_learner_comes_to_do_as_its_teacher_does_and_then_acts_itself(tmp_path
 )
 def test_members_at_once_have_a_minibatch_s_rows_between_them(preset, shared_by, expected):
     config = presets.preset(preset)
-    fixed = member.Fixed(config, None, config.sizes.worlds // shared_by)  # pyright: ignore[reportArgumentType]
-    assert member.members_at_once(fixed) == expected
+    member_setup = member.MemberSetup(config, None, config.sizes.worlds // shared_by)  # pyright: ignore[reportArgumentType]
+    assert member.members_at_once(member_setup) == expected

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxsocial.train import provenance as own
-from jaxsocial.train.provenance import _described, circumstances
+from jaxsocial.train.provenance import _described, provenance
 
 
 class Device:
@@ -40,18 +40,18 @@ def test_the_commit_is_that_of_the_code_that_runs(tmp_path, monkeypatch):
     module.parent.mkdir(parents=True)
     module.write_text("")
     monkeypatch.setattr(own, "__file__", str(module))
-    assert circumstances()["git"] is None, "no repository"
+    assert provenance()["git"] is None, "no repository"
     git("init")
     git("commit", "--allow-empty", "-m", "first")
-    assert circumstances()["git"] is None, "a copy that lies in a repository"
+    assert provenance()["git"] is None, "a copy that lies in a repository"
     git("add", str(module))
     git("commit", "-m", "second")
     (tmp_path / "results.json").write_text("not of the package")
-    assert circumstances()["git"] == git("rev-parse", "HEAD")
+    assert provenance()["git"] == git("rev-parse", "HEAD")
     module.write_text("changed")
-    assert circumstances()["git"] == git("rev-parse", "HEAD") + "-dirty"
+    assert provenance()["git"] == git("rev-parse", "HEAD") + "-dirty"
 
 
 def test_all_devices_are_told(monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [Device("cuda:0", "gpu", "H100"), Device("cuda:1", "gpu", "H100")])
-    assert circumstances()["devices"] == ["cuda:0 (H100)", "cuda:1 (H100)"]
+    assert provenance()["devices"] == ["cuda:0 (H100)", "cuda:1 (H100)"]

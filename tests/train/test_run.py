@@ -38,8 +38,8 @@ def test_a_ramp_charges_its_share_of_the_penalty(tmp_path):
     folder = tmp_path / "ramp"
     steps = 32 * 8  # in an iteration: enough worlds for somebody to go wrong in each
     crowded = ("--world.goals", "8", "--sizes.worlds", "32", "--log-steps", str(steps))
-    ramp = ("--penalty-ramp.hold-steps", str(steps), "--penalty-ramp.full-steps", str(3 * steps))
-    first = ("--penalty-ramp.first-share", "0.2", "--total-steps", str(4 * steps))
+    ramp = ("--penalty-ramp.ramp-start", str(steps), "--penalty-ramp.ramp-end", str(3 * steps))
+    first = ("--penalty-ramp.initial-fraction", "0.2", "--total-steps", str(4 * steps))
     assert runs.train(folder, *crowded, *ramp, *first) == 0
     rows = metrics.read(folder / "metrics.jsonl")
     np.testing.assert_allclose([row["penalty"] for row in rows], [0.3, 0.3, 0.9, 1.5], rtol=1e-6)

@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxsocial.agents.networks.dense import ROOT_TWO, Products, dense, product
+from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense, product
 from jaxsocial.agents.networks.tiles import COLOURS, from_tiles, overlaid
 
 
@@ -13,17 +13,17 @@ class Decoder(nn.Module):
     channels: tuple[int, ...]
     view: int
     tile: int
-    products: Products
+    matmul_dtype: MatmulDtype
 
     @nn.compact
     def __call__(self, x: Float[Array, "N D"]) -> Float[Array, "N P P 3"]:
         *narrower, widest = self.channels
         side = self.view - 2 * len(narrower)
-        start = dense(side * side * widest, "dense", self.products, ROOT_TWO)
+        start = dense(side * side * widest, "dense", self.matmul_dtype, ROOT_TWO)
         x = nn.relu(start(x)).reshape(-1, side, side, widest)
         for number, width in enumerate(reversed(narrower)):
-            x = nn.leaky_relu(_Transposed(width, self.products, name=f"transposed_{number}")(x))
-        frame = dense(self.tile**2 * COLOURS, "frame", self.products, bias=False)
+            x = nn.leaky_relu(_Transposed(width, self.matmul_dtype, name=f"transposed_{number}")(x))
+        frame = dense(self.tile**2 * COLOURS, "frame", self.matmul_dtype, bias=False)
         tiles = frame(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
         return from_tiles(tiles, self.tile) + self.param("bias", nn.initializers.zeros_init(), (COLOURS,))
 
@@ -32,7 +32,7 @@ class _Transposed(nn.Module):
     """A transposed convolution, 3 by 3. Its kernel is that of a convolution over a frame widened by 2 zeros."""
 
     features: int
-    products: Products
+    matmul_dtype: MatmulDtype
 
     @nn.compact
     def __call__(self, x: Float[Array, "N h w c"]) -> Float[Array, "N h+2 w+2 d"]:
@@ -41,4 +41,4 @@ class _Transposed(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         # What the convolution reads at an offset, a pixel gives to the place at the opposite one.
         given = kernel.reshape(3, 3, channels, -1)[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
-        return overlaid(product(x.reshape(-1, channels), given, self.products).reshape(*x.shape[:-1], -1)) + bias
+        return overlaid(product(x.reshape(-1, channels), given, self.matmul_dtype).reshape(*x.shape[:-1], -1)) + bias

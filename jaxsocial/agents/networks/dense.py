@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Products = Literal["float32", "bfloat16"]
+MatmulDtype = Literal["float32", "bfloat16"]
 """What the operands of matrix products are rounded to."""
 ROOT_TWO = 2.0**0.5
 """The gain of layers that are followed by a rectifier."""
 
 
-def product(x: Float[Array, "N D"], matrix: Float[Array, "D F"], products: Products) -> Float[Array, "N F"]:
+def product(x: Float[Array, "N D"], matrix: Float[Array, "D F"], matmul_dtype: MatmulDtype) -> Float[Array, "N F"]:
     """The product with a matrix, and the two of its gradient, with their operands rounded; sums are of 32 bits."""
-    return _rounded_product(x, matrix) if products == "bfloat16" else x @ matrix
+    return _rounded_product(x, matrix) if matmul_dtype == "bfloat16" else x @ matrix
 
 
 @jax.custom_vjp
@@ -41,12 +41,12 @@ _rounded_product.defvjp(_forward, _backward)
 
 
 def dense(
-    features: int, name: str, products: Products, gain: float = 1.0, bias: bool = True, orthogonal: bool = True
+    features: int, name: str, matmul_dtype: MatmulDtype, gain: float = 1.0, bias: bool = True, orthogonal: bool = True
 ) -> nn.Dense:
     """A product with a matrix, and a bias, for two axes."""
 
     def dot_general(x, matrix, dimensions, precision):
-        return product(x, matrix, products)
+        return product(x, matrix, matmul_dtype)
 
     start = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
     return nn.Dense(features, use_bias=bias, kernel_init=start, dot_general=dot_general, name=name)

@@ -37,7 +37,7 @@ def _chain(widths: Iterable[int]) -> int:
 
 
 def _encoder(sizes: NetworkSizes, view: int, tile: int) -> int:
-    if sizes.encoder == "contrasts":
+    if sizes.encoder == "tile_contrast":
         return view**2 * (2 * COLOURS + tile**2 - 1) * sizes.dense
     first, *others = sizes.channels
     on_tiles = view**2 * tile**2 * COLOURS * first

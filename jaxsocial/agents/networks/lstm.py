@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxsocial.agents.networks.dense import Products, dense, product
+from jaxsocial.agents.networks.dense import MatmulDtype, dense, product
 
 
 class LSTMState(NamedTuple):
@@ -21,19 +21,19 @@ class LSTM(nn.Module):
     """An LSTM with one bias; the forget gate starts open (bias 2). The products of its inputs leave the scan."""
 
     units: int
-    products: Products
+    matmul_dtype: MatmulDtype
 
     @nn.compact
     def __call__(self, memory: LSTMState, x: Float[Array, "T N D"], first: Bool[Array, "T N"]):
         gates = 4 * self.units
         recurrent = self.param("recurrent", _orthogonal_gates, (self.units, gates))
         bias = self.param("bias", _open_forget_gate, (gates,))
-        flat = dense(gates, "input", self.products, bias=False)(x.reshape(-1, x.shape[-1]))
+        flat = dense(gates, "input", self.matmul_dtype, bias=False)(x.reshape(-1, x.shape[-1]))
 
         def one_step(before: LSTMState, inputs):
             from_input, starts = inputs
             kept = jax.tree.map(lambda m: jnp.where(starts[:, None], 0.0, m), before)
-            from_memory = product(kept.hidden, recurrent, self.products)
+            from_memory = product(kept.hidden, recurrent, self.matmul_dtype)
             i, f, g, o = jnp.split(from_input + from_memory + bias, 4, axis=-1)
             cell = nn.sigmoid(f) * kept.cell + nn.sigmoid(i) * jnp.tanh(g)
             after = LSTMState(nn.sigmoid(o) * jnp.tanh(cell), cell)

@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
 from jaxsocial.agents.networks.blocks import in_blocks
 from jaxsocial.agents.networks.decoders import Decoder
-from jaxsocial.agents.networks.dense import ROOT_TWO, Products, dense
+from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense
 from jaxsocial.agents.networks.lstm import LSTM, LSTMState
-from jaxsocial.agents.networks.tiles import contrasts, patches, to_tiles
+from jaxsocial.agents.networks.tiles import patches, tile_contrast, to_tiles
 
 Parameters = PyTree
 BLOCK, BLOCK_OF_TILES = 128, 1024
@@ -40,11 +40,11 @@ class NetworkSizes:
     heads: tuple[int, ...] = (64, 64)
     """Hidden units of the policy's and of the value's head."""
 
-    encoder: Literal["convolutions", "contrasts"] = "convolutions"
+    encoder: Literal["convolutions", "tile_contrast"] = "convolutions"
     """What lies before the dense layer: "convolutions", as in the paper, or "contrasts", where it gets each tile as the
     colours of corner and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
 
-    products: Products = "float32"
+    matmul_dtype: MatmulDtype = "float32"
     """What the operands of matrix products are rounded to; parameters, sums, losses and recurrent state stay in 32
     bits."""
 
@@ -52,10 +52,10 @@ class NetworkSizes:
         widths = (*self.channels, self.dense, self.memory, *self.heads)
         if not self.channels or min(widths) < 1:
             raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
-        if self.encoder not in ("convolutions", "contrasts"):
+        if self.encoder not in ("convolutions", "tile_contrast"):
             raise ValueError(f'network.encoder={self.encoder!r}: choose "convolutions" or "contrasts"')
-        if self.products not in get_args(Products):
-            raise ValueError(f'network.products={self.products!r}: choose "float32" or "bfloat16"')
+        if self.matmul_dtype not in get_args(MatmulDtype):
+            raise ValueError(f'network.matmul_dtype={self.matmul_dtype!r}: choose "float32" or "bfloat16"')
 
 
 class Outputs(NamedTuple):
@@ -138,14 +138,14 @@ class Head(nn.Module):
 
     widths: tuple[int, ...]
     last_gain: float
-    products: Products
+    matmul_dtype: MatmulDtype
 
     @nn.compact
     def __call__(self, x: Float[Array, "N D"]) -> Float[Array, "N last"]:
         *hidden, last = self.widths
         for number, width in enumerate(hidden):
-            x = jnp.tanh(dense(width, f"hidden_{number}", self.products)(x))
-        return dense(last, "last", self.products, self.last_gain)(x)
+            x = jnp.tanh(dense(width, f"hidden_{number}", self.matmul_dtype)(x))
+        return dense(last, "last", self.matmul_dtype, self.last_gain)(x)
 
 
 class _Module(nn.Module):
@@ -158,16 +158,16 @@ class _Module(nn.Module):
     prediction: bool
 
     def setup(self):
-        sizes, products = self.sizes, self.sizes.products
+        sizes, matmul_dtype = self.sizes, self.sizes.matmul_dtype
         convolves = sizes.encoder == "convolutions"
         channels = sizes.channels if convolves else ()
-        self.convolutions = [dense(c, f"convolution_{i}", products, ROOT_TWO) for i, c in enumerate(channels)]
-        self.dense = dense(sizes.dense, "dense", products, orthogonal=convolves)
-        self.lstm = LSTM(sizes.memory, products, name=LSTM_NAME)
-        self.policy_head = Head((*sizes.heads, self.actions), 0.01, products, name="policy")
-        self.value_head = Head((*sizes.heads, 1), 1.0, products, name="value")
+        self.convolutions = [dense(c, f"convolution_{i}", matmul_dtype, ROOT_TWO) for i, c in enumerate(channels)]
+        self.dense = dense(sizes.dense, "dense", matmul_dtype, orthogonal=convolves)
+        self.lstm = LSTM(sizes.memory, matmul_dtype, name=LSTM_NAME)
+        self.policy_head = Head((*sizes.heads, self.actions), 0.01, matmul_dtype, name="policy")
+        self.value_head = Head((*sizes.heads, 1), 1.0, matmul_dtype, name="value")
         if self.prediction:
-            self.decoder = Decoder(sizes.channels, self.view, self.tile, products, name="decoder")
+            self.decoder = Decoder(sizes.channels, self.view, self.tile, matmul_dtype, name="decoder")
 
     def everything(self, memory, observation, first, action):
         outputs = self.recall(memory, self.encode(observation), first)
@@ -175,8 +175,8 @@ class _Module(nn.Module):
 
     def encode(self, observation: UInt8[Array, "N P P 3"]) -> Float[Array, "N dense"]:
         x = to_tiles(observation, self.tile).astype(jnp.float32) / 255.0
-        if self.sizes.encoder == "contrasts":
-            return nn.relu(self.dense(contrasts(x).reshape(x.shape[0], -1)))
+        if self.sizes.encoder == "tile_contrast":
+            return nn.relu(self.dense(tile_contrast(x).reshape(x.shape[0], -1)))
         for number, convolution in enumerate(self.convolutions):
             x = patches(x) if number else x
             flat = convolution(x.reshape(-1, x.shape[-1]))

@@ -30,7 +30,7 @@ BACKGROUND_GAIN, FOREGROUND_GAIN = 0.7, 1.275
 """So that agents do not weigh less than goals by much; the numbers of the trials in docs/quickstart.md, not tuned."""
 
 
-def contrasts(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features"]:
+def tile_contrast(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features"]:
     """Tiles, 0 to 1, as the colours of their corner and of their middle, and how far each pixel is from the corner's.
 
     An agent covers the middle of its tile, and little of its corners. So the corner tells what it stands on, the

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from jaxsocial.env.observations import pixels, symbolic
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Observation, Rules, State, standing
+from jaxsocial.env.types import Observation, Rules, State, visible_position
 
 NO_ACTION = -1
 
@@ -21,7 +21,7 @@ def observe(
     """The observations of all agents, given what they got and did in the last step."""
     everything = {
         "reward": lambda: reward,
-        "position": lambda: _shares(standing(state), scenario),
+        "position": lambda: _shares(visible_position(state), scenario),
         "heading": lambda: state.heading,
         "last_action": lambda: last_action.astype(jnp.int32),
         "goal_position": lambda: _goal_positions(state, scenario),

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Int
 
 from jaxsocial.env import batching, objects
 from jaxsocial.env.scenario import View
-from jaxsocial.env.types import State, standing
+from jaxsocial.env.types import State, visible_position
 
 OUTSIDE = objects.EMPTY  # beyond the grid there is nothing, and one can look through it
 
@@ -64,7 +64,7 @@ def first_come(state: State) -> Bool[Array, " A"]:
 
 def _rank(state: State) -> Int[Array, " A"]:
     """How many agents in its cell came before each; -1 for one that is not in the world."""
-    position = standing(state)
+    position = visible_position(state)
     together = (position[:, None] == position[None, :]).all(-1)
     earlier = state.arrival[:, None] < state.arrival[None, :]
     return jnp.where(position[:, 0] < 0, -1, (together & earlier).sum(0))

@@ -46,12 +46,12 @@ class Options:
     def __post_init__(self):
         if self.cluster not in ("slurm", "local"):
             raise ValueError(f"cluster {self.cluster!r}: choose slurm, or local")
-        numbers = {
+        traced = {
             "cpus": self.cpus,
             "minutes": self.minutes,
             "parallel": 1 if self.parallel is None else self.parallel,
         }
-        for name, number in numbers.items():
+        for name, number in traced.items():
             if number < 1:
                 raise ValueError(f"{name} {number}: choose 1 or more")
         for name, number in {"gpus": self.gpus, "retries": self.retries}.items():

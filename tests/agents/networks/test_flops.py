@@ -27,7 +27,7 @@ def test_a_network_of_one_convolution_by_hand():
     assert found.prediction == 2 * ((3 + 6) * 45 + 9 * 5 * 3)
 
 
-@pytest.mark.parametrize("encoder", ["convolutions", "contrasts"])
+@pytest.mark.parametrize("encoder", ["convolutions", "tile_contrast"])
 def test_the_compiler_counts_little_more(encoder):
     """It counts what is done to each number as well, which is little where products are large."""
     sizes, frames = NetworkSizes(encoder=encoder), 16

@@ -1,4 +1,4 @@
-"""Products with rounded operands, by numbers that show what was rounded and what was not."""
+"""MatmulDtype with rounded operands, by numbers that show what was rounded and what was not."""
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,11 @@ FINE = 1 + 2.0**-9
 """Rounds to 1 in 16 bits, which have 8 of precision."""
 
 
-@pytest.mark.parametrize(("products", "expected"), [("float32", FINE), ("bfloat16", 1.0)])
-def test_operands_are_rounded_if_asked_for(products, expected):
+@pytest.mark.parametrize(("matmul_dtype", "expected"), [("float32", FINE), ("bfloat16", 1.0)])
+def test_operands_are_rounded_if_asked_for(matmul_dtype, expected):
     one, fine = jnp.ones((1, 1)), jnp.full((1, 1), FINE)
-    np.testing.assert_array_equal(product(fine, one, products), expected)
-    np.testing.assert_array_equal(product(one, fine, products), expected)
+    np.testing.assert_array_equal(product(fine, one, matmul_dtype), expected)
+    np.testing.assert_array_equal(product(one, fine, matmul_dtype), expected)
 
 
 def test_sums_are_not_rounded():

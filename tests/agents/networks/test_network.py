@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxsocial.agents.networks import network as network_module
-from jaxsocial.agents.networks.lstm import LSTM, LSTMState
-from jaxsocial.agents.networks.network import NetworkSizes, make_network, parameter_count
+from jaxsocial.agents.networks.lstm import LSTMState
+from jaxsocial.agents.networks.network import LSTM_NAME, NetworkSizes, make_network, parameter_count
 from tests.compiling import quick_jit
 
 PAPER = NetworkSizes()
@@ -105,7 +105,7 @@ def decode(parameters, hidden, action):
 
 
 def test_the_encoder_of_contrasts_is_one_layer_on_the_contrasts_of_tiles(frames, memory):
-    network = build(dataclasses.replace(SMALL, encoder="contrasts"))
+    network = build(dataclasses.replace(SMALL, encoder="tile_contrast"))
     parameters = quick_jit(network.init)(jax.random.key(0))
     assert not any(name.startswith("convolution") for name in parameters)
     features = 3 + (TILE * TILE - 1) + 3
@@ -131,7 +131,10 @@ def test_the_papers_network_has_the_papers_parameters(prediction, count):
 
 def test_it_replays_as_its_layers_are_defined(network, parameters, frames, memory):
     outputs = quick_jit(network.unroll)(parameters, memory, frames, FIRST)
-    one_step = quick_jit(lambda parameters, before, frame: lstm(parameters[LSTM], before, encode(parameters, frame)))
+    layer = lambda parameters, before, frame: lstm(parameters[LSTM_NAME], before, encode(parameters, frame))  # noqa: E731
+    one_step = quick_jit(layer)
+        lambda parameters, before, frame: lstm(parameters[LSTM_NAME], before, encode(parameters, frame))
+    )
     for world in range(N):
         state = jax.tree.map(lambda m, n=world: m[n], memory)
         for t in range(T):
@@ -204,7 +207,7 @@ def test_frames_in_blocks_are_the_frames_together(parameters, memory, frames, ex
 
 @pytest.fixture(scope="module")
 def rounding():
-    return build(dataclasses.replace(SMALL, products="bfloat16"))
+    return build(dataclasses.replace(SMALL, matmul_dtype="bfloat16"))
 
 
 def test_rounded_products_change_no_first_weights(rounding, start):
@@ -226,18 +229,18 @@ def test_rounded_products_give_nearly_the_same_in_32_bits(rounding, parameters, 
 def test_products_of_another_width_are_refused():
     sizes = NetworkSizes()
     # Made with the wrong word it would be stopped by its annotation, which only tests check.
-    object.__setattr__(sizes, "products", "float16")
+    object.__setattr__(sizes, "matmul_dtype", "float16")
     with pytest.raises(ValueError, match=r'network.products=.float16.: choose "float32" or "bfloat16"'):
         sizes.__post_init__()
 
 
 def test_it_starts_as_the_paper_says(start):
-    i, f, g, o = jnp.split(start[LSTM]["bias"], 4)
+    i, f, g, o = jnp.split(start[LSTM_NAME]["bias"], 4)
     assert (f == 2).all()
     assert not jnp.stack([i, g, o]).any()
-    assert set(start[LSTM]) == {"input", "recurrent", "bias"}
-    assert set(start[LSTM]["input"]) == {"kernel"}
-    for gate in jnp.split(start[LSTM]["recurrent"], 4, axis=-1):
+    assert set(start[LSTM_NAME]) == {"input", "recurrent", "bias"}
+    assert set(start[LSTM_NAME]["input"]) == {"kernel"}
+    for gate in jnp.split(start[LSTM_NAME]["recurrent"], 4, axis=-1):
         np.testing.assert_allclose(gate @ gate.T, np.eye(SMALL.memory), atol=1e-5)
     for number in range(3):
         kernel = start[f"convolution_{number}"]["kernel"]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxsocial
-from jaxsocial.agents.networks.tiles import contrasts, from_tiles, overlaid, patches, to_tiles
+from jaxsocial.agents.networks.tiles import from_tiles, overlaid, patches, tile_contrast, to_tiles
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
 from tests.agents.worlds import drawn
@@ -66,7 +66,7 @@ def test_contrasts_are_corner_distances_and_middle():
     tile = np.random.default_rng(1).random((TILE, TILE, 3), np.float32)
     distances = [abs(tile[r, c] - tile[0, 0]).sum() for r in range(TILE) for c in range(TILE) if (r, c) != (0, 0)]
     expected = [*0.7 * tile[0, 0], *1.275 * np.array(distances), *1.275 * tile[1, 1]]
-    np.testing.assert_allclose(contrasts(jnp.asarray(tile.reshape(1, -1)))[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(tile_contrast(jnp.asarray(tile.reshape(1, -1)))[0], expected, rtol=1e-5)
 
 
 def test_an_agent_stands_out_from_floor_and_goal():
@@ -76,4 +76,4 @@ def test_an_agent_stands_out_from_floor_and_goal():
     picture = pixels.agent_tiles(state, jnp.array([objects.UP]), rules, env.scenario, TILE)
     agent, goal = picture.reshape(-1) / 255.0, jnp.tile(jnp.array([1.0, 1.0, 0.0]), TILE * TILE)
     assert jnp.linalg.norm(goal) > 3 * jnp.linalg.norm(agent)
-    assert jnp.linalg.norm(contrasts(agent)) > 0.8 * jnp.linalg.norm(contrasts(goal))
+    assert jnp.linalg.norm(tile_contrast(agent)) > 0.8 * jnp.linalg.norm(tile_contrast(goal))

@@ -1,0 +1,64 @@
+"""Names that fields of a config had in earlier versions, so that old runs load and old names are explained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA = 2
+"""Version of the names and meanings of a config's fields. Stored configs without a number have version 1."""
+
+RENAMED = {
+    "company": "partner_schedule",
+    "network.products": "network.matmul_dtype",
+    "penalty_ramp.first_share": "penalty_ramp.initial_fraction",
+    "penalty_ramp.hold_steps": "penalty_ramp.ramp_start",
+    "penalty_ramp.full_steps": "penalty_ramp.ramp_end",
+}
+"""Name in version 1 to name in version 2. A part of a config stands for all of its fields."""
+
+RENAMED_VALUES = {("network.encoder", "contrasts"): "tile_contrast"}
+"""(field, value in version 1) to value in version 2."""
+
+
+def current_name(name: str) -> str | None:
+    """Returns today's name of a field that was renamed; None if the name is no old one.
+
+    >>> current_name("company.epsilon")
+    'partner_schedule.epsilon'
+    >>> current_name("sizes.worlds")
+    """
+    if name in RENAMED:
+        return RENAMED[name]
+    part, _, inner = name.partition(".")
+    return f"{RENAMED[part]}.{inner}" if part in RENAMED else None
+
+
+def upgraded(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a stored config with today's names.
+
+    Args:
+      plain: a config as JSON holds it, of any version.
+
+    Returns:
+      The same config in version `SCHEMA`, without its version number.
+
+    Raises:
+      ValueError: it was written by a later version.
+
+    >>> upgraded({"company": {"leave": 0.1}, "network": {"products": "float32", "encoder": "contrasts"}})
+    {'partner_schedule': {'leave': 0.1}, 'network': {'matmul_dtype': 'float32', 'encoder': 'tile_contrast'}}
+    """
+    version = plain.get("schema", 1)
+    fields = {name: value for name, value in plain.items() if name != "schema"}
+    if version > SCHEMA:
+        raise ValueError(f"schema={version}: this config was written by a later version of jaxsocial, update it")
+    return fields if version == SCHEMA else _from_version_1(fields)
+
+
+def _from_version_1(fields: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    renamed = {}
+    for name, value in fields.items():
+        full = before + name
+        new = RENAMED.get(full, full).removeprefix(before)
+        value = _from_version_1(value, f"{full}.") if isinstance(value, dict) else value
+        renamed[new] = RENAMED_VALUES.get((full, value), value) if isinstance(value, str) else value
+    return renamed
