@@ -131,8 +131,7 @@ def test_the_papers_network_has_the_papers_parameters(prediction, count):
 
 def test_it_replays_as_its_layers_are_defined(network, parameters, frames, memory):
     outputs = quick_jit(network.unroll)(parameters, memory, frames, FIRST)
-    layer = lambda parameters, before, frame: lstm(parameters[LSTM_NAME], before, encode(parameters, frame))  # noqa: E731
-    one_step = quick_jit(layer)
+    one_step = quick_jit(
         lambda parameters, before, frame: lstm(parameters[LSTM_NAME], before, encode(parameters, frame))
     )
     for world in range(N):
