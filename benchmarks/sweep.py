@@ -150,7 +150,7 @@ def by_commands(settings: Sequence[Config], folder: Path) -> float:
         }
         arguments = [part for name, value in (TINY | own).items() for part in _option(name, value)]
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "jaxsocial.cli", "train", *arguments], check=True)
+        subprocess.run([sys.executable, "-m", "jaxsocial", "train", *arguments], check=True)
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds[1:]))
 

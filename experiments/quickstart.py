@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from jaxsocial.evaluate import media
 from jaxsocial.train import metrics
 from jaxsocial.train.folder import EVALUATION, config_of
-from jaxsocial.train.loop import METRICS
+from jaxsocial.train.metrics import METRICS
 
 BESIDE, ALONE = "tab:blue", "tab:orange"
 STYLES = ("-", "--", ":")

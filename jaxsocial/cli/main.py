@@ -38,6 +38,7 @@ from jaxsocial.train import checkpoint, distributed, pretrained, run
 from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.train.folder import config_of
+from jaxsocial.train.loop import Stopped
 
 INTERRUPTED = 130
 LARGEST_TILE = 256
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
-    except (run.InterruptedTraining, command.Unfinished, sweep.Unfinished) as stop:
+    except (Stopped, command.Unfinished, sweep.Unfinished) as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from jaxsocial.evaluate.episodes import episode_player, without_teacher
 from jaxsocial.train import distributed, metrics
 from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION, write_at_once
-from jaxsocial.train.loop import METRICS
+from jaxsocial.train.metrics import METRICS
 from jaxsocial.train.run import Trained
 
 

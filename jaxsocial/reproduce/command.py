@@ -17,7 +17,7 @@ from jaxsocial.reproduce.findings import Findings, NothingMeasured
 from jaxsocial.reproduce.origins import Measured, Origins, origins
 from jaxsocial.reproduce.store import can_be_measured, is_trained, row_key
 from jaxsocial.train.folder import locked
-from jaxsocial.train.loop import stop_requests
+from jaxsocial.train.loop import Stopped, stop_requests
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS = "claims.md"
@@ -159,7 +159,7 @@ def _train(
         )
         try:
             train.train(conditions, places.runs, watch)
-        except train.Stopped:
+        except Stopped:
             return Unfinished(watch.what_is_left())
     return None
 

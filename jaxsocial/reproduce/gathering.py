@@ -13,7 +13,7 @@ from jaxsocial.reproduce.origins import Measured
 from jaxsocial.reproduce.store import resolved
 from jaxsocial.reproduce.train import seconds_of
 from jaxsocial.train import metrics
-from jaxsocial.train.loop import METRICS
+from jaxsocial.train.metrics import METRICS
 from jaxsocial.train.provenance import provenance, read_provenance
 
 POINTS = 200

@@ -12,7 +12,6 @@ from jaxsocial.reproduce import train
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import is_trained
 from jaxsocial.train import metrics
-from jaxsocial.train.loop import Chunk
 from jaxsocial.train.run import report_bad
 
 
@@ -52,7 +51,7 @@ class Watch:
         left = train.left_to_train(conditions, store)
         self._task = bar.add_task(figure, total=whole, completed=whole - left, what="compiling", reward="-")
 
-    def __call__(self, group: train.Group, chunk: Chunk | None) -> bool:
+    def __call__(self, group: train.Group, chunk: train.Chunk | None) -> bool:
         names = group.names
         if chunk is None:
             self._running[names] = _Running("-", 0.0, np.ones(sum(config.seeds for config in group.configs), bool))

@@ -21,11 +21,12 @@ from jaxsocial.config.config import Config, to_plain
 from jaxsocial.config.traced import static_config
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import digest, folder_of, is_trained, resolved, run_name
-from jaxsocial.train import checkpoint, metrics
+from jaxsocial.train import checkpoint, loop, metrics
 from jaxsocial.train.devices import device_groups
 from jaxsocial.train.folder import read_config, write_at_once, write_config
-from jaxsocial.train.loop import METRICS, Chunk, chunks, members_of
+from jaxsocial.train.loop import Stopped, members_of
 from jaxsocial.train.member import Member
+from jaxsocial.train.metrics import METRICS
 from jaxsocial.train.program import make_program
 from jaxsocial.train.provenance import write_provenance
 
@@ -35,8 +36,14 @@ LANE = "jaxsocial lane"
 """The name of threads that train."""
 
 
-class Stopped(Exception):  # noqa: N818, asked for: no error
-    """Training was asked to stop, and has saved."""
+class Chunk(NamedTuple):
+    """What the watcher of a group is told after a chunk of iterations."""
+
+    members: Member
+    iteration: int
+    rows: list[metrics.Row]
+    speed: float
+    """Learner steps a second, of all members together."""
 
 
 class Group(NamedTuple):
@@ -200,16 +207,32 @@ def _train(group: Group, lane: Sequence[Any], watch: Watch) -> None:
     members, iteration = checkpoint.restore(group.shared, program.untrained()) if begun else (program.begin(), 0)
     for folder in group.folders:
         metrics.cut(folder / METRICS, iteration * config.iteration_steps)
-    members, before, began = program.place(members), seconds_of(group.shared), time.monotonic()
-    for chunk in chunks(group.configs, group.folders, group.shared, program, members, iteration):
-        members, iteration = chunk.members, chunk.iteration
-        stop = watch(group, chunk)
-        if chunk.saved or stop:
-            _note_seconds(group, before + time.monotonic() - began)
-        if stop and iteration < config.iterations:
-            _save(group, members, iteration, chunk.saved)
-            raise Stopped
-    _save(group, members, iteration, saved=True)
+    members, before, began, stopping = program.place(members), seconds_of(group.shared), time.monotonic(), False
+
+    def record(chunk: loop.Chunk) -> None:
+        nonlocal stopping
+        rows = metrics.write_rows(chunk.metrics, group.configs, group.folders, chunk.iteration * config.iteration_steps)
+        trained = chunk.metrics["loss"].shape[:2]
+        speed = trained[0] * trained[1] * config.iteration_steps / chunk.seconds
+        stopping = watch(group, Chunk(chunk.members, chunk.iteration, rows, speed))
+
+    def save(members: Member, iteration: int) -> None:
+        _note_seconds(group, before + time.monotonic() - began)
+        checkpoint.save(group.shared, members, iteration, config)
+        if stopping or iteration == config.iterations:
+            _save_apart(group, members, iteration)
+
+    loop.train(
+        program,
+        members,
+        iteration,
+        config.iterations,
+        config.chunk_iterations,
+        record,
+        save,
+        stop=lambda: stopping,
+        save_iterations=config.checkpoint_iterations,
+    )
     if group.shared not in group.folders:
         shutil.rmtree(group.shared)
 
@@ -221,10 +244,8 @@ def _note_seconds(group: Group, seconds: float) -> None:
         (folder / SECONDS).write_text(json.dumps(round(own, 1)) + "\n")
 
 
-def _save(group: Group, members: Member, iteration: int, saved: bool) -> None:
-    """All members together, and each run's in its own folder."""
-    if not saved:
-        checkpoint.save(group.shared, members, iteration, group.configs[0])
+def _save_apart(group: Group, members: Member, iteration: int) -> None:
+    """Saves each run's members in its own folder too, where several train together."""
     if group.shared in group.folders:
         return
     for config, folder, own in zip(group.configs, group.folders, members_of(members, group.configs), strict=True):

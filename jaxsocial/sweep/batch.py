@@ -1,8 +1,7 @@
 """Members that train at once: from where they were to where they are to be, with rows of the table on the way."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,8 @@ from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
 from jaxsocial.sweep.members import Entry, Fit, fitted, padded
-from jaxsocial.train import checkpoint, metrics
+from jaxsocial.train import checkpoint, loop, metrics
+from jaxsocial.train.loop import Chunk
 from jaxsocial.train.member import Member
 from jaxsocial.train.program import Program
 
@@ -68,26 +68,41 @@ def compiled_for(configs: Sequence[Config], memory_gib: float | None, at_most: i
 def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Callable[[], bool]) -> None:
     """Trains a batch to its end, from its last checkpoint if there is one, and saves it.
 
+    Args:
+      batch: the members.
+      compiled: their program.
+      settings: all settings of the sweep.
+      stop: whether training is asked to stop.
+
     Raises:
-      SystemExit: ``stop`` asked for it, after a log point; it is saved.
+      Stopped: ``stop`` returned True; the batch is saved.
     """
     configs = padded(batch.configs, compiled.fit.members)
     program = compiled.program.others(configs)
-    begun, done = _begin(batch, program, len(configs))
+    members, done = _begin(batch, program, len(configs))
     fields = {entry.setting: flat(settings[entry.setting]) for entry in batch.entries}
-    saved = time.monotonic()
-    for members, iteration, measured in _log_points(program, begun, done, batch):
+    config = configs[0]
+
+    def record(chunk: Chunk) -> None:
         evaluated = {}
-        if iteration in batch.evaluated_at:
-            evaluated = _evaluated(compiled.play(members.learner.parameters, configs), configs[0].sizes.learners)
-        step = iteration * configs[0].iteration_steps
-        table.write_part(batch.sweep, batch.writer, step, _rows(batch, step, measured, evaluated, fields))
-        stopping = stop() and iteration < batch.end
-        if stopping or iteration == batch.end or time.monotonic() - saved > batch.save_seconds:
-            checkpoint.save(batch.folder, members, iteration, configs[0])
-            saved = time.monotonic()
-        if stopping:
-            raise SystemExit("told to stop, and saved")
+        if chunk.iteration in batch.evaluated_at:
+            evaluated = _evaluated(compiled.play(chunk.members.learner.parameters, configs), config.sizes.learners)
+        step = chunk.iteration * config.iteration_steps
+        table.write_part(batch.sweep, batch.writer, step, _rows(batch, step, chunk.metrics, evaluated, fields))
+
+    loop.train(
+        program,
+        members,
+        done,
+        batch.end,
+        config.chunk_iterations,
+        record,
+        save=lambda members, iteration: checkpoint.save(batch.folder, members, iteration, config),
+        stop=stop,
+        # The plan times one iteration, and a rung may end at any: chunks of one iteration are one program for all.
+        call_iterations=1,
+        save_seconds=batch.save_seconds,
+    )
 
 
 def _begin(batch: Batch, program: Program, size: int) -> tuple[Member, int]:
@@ -120,18 +135,6 @@ def _shapes(program: Program, size: int) -> Member:
     """The shapes of so many members."""
     like = jax.eval_shape(program.untrained)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype), like)
-
-
-def _log_points(program: Program, members: Member, iteration: int, batch: Batch) -> Iterator[tuple]:
-    """(members, iterations done, metrics since the last one), until the batch's end."""
-    every = batch.configs[0].chunk_iterations
-    while iteration < batch.end:
-        measured = []
-        for _ in range(every):
-            members, one = program.chunk(members, 1)
-            measured.append(one)
-        iteration += every
-        yield members, iteration, {name: np.concatenate([m[name] for m in measured], axis=1) for name in measured[0]}
 
 
 def _evaluated(episodes: Episodes, learners: int) -> dict[str, np.ndarray]:

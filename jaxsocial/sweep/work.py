@@ -18,7 +18,7 @@ from jaxsocial.sweep.batch import Batch, Compiled, compiled_for, train
 from jaxsocial.sweep.members import Entry, config_of, is_out_of_memory
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.train.folder import write_at_once
-from jaxsocial.train.loop import stop_requests
+from jaxsocial.train.loop import Stopped, stop_requests
 from jaxsocial.train.provenance import write_provenance
 
 TASK, DONE, SETTINGS = "item.json", "done.json", "settings.json"
@@ -93,7 +93,10 @@ def work(folder: Path) -> None:
     use_all_cores()
     write_provenance(folder)
     with stop_requests() as stop:
-        _work(folder, read_task(folder), read_settings(folder.parents[1]), stop)
+        try:
+            _work(folder, read_task(folder), read_settings(folder.parents[1]), stop)
+        except Stopped as stopped:
+            raise SystemExit(str(stopped)) from None
 
 
 def _work(folder: Path, task: Task, settings: Sequence[Config], stop: Callable[[], bool]) -> None:

@@ -3,8 +3,8 @@
 MODULES = (
     "folder",
     "provenance",
-    "metrics",
     "distributed",
+    "metrics",
     "devices",
     "checkpoint",
     "pretrained",
@@ -12,6 +12,7 @@ MODULES = (
     "member",
     "program",
     "loop",
+    "progress",
     "run",
 )
 """From the bottom up: a module imports only from those before it. A test holds this order."""

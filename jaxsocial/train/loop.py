@@ -1,79 +1,98 @@
-"""The loop over compiled chunks: between two of them metrics are written, and members saved where that is due."""
+"""The training loop: compiled chunks of iterations, with metrics and checkpoints between them."""
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxsocial.config.config import Config
-from jaxsocial.train import checkpoint, distributed, metrics
+from jaxsocial.train import distributed
 from jaxsocial.train.member import Member
 from jaxsocial.train.program import Program
 
-METRICS = "metrics.jsonl"
+
+class Stopped(Exception):  # noqa: N818, a request and no error
+    """Training was asked to stop, and is saved; the message says how to continue."""
 
 
 class Chunk(NamedTuple):
-    """What one compiled call has done."""
+    """What the members are after a chunk of iterations, and what was measured in it."""
 
     members: Member
     iteration: int
-    """Iterations done in all."""
-    rows: list[metrics.Row]
-    """A line a seed and learner, of all configs."""
-    speed: float
-    """Learner steps a second, of all members together."""
-    saved: bool
-    """Whether these members are on disk."""
+    """Iterations done since the start of training."""
+    metrics: dict[str, np.ndarray]
+    """Arrays of shape (members, iterations, learners), on the host."""
+    seconds: float
 
 
-def chunks(
-    configs: Sequence[Config], folders: Sequence[Path], shared: Path, program: Program, members: Member, iteration: int
-) -> Iterator[Chunk]:
-    """Trains to the end, chunk by chunk.
+def train(
+    program: Program,
+    members: Member,
+    iteration: int,
+    end: int,
+    chunk_iterations: int,
+    record: Callable[[Chunk], None],
+    save: Callable[[Member, int], None],
+    stop: Callable[[], bool],
+    call_iterations: int | None = None,
+    save_iterations: float = math.inf,
+    save_seconds: float = math.inf,
+) -> Member:
+    """Trains members to the iteration ``end`` and saves them.
 
     Args:
-      configs: those that the program was made of.
-      folders: where the metrics of each go.
-      shared: where checkpoints of all members go.
       program: the compiled functions.
-      members: to begin with; they are given away.
-      iteration: how many iterations these have done.
+      members: where to begin; their buffers are donated.
+      iteration: iterations that they have done.
+      end: the iteration to reach.
+      chunk_iterations: iterations between two calls of ``record``.
+      record: receives each chunk, before it is saved: after a kill, records later than the checkpoint are dropped.
+      save: (members, iteration) -> None.
+      stop: whether training is asked to stop; asked after each chunk, on every host.
+      call_iterations: iterations in one compiled call; those of a chunk if None.
+      save_iterations: saves once so many iterations have passed since the last save.
+      save_seconds: the same in seconds.
+
+    Returns:
+      The members after the last iteration.
+
+    Raises:
+      Stopped: ``stop`` returned True before the end; the members are saved.
     """
-    config = configs[0]
-    while iteration < config.iterations:
-        size = min(config.chunk_iterations, config.iterations - iteration)
+    saved_at, saved_time = iteration, time.monotonic()
+    while iteration < end:
+        size = min(chunk_iterations, end - iteration)
         began = time.monotonic()
-        members, measured = program.chunk(members, size)
-        host = {name: np.asarray(values) for name, values in distributed.fetched(measured).items()}
-        seconds = time.monotonic() - began
+        members, metrics = _call(program, members, size, call_iterations or size)
         iteration += size
-        rows = _write_metrics(host, configs, folders, iteration * config.iteration_steps)
-        due = iteration % config.checkpoint_iterations == 0 or iteration == config.iterations
-        if due:
-            checkpoint.save(shared, members, iteration, config)
-        seeds = sum(c.seeds for c in configs)
-        yield Chunk(members, iteration, rows, size * config.iteration_steps * seeds / seconds, due)
+        record(Chunk(members, iteration, metrics, time.monotonic() - began))
+        due = iteration - saved_at >= save_iterations or time.monotonic() - saved_time >= save_seconds
+        stopping = distributed.any_host(stop()) and iteration < end
+        if due or stopping or iteration == end:
+            save(members, iteration)
+            saved_at, saved_time = iteration, time.monotonic()
+        if stopping:
+            raise Stopped("stopped and saved")
+    return members
 
 
-def _write_metrics(host, configs: Sequence[Config], folders: Sequence[Path], step: int) -> list[metrics.Row]:
-    rows, first = [], 0
-    for config, folder in zip(configs, folders, strict=True):
-        own = {name: values[first : first + config.seeds] for name, values in host.items()}
-        rows.append(metrics.rows_of(own, step, config.seed))
-        if distributed.is_first():
-            metrics.append(folder / METRICS, rows[-1])
-        first += config.seeds
-    return [row for of_one in rows for row in of_one]
+def _call(program: Program, members: Member, size: int, call_iterations: int) -> tuple[Member, dict[str, np.ndarray]]:
+    each = []
+    for first in range(0, size, call_iterations):
+        members, metrics = program.chunk(members, min(call_iterations, size - first))
+        each.append(metrics)
+    each = [{name: np.asarray(x) for name, x in distributed.fetched(metrics).items()} for metrics in each]
+    return members, {name: np.concatenate([metrics[name] for metrics in each], axis=1) for name in each[0]}
 
 
 def members_of(members: Member, configs: Sequence[Config]) -> list[Member]:
-    """The members of each config."""
+    """Returns the members of each config, from members of all of them in their order."""
     ends = np.cumsum([config.seeds for config in configs])
     return [
         jax.tree.map(lambda x, a=end - config.seeds, b=end: x[a:b], members)
@@ -83,7 +102,7 @@ def members_of(members: Member, configs: Sequence[Config]) -> list[Member]:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """While inside, Ctrl-C and a termination ask for a stop after the chunk; a second Ctrl-C stops at once."""
+    """Turns Ctrl-C and a termination into a request that is read between chunks; a second Ctrl-C stops at once."""
     asked: list[int] = []
 
     def ask(number, frame):

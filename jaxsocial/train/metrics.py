@@ -3,13 +3,17 @@
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxsocial.config.config import Config
+from jaxsocial.train import distributed
 from jaxsocial.train.folder import write_at_once
 
+METRICS = "metrics.jsonl"
 Row = dict[str, Any]
 
 
@@ -24,6 +28,30 @@ def rows_of(metrics: dict[str, np.ndarray], step: int, first_seed: int) -> list[
         means = {name: _mean(values[index, :, learner]) for name, values in metrics.items()}
         rows.append({"step": step, "seed": first_seed + index, "learner": learner} | means)
     return rows
+
+
+def write_rows(
+    metrics: dict[str, np.ndarray], configs: Sequence[Config], folders: Sequence[Path], step: int
+) -> list[Row]:
+    """Appends the rows of members that train together, each config's to its own folder; the first host writes.
+
+    Args:
+      metrics: arrays of shape (members, iterations, learners), the members of all configs in their order.
+      configs: the configs.
+      folders: the run folder of each.
+      step: learner steps taken.
+
+    Returns:
+      The rows of all configs.
+    """
+    rows, first = [], 0
+    for config, folder in zip(configs, folders, strict=True):
+        own = {name: values[first : first + config.seeds] for name, values in metrics.items()}
+        rows.append(rows_of(own, step, config.seed))
+        if distributed.is_first():
+            append(folder / METRICS, rows[-1])
+        first += config.seeds
+    return [row for of_one in rows for row in of_one]
 
 
 def _mean(values: np.ndarray) -> float | None:

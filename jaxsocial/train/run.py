@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
-from jaxsocial.train import checkpoint, distributed, metrics
+from jaxsocial.train import checkpoint, distributed, loop, metrics
 from jaxsocial.train.build import FROZEN
 from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION, config_of, write_config
-from jaxsocial.train.loop import METRICS, Chunk, chunks, stop_requests
+from jaxsocial.train.loop import Chunk, Stopped, stop_requests
 from jaxsocial.train.member import Member
 from jaxsocial.train.pretrained import pinned
 from jaxsocial.train.program import Program, make_program
+from jaxsocial.train.progress import ProgressDisplay, Status
 from jaxsocial.train.provenance import write_provenance
 
 
@@ -34,10 +34,6 @@ class Trained(NamedTuple):
     untrained: Parameters
     """The same before training."""
     seconds: float
-
-
-class InterruptedTraining(Exception):  # noqa: N818, asked for: no error
-    """Training was asked to stop, and has saved; the message says how to go on."""
 
 
 def new_folder(parent: Path, config: Config) -> Path:
@@ -54,7 +50,7 @@ def train(config: Config, folder: Path, console: Console) -> Trained:
 
     Raises:
       ValueError: the folder exists, or the config's parts do not fit together.
-      InterruptedTraining: asked to stop; what was learned is saved.
+      Stopped: asked to stop; what was learned is saved.
     """
     config = dataclasses.replace(config, partners=tuple(map(_pinned, config.partners)), teacher=_pinned(config.teacher))
     distributed.check_alike("config", json.dumps(to_plain(config)))
@@ -96,7 +92,7 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Tr
 
     Raises:
       ValueError: there is no run in the folder, or it is longer already.
-      InterruptedTraining: asked to stop; what was learned is saved.
+      Stopped: asked to stop; what was learned is saved.
     """
     config = config_of(folder)
     if total_steps is not None:
@@ -115,7 +111,7 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Tr
             _forget_results(folder)
         if total_steps is not None:
             write_config(config, folder / "config.json")
-        metrics.cut(folder / METRICS, iteration * config.iteration_steps)
+        metrics.cut(folder / metrics.METRICS, iteration * config.iteration_steps)
     return _go_on(config, folder, program, program.place(members), iteration, console)
 
 
@@ -125,29 +121,42 @@ def _forget_results(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _go_on(config, folder, program: Program, members: Member, iteration: int, console: Console) -> Trained:
+def _go_on(
+    config: Config, folder: Path, program: Program, members: Member, iteration: int, console: Console
+) -> Trained:
     began = time.monotonic()
     untrained = program.untrained().learner.parameters
-    with _display(console) as bar, stop_requests() as stop_requested:
-        task = _add_task(bar, config, iteration)
-        members = _train_loop(config, folder, program, members, iteration, bar, task, stop_requested)
+    healthy = np.asarray(distributed.fetched(members.healthy))
+
+    def record(chunk: Chunk) -> None:
+        nonlocal healthy
+        step = chunk.iteration * config.iteration_steps
+        rows = metrics.write_rows(chunk.metrics, [config], [folder], step)
+        returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in rows)
+        trained = config.seeds * chunk.metrics["loss"].shape[1] * config.iteration_steps
+        display.show(Status(step, config.preset, returns, trained / chunk.seconds))
+        after = np.asarray(distributed.fetched(chunk.members.healthy))
+        healthy = report_bad(console, config, healthy, after, chunk.iteration)
+
+    total = config.iterations * config.iteration_steps
+    with ProgressDisplay(console, total) as display, stop_requests() as stop:
+        try:
+            members = loop.train(
+                program,
+                members,
+                iteration,
+                config.iterations,
+                config.chunk_iterations,
+                record,
+                save=lambda members, iteration: checkpoint.save(folder, members, iteration, config),
+                stop=stop,
+                save_iterations=config.checkpoint_iterations,
+            )
+        except Stopped:
+            raise Stopped(f"stopped and saved; continue with: jaxsocial train --resume {folder}") from None
     learned, untrained = distributed.fetched((members.learner.parameters, untrained))
     distributed.leave()
     return Trained(folder, config, learned, untrained, time.monotonic() - began)
-
-
-def _train_loop(config, folder, program, members, iteration, bar: Progress, task: TaskID, stop_requested) -> Member:
-    healthy = np.asarray(distributed.fetched(members.healthy))
-    for chunk in chunks([config], [folder], folder, program, members, iteration):
-        members = chunk.members
-        _advance(bar, task, config, chunk)
-        after = np.asarray(distributed.fetched(members.healthy))
-        healthy = report_bad(bar.console, config, healthy, after, chunk.iteration)
-        if distributed.any_host(stop_requested()) and chunk.iteration < config.iterations:
-            if not chunk.saved:
-                checkpoint.save(folder, members, chunk.iteration, config)
-            raise InterruptedTraining(f"stopped and saved; go on with: jaxsocial train --resume {folder}")
-    return members
 
 
 def report_bad(console: Console, config: Config, before, healthy, iteration: int):
@@ -160,35 +169,3 @@ def report_bad(console: Console, config: Config, before, healthy, iteration: int
             highlight=False,
         )
     return healthy
-
-
-def _display(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.fields[steps]}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[speed]}"),
-        TextColumn("return {task.fields[reward]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        console=console,
-    )
-
-
-def _add_task(bar: Progress, config: Config, iteration: int) -> TaskID:
-    done = iteration * config.iteration_steps
-    return bar.add_task(
-        "train",
-        total=config.iterations * config.iteration_steps,
-        completed=done,
-        steps="compiling",
-        speed="",
-        reward="-",
-    )
-
-
-def _advance(bar: Progress, task: TaskID, config: Config, chunk: Chunk) -> None:
-    done, total = chunk.iteration * config.iteration_steps, config.iterations * config.iteration_steps
-    returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in chunk.rows)
-    steps = f"{done / 1e6:.1f} of {total / 1e6:.1f} M steps"
-    bar.update(task, completed=done, steps=steps, speed=f"{chunk.speed / 1e3:,.1f} k steps/s", reward=returns)

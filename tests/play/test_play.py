@@ -185,7 +185,7 @@ class Pseudoterminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         settings = {"TERM": "xterm-256color", "PYTHONUTF8": "1", "JAX_PLATFORMS": "cpu"} | variables
         inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES", "COLORTERM")}
-        command = [sys.executable, "-m", "jaxsocial.cli", *arguments]
+        command = [sys.executable, "-m", "jaxsocial", *arguments]
         self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=inherited | settings)
 
     def until(self, words, seconds=180):

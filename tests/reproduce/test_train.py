@@ -154,7 +154,7 @@ def smoke(folder) -> subprocess.Popen:
     """A figure by the command, begun on two devices."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
     places = ["--runs", str(folder / "runs"), "--out", str(folder / "out")]
-    command = [sys.executable, "-m", "jaxsocial.cli", "reproduce", "figure7", "--scale", "smoke", *places]
+    command = [sys.executable, "-m", "jaxsocial", "reproduce", "figure7", "--scale", "smoke", *places]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 

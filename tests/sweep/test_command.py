@@ -44,7 +44,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def sweep(*arguments, **more: str) -> list:
-    return [sys.executable, "-m", "jaxsocial.cli", "sweep", *map(str, arguments)]
+    return [sys.executable, "-m", "jaxsocial", "sweep", *map(str, arguments)]
 
 
 @pytest.fixture(scope="module")

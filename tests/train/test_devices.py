@@ -67,7 +67,11 @@ def spread(leaf) -> dict:
 
 def shares(members: Member) -> dict:
     learner = members.learner
-    return {"grid": spread(learner.play.state.grid), "weights": spread(learner.parameters["policy"]["last"]["kernel"])}
+    weights = learner.parameters["policy"]["last"]["kernel"]
+    return {"grid": spread(learner.rollout_state.state.grid), "weights": spread(weights)}
+        "grid": spread(learner.rollout_state.state.grid),
+        "weights": spread(learner.parameters["policy"]["last"]["kernel"]),
+    }
 
 
 def kept(members: Member, measured, path: Path) -> None:

@@ -30,7 +30,7 @@ from tests import runs
 ITERATIONS = 8
 ONE_SEED = (*runs.TINY, "--sizes.segments", "8", "--seed", "3", "--total-steps", str(ITERATIONS * runs.ITERATION))
 """A world on each of eight devices."""
-COMMAND, UNMEASURED = "jaxsocial.cli", "tests.train.test_distributed"
+COMMAND, UNMEASURED = "jaxsocial", "tests.train.test_distributed"
 """What a process runs: the command line, and the same without the evaluation at the end."""
 
 

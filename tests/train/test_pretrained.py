@@ -74,7 +74,7 @@ def test_the_optimiser_s_state_comes_along_if_it_is_asked_for(begun, finished_ru
     assert all(((count > 0) & (count <= 8)).all() for count in counts(kept))
     moments = jax.tree.leaves(kept.learner.optimiser_state)
     assert any((leaf[0] != leaf[1]).any() for leaf in moments)
-    chex.assert_trees_all_equal(kept.learner.play.state, members.learner.play.state)
+    chex.assert_trees_all_equal(kept.learner.rollout_state.state, members.learner.rollout_state.state)
 
 
 def test_one_seed_serves_all(begun, finished_run):

@@ -130,7 +130,7 @@ def test_every_member_has_its_own_stages_and_company(together):
     for place, penalties in ((SEED_3, [0.5, 1, 1, 1.5, 1.5]), (OTHER, [0.25, 0.25, 0.75, 2, 2])):
         for learner in (0, 1):
             np.testing.assert_allclose(together.metrics["penalty"][place, :, learner], penalties)
-    play = together.after.learner.play
+    play = together.after.learner.rollout_state
     partner = play.state.active[:, :, 2] | play.state.away[:, :, 2]
     np.testing.assert_array_equal(partner.sum(1), [8, 8, 4, 8])
     assert play.state.away[[SEED_2, SEED_3]].any()
@@ -185,7 +185,7 @@ def test_training_says_which_seed_stopped(together, tmp_path, monkeypatch, capsy
 def test_a_setting_alone_is_the_setting_among_others(together, company_run):
     made = make_program(settings(company_run.folder)[1])
     alone = Trained(made, begun(made))
-    assert alone.before.learner.play.state.away.shape == (1, 8, 3)
+    assert alone.before.learner.rollout_state.state.away.shape == (1, 8, 3)
     assert_close(parameters_of(together, OTHER), parameters_of(alone, 0))
     for name, values in alone.metrics.items():
         np.testing.assert_allclose(together.metrics[name][OTHER], values[0], rtol=1e-3, atol=1e-5)
@@ -317,7 +317,7 @@ def test_two_learners_have_networks_of_their_own_and_learn_each_for_itself(compa
     assert np.abs(first[0] - first[1]).max() > 1e-3
     assert (np.abs(last - first).max((1, 2)) > 1e-5).all()
     # Each sees the world from its own place.
-    image = together.after.learner.play.observation.image
+    image = together.after.learner.rollout_state.observation.image
     assert (image[:, :, 0] != image[:, :, 1]).any()
     loss = together.metrics["value_loss"][SEED_3]
     assert (loss[:, 0] != loss[:, 1]).all()

@@ -137,7 +137,7 @@ def test_a_run_is_no_shorter_than_it_was_trained_and_unfinished_while_it_is_trai
 @pytest.mark.slow
 def test_an_interrupt_saves_and_says_how_to_go_on(tmp_path):
     folder = tmp_path / "interrupted"
-    command = [sys.executable, "-m", "jaxsocial.cli", "train", "--out", str(folder), *runs.TINY]
+    command = [sys.executable, "-m", "jaxsocial", "train", "--out", str(folder), *runs.TINY]
     process = subprocess.Popen([*command, "--total-steps", "100000000"], stderr=subprocess.PIPE, text=True)
     while not (folder / "metrics.jsonl").exists():
         assert process.poll() is None

@@ -1,0 +1,63 @@
+"""One progress display for training, figures and sweeps."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+
+class Status(NamedTuple):
+    """How far training is."""
+
+    steps: int
+    """Learner steps done, of all seeds that are counted."""
+    what: str = ""
+    """What trains, or in which state it is."""
+    returns: str = "-"
+    """The latest returns."""
+    speed: float = 0.0
+    """Learner steps a second; 0 if unknown."""
+
+
+class ProgressDisplay(Progress):
+    """A line in the terminal: steps done and left, speed, returns and the time that is left."""
+
+    def __init__(self, console: Console, total_steps: int, poll: Callable[[], Status] | None = None):
+        """Makes the display; use it as a context manager.
+
+        Args:
+          console: where it is shown.
+          total_steps: learner steps at the end.
+          poll: returns the status whenever the line is drawn, once a second; without it call `show`.
+        """
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.fields[what]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[steps]}"),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("return {task.fields[returns]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+        )
+        self._poll, self._total = poll, total_steps
+        super().__init__(*columns, console=console, refresh_per_second=1 if poll else 10)
+        self._line = self.add_task("", total=total_steps, what="compiling", steps="", speed="", returns="-")
+
+    def show(self, status: Status) -> None:
+        """Shows a status."""
+        self.update(
+            self._line,
+            completed=status.steps,
+            what=status.what,
+            steps=f"{status.steps / 1e6:.1f} of {self._total / 1e6:.1f} M steps",
+            speed=f"{status.speed / 1e3:,.1f} k steps/s" if status.speed else "",
+            returns=status.returns,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Draws the line, after asking for the status if there is someone to ask."""
+        if self._poll is not None and self.tasks:
+            self.show(self._poll())
+        yield from super().get_renderables()
