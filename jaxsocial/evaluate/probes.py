@@ -140,8 +140,9 @@ def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Sco
     expert = expert.sum(-1) / max(expert.shape[-1], 1)
     if expert.size < 2 or expert.mean() <= 0:
         return {}
+    full, half, solo = (returns[name] for name in ("partners", "half", "alone"))
     return {
-        learner: cultural_transmission(*(returns[name][..., seat] for name in ("partners", "half", "alone")), expert)
+        learner: cultural_transmission(full[..., seat], half[..., seat], solo[..., seat], expert)
         for seat, learner in enumerate(learner_names(config))
     }
 
