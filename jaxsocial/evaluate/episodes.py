@@ -199,6 +199,7 @@ def _prediction_error(parameters, after: RolloutState, row, setup: AgentSetup) -
     if setup.sizes.prediction == "none":
         return jnp.full((len(after.first), setup.sizes.learners), jnp.nan)
     target = row.observation_next if setup.sizes.prediction == "next" else row.observation
+    # Learners are the first axis of parameters and actions, and the second of memories.
     frame = jax.vmap(setup.network.predict, (0, 1, 0))(parameters, after.memory.hidden, row.action)
     return prediction_loss(frame, target).T
 
@@ -209,5 +210,6 @@ def _others_in_view(state: State, rules: Rules, setup: AgentSetup) -> Bool[Array
     scenario = dataclasses.replace(setup.env.scenario, observation="symbolic", inputs=())
     seen = jax.vmap(make_env(scenario).reset_to)(state, rules)[1].observation.image[:, :learners]
     view = scenario.agent_views[0]
+    # The view also shows the learner itself.
     own_cell = jax.vmap(lambda heading: vision.own_cell(heading, view))(state.heading[:, :learners])
     return ((seen[..., 0] == objects.AGENT) & ~own_cell).any((-2, -1))

@@ -96,6 +96,7 @@ def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
 
 def typical(episode: Callable[[int], Iterator[Moment]]) -> int:
     """Returns which of the first `CANDIDATES` episodes has the median return of the first learner."""
+    # A deque of length 1 keeps only the last moment.
     returns = [deque(episode(number), maxlen=1)[0].returns[0] for number in range(CANDIDATES)]
     return int(np.argsort(returns, stable=True)[CANDIDATES // 2])
 

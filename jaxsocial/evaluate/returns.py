@@ -83,6 +83,7 @@ def episode_sums(episodes: Episodes, seats: list[int]) -> dict[str, Float[np.nda
     {'return': 1.5, 'goals': 2.0, 'penalties': 1.0}
     """
     reward = np.where(episodes.present[..., seats], episodes.reward[..., seats], 0.0)
+    # Summed in 64 bits: long sums of 32-bit rewards lose digits.
     by_step = {"return": reward, "goals": reward > 0, "penalties": reward < 0}
     return {name: values.sum(2, dtype=float).mean(-1) for name, values in by_step.items()}
 

@@ -62,6 +62,7 @@ def middle_mean(values: Float[np.ndarray, "*batch values"]) -> Float[np.ndarray,
     if values.size and not np.isnan(values).any():
         return np.asarray(_trimmed_mean(values))
 
+    # Rows lose different numbers of values, so each is trimmed on its own.
     def mean_of_known(row):
         known = row[~np.isnan(row)]
         return _trimmed_mean(known) if known.size else np.nan
@@ -125,6 +126,7 @@ def hierarchical_resamples(values: Float[np.ndarray, "S E"]) -> Float[np.ndarray
 
     Values of equal shape are drawn at the same seeds and episodes.
     """
+    # The same generator for all values: `cultural_transmission` needs paired draws.
     rng = np.random.default_rng(0)
     seeds, episodes = values.shape
     means = []
