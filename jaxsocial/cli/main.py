@@ -117,7 +117,7 @@ def _evaluate(chosen: options.EvaluateOptions, arguments: list[str], console: Co
     episodes = episode_player(config, chosen.episodes, chosen.alone)(parameters)
     results = returns.evaluate(config, episodes, chosen.alone)
     first, count = config.rules.first_level, config.rules.levels
-    about = [str(chosen.run), "alone" if chosen.alone else "in company"]
+    about = [str(chosen.run), "alone" if chosen.alone else "with partners"]
     about += [f"levels {first} to {first + count - 1}"] if count else []
     console.print(returns.table(results, ", ".join([*about, f"iteration {iteration} of {config.iterations}"])))
     return 0

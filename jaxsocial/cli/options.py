@@ -43,7 +43,7 @@ class EvaluateOptions:
     alone: bool = False
     """Take the partners away."""
     probes: tuple[str, ...] = ()
-    """Measure social learning among company, alone, half, random, anti_expert, or all of these, and save it in the
+    """Measure social learning with these probes: partners, alone, half, random, anti_expert, or all. Saved in the
     run's folder as probes.json."""
     partners: tuple[str, ...] | None = None
     """Others beside the learner, as many as you like; those of the run if not given."""

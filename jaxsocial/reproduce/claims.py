@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxsocial.evaluate.returns import middle_mean
+from jaxsocial.evaluate.statistics import middle_mean
 from jaxsocial.reproduce.findings import Findings
 
 RESAMPLES = 2000

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxsocial.evaluate.returns import Score, interquartile_mean
+from jaxsocial.evaluate.statistics import Score, interquartile_mean
 from jaxsocial.train.folder import write_at_once
 
 RESULTS = "results.json"

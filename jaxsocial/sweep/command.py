@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jaxsocial.config.config import from_plain
 from jaxsocial.config.fields import flat
-from jaxsocial.evaluate.returns import Score
+from jaxsocial.evaluate.statistics import Score
 from jaxsocial.sweep import plan, progress, rungs, table
 from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.executor import Executor
