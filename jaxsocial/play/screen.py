@@ -86,7 +86,7 @@ def _map(session: Session, setup: GameSetup, screen: Screen) -> str:
         return render.symbols_text(seen, screen.colours, {}, (row, column))
     tints = np.asarray(pixels.tint(state, setup.rules, scenario)).tolist()
     places = [(row, column) for row, column in np.asarray(state.position).tolist()]
-    first = np.flatnonzero(vision.first_come(state)).tolist()
+    first = np.flatnonzero(vision.is_drawn(state)).tolist()
     colours = {places[agent]: tuple(tints[agent]) for agent in first}
     return render.symbols_text(np.asarray(_whole_world(state, scenario)), screen.colours, colours, places[YOU])
 

@@ -123,7 +123,7 @@ def test_sizes_are_seen_to_where_a_field_is_replaced(name, sizes):
         ("visibility", {"height": 5, "width": 5, "agents": 9}, "agents=9 do not fit on the 8 free cells"),
         ("door_key", {"width": 4}, "width=4: .* 4 rows and 5 columns"),
         ("door_key", {"goals": 2}, "goals=2, .* choose these"),
-        ("door_key", {"height": 5}, "agents=3: .* room for 2 only, choose height=6"),
+        ("door_key", {"height": 5}, "agents=3: .* only 2 cells without the key, choose height=6"),
         ("door_key", {"actions": 3}, "actions=3: .* choose 7"),
         ("four_rooms", {"height": 7}, "height=7, .* 8 rows"),
         ("four_rooms", {"goals": 10}, "goals=10, .* 1 to 9"),

@@ -152,7 +152,7 @@ def test_a_file_is_read_as_its_text(tmp_path):
         ("####\n#02#\n####", "numbered 0, 2: number them 0 to 1, each once"),
         ("####\n#00#\n####", "numbered 0, 0"),
         ("#" + 17 * "G" + "#", "17 goals and bonus tiles: draw 16 or fewer"),
-        ("###\n#x#\n###\n\nx: rde key", "line 5: 'rde key' is no thing: write"),
+        ("###\n#x#\n###\n\nx: rde key", "line 5: 'rde key' names no thing: write"),
         ("###\n#x#\n###\n\nred key", "line 5, 'red key', is no line of a legend: write one such as x: red key"),
         ("###\n#x#\n###\n\nx: locked key", "only a door is open, closed or locked, leave 'locked' out"),
         ("###\n#x#\n###\n\nx: key 3", "only bonus tiles are numbered, leave '3' out"),
