@@ -13,11 +13,7 @@ NO_ACTION = -1
 
 
 def observe(
-    state: State,
-    reward: Float[Array, " A"],
-    last_action: Int[Array, " A"],
-    rules: Rules,
-    scenario: Scenario,
+    state: State, reward: Float[Array, " A"], last_action: Int[Array, " A"], rules: Rules, scenario: Scenario
 ) -> Observation:
     """Returns the observations of all agents.
 

@@ -108,12 +108,7 @@ def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
 
 
 def agent_tiles(
-    state: State,
-    observer: Int[Array, " B"],
-    rules: Rules,
-    scenario: Scenario,
-    tile: int,
-    hidden_kinds: int = 0,
+    state: State, observer: Int[Array, " B"], rules: Rules, scenario: Scenario, tile: int, hidden_kinds: int = 0
 ) -> UInt8[Array, "B A tile tile 3"]:
     """Returns every agent's tile, on the thing that it stands on, for observers with these headings.
 

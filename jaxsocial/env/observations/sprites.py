@@ -25,47 +25,20 @@ Shape = Callable[[Coordinates, Coordinates], Bool[np.ndarray, "*S"]]
 Tile = UInt8[np.ndarray, "t t 3"]
 
 
-def rectangle(left: float, right: float, top: float, bottom: float) -> Shape:
-    """Returns the shape within four edges, the edges included.
-
-    Args:
-      left: the smallest x, in 0 to 1.
-      right: the largest x.
-      top: the smallest y.
-      bottom: the largest y.
-
-    >>> bool(rectangle(0.0, 0.5, 0.0, 1.0)(0.4, 0.9))
-    True
-    """
+def _rectangle(left: float, right: float, top: float, bottom: float) -> Shape:
     return lambda x, y: (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
 
 
-def square(margin: float) -> Shape:
-    """Returns the square that leaves this margin on all sides."""
-    return rectangle(margin, 1 - margin, margin, 1 - margin)
+def _square(margin: float) -> Shape:
+    return _rectangle(margin, 1 - margin, margin, 1 - margin)
 
 
-def circle(x_centre: float, y_centre: float, radius: float) -> Shape:
-    """Returns a disc.
-
-    Args:
-      x_centre: the centre's x, in 0 to 1.
-      y_centre: the centre's y.
-      radius: in sides of a tile.
-    """
+def _circle(x_centre: float, y_centre: float, radius: float) -> Shape:
     return lambda x, y: (x - x_centre) ** 2 + (y - y_centre) ** 2 <= radius**2
 
 
-def line(x_start: float, y_start: float, x_end: float, y_end: float, width: float) -> Shape:
-    """Returns all points within ``width`` of a segment.
-
-    Args:
-      x_start: the first end's x, in 0 to 1.
-      y_start: the first end's y.
-      x_end: the other end's x.
-      y_end: the other end's y.
-      width: half of the line's thickness.
-    """
+def _line(x_start: float, y_start: float, x_end: float, y_end: float, width: float) -> Shape:
+    """Returns all points within ``width`` of a segment."""
     start, direction = np.array([x_start, y_start]), np.array([x_end - x_start, y_end - y_start])
 
     def inside(x, y):
@@ -151,24 +124,24 @@ def _layers(code: int) -> list:
     colour = objects.RGB[objects.colour_of(code)]
     match objects.kind_of(code):
         case objects.WALL | objects.BONUS | objects.GOAL:
-            return [(square(0.0), colour)]
+            return [(_square(0.0), colour)]
         case objects.FLOOR:
-            return [(rectangle(0.031, 1.0, 0.031, 1.0), colour / 2)]
+            return [(_rectangle(0.031, 1.0, 0.031, 1.0), colour / 2)]
         case objects.LAVA:
-            layers: list = [(square(0.0), LAVA)]
+            layers: list = [(_square(0.0), LAVA)]
             for wave in range(3):
                 low, high = 0.3 + 0.2 * wave, 0.4 + 0.2 * wave
                 points = [(0.1, low), (0.3, high), (0.5, low), (0.7, high), (0.9, low)]
-                layers += [(line(*a, *b, width=0.03), BLACK) for a, b in itertools.pairwise(points)]
+                layers += [(_line(*a, *b, width=0.03), BLACK) for a, b in itertools.pairwise(points)]
             return layers
         case objects.KEY:
-            shaft, ring, hole = rectangle(0.50, 0.63, 0.31, 0.88), circle(0.56, 0.28, 0.190), circle(0.56, 0.28, 0.064)
-            teeth = rectangle(0.38, 0.50, 0.59, 0.66), rectangle(0.38, 0.50, 0.81, 0.88)
-            return [*((shape, colour) for shape in (shaft, *teeth, ring)), (hole, BLACK)]
+            shaft_and_bits = [(0.50, 0.63, 0.31, 0.88), (0.38, 0.50, 0.59, 0.66), (0.38, 0.50, 0.81, 0.88)]
+            ring = [(_circle(0.56, 0.28, 0.190), colour), (_circle(0.56, 0.28, 0.064), BLACK)]
+            return [*((_rectangle(*edges), colour) for edges in shaft_and_bits), *ring]
         case objects.BALL:
-            return [(circle(0.5, 0.5, 0.31), colour)]
+            return [(_circle(0.5, 0.5, 0.31), colour)]
         case objects.BOX:
-            return [(square(0.12), colour), (square(0.18), BLACK), (rectangle(0.16, 0.84, 0.47, 0.53), colour)]
+            return [(_square(0.12), colour), (_square(0.18), BLACK), (_rectangle(0.16, 0.84, 0.47, 0.53), colour)]
         case objects.DOOR:
             return _door(colour, objects.state_of(code))
     return []
@@ -176,9 +149,9 @@ def _layers(code: int) -> list:
 
 def _door(colour: np.ndarray, state: int) -> list:
     if state == objects.OPEN:
-        return [(rectangle(0.88, 1.0, 0.0, 1.0), colour), (rectangle(0.92, 0.96, 0.04, 0.96), BLACK)]
+        return [(_rectangle(0.88, 1.0, 0.0, 1.0), colour), (_rectangle(0.92, 0.96, 0.04, 0.96), BLACK)]
     if state == objects.LOCKED:
-        slot = rectangle(0.52, 0.75, 0.50, 0.56)
-        return [(square(0.0), colour), (square(0.06), 0.45 * colour), (slot, colour)]
-    frame = [(square(0.0), colour), (square(0.04), BLACK), (square(0.08), colour), (square(0.12), BLACK)]
-    return [*frame, (circle(0.75, 0.50, 0.08), colour)]
+        slot = _rectangle(0.52, 0.75, 0.50, 0.56)
+        return [(_square(0.0), colour), (_square(0.06), 0.45 * colour), (slot, colour)]
+    frame = [(_square(0.0), colour), (_square(0.04), BLACK), (_square(0.08), colour), (_square(0.12), BLACK)]
+    return [*frame, (_circle(0.75, 0.50, 0.08), colour)]

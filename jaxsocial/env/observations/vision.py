@@ -39,10 +39,7 @@ def window_offsets(view_size: int, view_offset: int) -> np.ndarray:
 
 
 def window(
-    grid: Int[Array, "H W"],
-    position: Int[Array, "A 2"],
-    heading: Int[Array, " A"],
-    view: View,
+    grid: Int[Array, "H W"], position: Int[Array, "A 2"], heading: Int[Array, " A"], view: View
 ) -> Int[Array, "A V V"]:
     """Returns the codes of the cells in each agent's window; `OUTSIDE` beyond the grid.
 

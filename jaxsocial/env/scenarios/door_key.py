@@ -62,13 +62,6 @@ def door_key(**sizes) -> Scenario:
 
     Any field of `Scenario` can be set, but there is one goal and no clutter.
     """
-    sizes = {
-        "height": 8,
-        "width": 8,
-        "goals": 1,
-        "clutter": 0,
-        "max_steps": 100,
-        "reward_decay": True,
-        "things": (grid.WALL, GOAL, DOOR, KEY),
-    } | sizes
+    defaults = {"height": 8, "width": 8, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True}
+    sizes = {"things": (grid.WALL, GOAL, DOOR, KEY)} | defaults | sizes
     return Scenario(layout=DoorKey(), name="door_key", **sizes)

@@ -168,13 +168,6 @@ def multi_room(
     60
     """
     layout = MultiRoom(min_rooms, max_rooms, min_side, max_side, doors)
-    sizes = {
-        "height": 25,
-        "width": 25,
-        "goals": 1,
-        "clutter": 0,
-        "max_steps": 20 * max_rooms,
-        "reward_decay": True,
-        "things": (grid.WALL, GOAL, *(DOORS if doors else ())),
-    } | sizes
+    defaults = {"height": 25, "width": 25, "goals": 1, "clutter": 0, "max_steps": 20 * max_rooms, "reward_decay": True}
+    sizes = {"things": (grid.WALL, GOAL, *(DOORS if doors else ()))} | defaults | sizes
     return Scenario(layout=layout, name="multi_room", **sizes)

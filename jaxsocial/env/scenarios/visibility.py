@@ -47,13 +47,6 @@ def visibility(**sizes) -> Scenario:
 
     Any field of `Scenario` can be set, but there are no goals and no clutter.
     """
-    sizes = {
-        "height": 11,
-        "width": 11,
-        "goals": 0,
-        "clutter": 0,
-        "max_steps": 100,
-        "reward_decay": True,
-        "things": (grid.WALL,),
-    } | sizes
+    defaults = {"height": 11, "width": 11, "goals": 0, "clutter": 0, "max_steps": 100, "reward_decay": True}
+    sizes = {"things": (grid.WALL,)} | defaults | sizes
     return Scenario(layout=Visibility(), name="visibility", **sizes)
