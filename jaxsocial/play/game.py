@@ -21,19 +21,10 @@ _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimizat
 """Compiles fast: a person never notices how long a step takes."""
 YOU = 0
 """The person's seat."""
-KEYS = {
-    "up": objects.FORWARD,
-    "w": objects.FORWARD,
-    "left": objects.LEFT_TURN,
-    "a": objects.LEFT_TURN,
-    "right": objects.RIGHT_TURN,
-    "d": objects.RIGHT_TURN,
-    "p": objects.PICK_UP,
-    "x": objects.DROP,
-    " ": objects.TOGGLE,
-    ".": objects.DONE,
-}
-"""Keys that act."""
+ARROWS = {"up": objects.FORWARD, "left": objects.LEFT_TURN, "right": objects.RIGHT_TURN}
+LETTERS = {"w": objects.FORWARD, "a": objects.LEFT_TURN, "d": objects.RIGHT_TURN}
+KEYS = ARROWS | LETTERS | {"p": objects.PICK_UP, "x": objects.DROP, " ": objects.TOGGLE, ".": objects.DONE}
+"""From keys to actions."""
 
 
 class Game(NamedTuple):

@@ -176,10 +176,11 @@ def observe(
 
 def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Scenario) -> Int[Array, "B V V"]:
     """Returns the tile of each cell of each window: shadow, a thing, or the agent that is drawn there."""
+    position, heading = state.position[chosen], state.heading[chosen]
     numbers = 1 + jnp.arange(scenario.agents)
     codes, first, seen = vision.look(state, chosen, numbers, view)
     own_number = 1 + chosen[:, None, None]
-    agent = jnp.where(vision.own_cell(state.heading[chosen], view), own_number, first)
+    agent = jnp.where(vision.own_cell(heading, view), own_number, first)
     things = atlas_index(codes, scenario)
     if view.hidden:
         is_hidden = (view.hidden_kinds >> objects.kind_of(codes)) & 1 == 1
@@ -187,9 +188,7 @@ def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Sc
         agent = jnp.where(is_hidden, first, agent)
     if "agent" in view.hidden:
         # The reference removes the first agent of a cell of bare floor; the second one then shows.
-        behind = vision.window(
-            vision.with_marks(state, numbers, rank=1), state.position[chosen], state.heading[chosen], view
-        )
+        behind = vision.window(vision.with_marks(state, numbers, rank=1), position, heading, view)
         bare = objects.kind_of(codes) == objects.EMPTY
         agent = jnp.where(bare & (first != own_number), vision.split_marks(behind)[1], agent)
     last_thing = len(things_of(scenario))

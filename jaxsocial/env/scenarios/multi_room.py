@@ -44,14 +44,10 @@ class MultiRoom:
     """Whether openings have closed doors, each of another colour than the one before."""
 
     def __post_init__(self):
-        if not 2 <= self.min_rooms <= self.max_rooms:
-            raise ValueError(
-                f"min_rooms={self.min_rooms}, max_rooms={self.max_rooms}: choose 2 or more, the smaller number first"
-            )
-        if not 3 <= self.min_side <= self.max_side:
-            raise ValueError(
-                f"min_side={self.min_side}, max_side={self.max_side}: choose 3 or more, the smaller number first"
-            )
+        for name, least in (("rooms", 2), ("side", 3)):
+            low, high = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
+            if not least <= low <= high:
+                raise ValueError(f"min_{name}={low}, max_{name}={high}: choose {least} or more, the smaller first")
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         room_key, door_key, goal_key, agent_key = jax.random.split(key, 4)

@@ -81,15 +81,8 @@ def scenario_from_text(text: str, **sizes) -> Scenario:
     """
     drawn = read(text)
     height, width = drawn.grid.shape
-    found: dict[str, Any] = {
-        "name": NAME,
-        "height": height,
-        "width": width,
-        "agents": max(len(drawn.starts), 1),
-        "goals": len(drawn.goals),
-        "clutter": 0,
-        "things": drawn.things,
-    }
+    found: dict[str, Any] = {"name": NAME, "height": height, "width": width, "goals": len(drawn.goals), "clutter": 0}
+    found |= {"agents": max(len(drawn.starts), 1), "things": drawn.things}
     return Scenario(layout=TextMap(textwrap.dedent(text).strip("\n")), **(found | sizes))
 
 

@@ -139,7 +139,7 @@ def test_sizes_are_seen_to_where_a_field_is_replaced(name, sizes):
         ("multi_room", {"agents": 10}, "agents=10, .* takes 9 agents"),
         ("multi_room", {"goals": 0}, "goals=0, .* 1 to 9 goals"),
         ("multi_room", {"actions": 3}, "actions=3: .* choose 7, or doors=False"),
-        ("multi_room", {"min_rooms": 7}, "min_rooms=7, max_rooms=6: .* smaller number first"),
+        ("multi_room", {"min_rooms": 7}, "min_rooms=7, max_rooms=6: .* smaller first"),
         ("multi_room", {"min_side": 2}, "min_side=2, .* choose 3 or more"),
     ],
 )
