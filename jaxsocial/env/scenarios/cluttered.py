@@ -52,7 +52,7 @@ def cluttered(random_goal: bool = False, density: float = 0.15, **sizes) -> Scen
     >>> cluttered(density=0.25, height=10, width=10).clutter
     16
     """
-    defaults = {"height": 11, "width": 11, "goals": 1, "max_steps": 100, "reward_decay": True}
-    sizes = {"things": (grid.WALL, GOAL)} | defaults | sizes
+    sizes = {"height": 11, "width": 11, "goals": 1, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL))
     sizes.setdefault("clutter", grid.share_of_inner(density, sizes["height"], sizes["width"]))
     return Scenario(layout=Cluttered(random_goal), name="cluttered", **sizes)

@@ -62,6 +62,6 @@ def door_key(**sizes) -> Scenario:
 
     Any field of `Scenario` can be set, but there is one goal and no clutter.
     """
-    defaults = {"height": 8, "width": 8, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True}
-    sizes = {"things": (grid.WALL, GOAL, DOOR, KEY)} | defaults | sizes
+    sizes = {"height": 8, "width": 8, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL, DOOR, KEY))
     return Scenario(layout=DoorKey(), name="door_key", **sizes)

@@ -40,6 +40,6 @@ def empty(**sizes) -> Scenario:
 
     Any field of `Scenario` can be set, but there is one goal and no clutter.
     """
-    defaults = {"height": 9, "width": 9, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True}
-    sizes = {"things": (grid.WALL, GOAL)} | defaults | sizes
+    sizes = {"height": 9, "width": 9, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL))
     return Scenario(layout=Empty(), name="empty", **sizes)

@@ -68,6 +68,6 @@ def four_rooms(**sizes) -> Scenario:
 
     Any field of `Scenario` can be set, but there is no clutter.
     """
-    defaults = {"height": 17, "width": 17, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True}
-    sizes = {"things": (grid.WALL, GOAL)} | defaults | sizes
+    sizes = {"height": 17, "width": 17, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL))
     return Scenario(layout=FourRooms(), name="four_rooms", **sizes)

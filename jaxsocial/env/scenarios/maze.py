@@ -214,6 +214,6 @@ def maze(extra_connections: float = 0.05, rooms: int = 4, **sizes) -> Scenario:
     >>> maze(rooms=2, height=9, width=11).layout
     Maze(extra_connections=0.05, rooms=2)
     """
-    defaults = {"height": 19, "width": 19, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True}
-    sizes = {"things": (grid.WALL, GOAL)} | defaults | sizes
+    sizes = {"height": 19, "width": 19, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL))
     return Scenario(layout=Maze(extra_connections, rooms), name="maze", **sizes)

@@ -164,6 +164,7 @@ def multi_room(
     60
     """
     layout = MultiRoom(min_rooms, max_rooms, min_side, max_side, doors)
-    defaults = {"height": 25, "width": 25, "goals": 1, "clutter": 0, "max_steps": 20 * max_rooms, "reward_decay": True}
-    sizes = {"things": (grid.WALL, GOAL, *(DOORS if doors else ()))} | defaults | sizes
+    sizes = {"height": 25, "width": 25, "goals": 1, "clutter": 0, "reward_decay": True} | sizes
+    sizes.setdefault("max_steps", 20 * max_rooms)
+    sizes.setdefault("things", (grid.WALL, GOAL, *(DOORS if doors else ())))
     return Scenario(layout=layout, name="multi_room", **sizes)

@@ -47,6 +47,6 @@ def visibility(**sizes) -> Scenario:
 
     Any field of `Scenario` can be set, but there are no goals and no clutter.
     """
-    defaults = {"height": 11, "width": 11, "goals": 0, "clutter": 0, "max_steps": 100, "reward_decay": True}
-    sizes = {"things": (grid.WALL,)} | defaults | sizes
+    sizes = {"height": 11, "width": 11, "goals": 0, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL,))
     return Scenario(layout=Visibility(), name="visibility", **sizes)

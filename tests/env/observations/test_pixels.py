@@ -1,4 +1,4 @@
-"""Single tiles against the reference's; whole pictures are compared in test_golden."""
+"""Single tiles against the reference's; test_golden compares whole pictures."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ def reference_tiles(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_floor_is_the_reference_s(tile):
+def test_floor_equals_the_reference_s(tile):
     assert (sprites.empty(tile) == reference_tiles(tile)[1]).all()
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_walls_and_goals_are_the_reference_s(tile):
+def test_walls_and_goals_equal_the_reference_s(tile):
     pictures, floor = reference_tiles(tile)
     things = pixels.things_of(goal_cycle())
     ours = pixels.atlas(things, tile)
@@ -34,7 +34,7 @@ def test_walls_and_goals_are_the_reference_s(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_every_thing_is_the_reference_s(tile):
+def test_every_thing_equals_the_reference_s(tile):
     pictures, _ = reference_tiles(tile)
     things = {key: picture for key, picture in pictures.items() if key[0] != objects.AGENT}
     assert {kind for kind, _, _ in things} == {3, 4, 7, 8, 9, 10, 11, 12}
@@ -43,7 +43,7 @@ def test_every_thing_is_the_reference_s(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_agents_of_every_colour_are_the_reference_s(tile):
+def test_agents_of_every_colour_equal_the_reference_s(tile):
     pictures, _ = reference_tiles(tile)
     coverage = sprites.agent_coverage(tile)
     agents = {key: picture for key, picture in pictures.items() if key[0] == objects.AGENT}
