@@ -154,10 +154,10 @@ def _render(chosen: options.RenderOptions, arguments: list[str], console: Consol
 
 def _play(chosen: options.PlayOptions, arguments: list[str], console: Console) -> int:
     terminal.refuse_unfit(console)
-    table = game.make_game(chosen.world, _rules(chosen.world, chosen.level), chosen.partners)
-    session = terminal.play(table, chosen.seed, console)
+    setup = game.make_setup(chosen.world, _rules(chosen.world, chosen.level), chosen.partners)
+    session = terminal.play(setup, chosen.seed, console)
     returns = session.game.returns.tolist()
-    results = (f"{name} {total:+.2f}" for name, total in zip(table.names, returns, strict=True))
+    results = (f"{name} {total:+.2f}" for name, total in zip(setup.names, returns, strict=True))
     console.print(f"{chosen.world.name}, step {int(session.game.state.clock)}: {', '.join(results)}", highlight=False)
     return 0
 
