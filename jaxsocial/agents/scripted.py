@@ -82,13 +82,9 @@ def _actions_towards(
             mode="fill", fill_value=objects.WALL, wrap_negative_indices=False
         )
         at_goal = (front_row == state.goals[goal, 0]) & (front_column == state.goals[goal, 1])
-        options = jnp.stack(
-            [
-                jnp.where(at_goal, 0, _entry_cost(front) + cost[goal, heading, front_row, front_column]),
-                cost[goal, (heading - 1) % 4, row, column],
-                cost[goal, (heading + 1) % 4, row, column],
-            ]
-        )
+        forward = jnp.where(at_goal, 0, _entry_cost(front) + cost[goal, heading, front_row, front_column])
+        left, right = cost[goal, (heading - 1) % 4, row, column], cost[goal, (heading + 1) % 4, row, column]
+        options = jnp.stack([forward, left, right])
         action = jnp.array([objects.FORWARD, objects.LEFT_TURN, objects.RIGHT_TURN])[jnp.argmin(options)]
         return jnp.where(wanted.any() & (options.min() < UNREACHABLE), action, waiting(scenario))
 
@@ -178,7 +174,7 @@ class SearchMemory(NamedTuple):
 
 
 def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    """Returns an expert that infers the order: it tries the nearest goal that may be next, and remembers for one episode.
+    """Returns an expert that infers the order in each episode: it tries the nearest goal that may be next.
 
     Candidates are the possible successors of the last goal. Visited goals are excluded until all are visited, since
     the order is a single cycle. Without a cycle it is a `knowing_expert`.

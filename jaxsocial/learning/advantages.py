@@ -34,6 +34,7 @@ def generalised_advantages(
     chex.assert_equal_shape((reward_next, discount_next, value, value_next, ended))
     chex.assert_rank(lambda_, 0)
     error = reward_next + discount_next * value_next - value
+    # A truncation has discount gamma, since it bootstraps from the final state: ``ended`` cuts the sum there.
     decay = discount_next * lambda_ * (1.0 - ended)
 
     def one_step(advantage_next, row):

@@ -18,6 +18,7 @@ from jaxsocial.learning.settings import Coefficients, Sizes
 
 Targets = tuple[Float[Array, "T N"], Float[Array, "T N"]]
 """(advantage, value target) of each step."""
+Metrics = dict[str, Float[Array, "*L"]]
 
 
 class SegmentIndex(NamedTuple):
@@ -32,6 +33,7 @@ class SegmentIndex(NamedTuple):
 def draw_segments(key: Key[Array, ""], sizes: Sizes) -> SegmentIndex:
     """Draws the segments of an iteration, [round, minibatch, segment], uniformly with replacement."""
     world_key, begin_key = jax.random.split(key)
+    # The upper limit of randint is exclusive: the last segment ends with the last row.
     shape = (sizes.rounds, sizes.refresh_interval, sizes.segments)
     world = jax.random.randint(world_key, shape, 0, sizes.worlds)
     return SegmentIndex(world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1))
@@ -62,13 +64,8 @@ def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
 
 
 def one_minibatch(
-    update_state: UpdateState,
-    index: SegmentIndex,
-    trajectory: Trajectory,
-    replayed: ReplayTargets,
-    coefficients: Coefficients,
-    setup: AgentSetup,
-) -> tuple[UpdateState, tuple[dict[str, Float[Array, ""]], Float[Array, ""]]]:
+    update_state: UpdateState, index: SegmentIndex, trajectory, replayed: ReplayTargets, coefficients, setup: AgentSetup
+) -> tuple[UpdateState, tuple[Metrics, Float[Array, ""]]]:
     """Evaluates a minibatch, and takes a gradient step unless its KL divergence exceeds ``kl_stop``.
 
     Args:
@@ -129,13 +126,8 @@ def segments_at(
 
 
 def minibatch_loss(
-    parameters: Parameters,
-    segment: Trajectory,
-    memory: LSTMState,
-    targets: Targets,
-    coefficients: Coefficients,
-    setup: AgentSetup,
-) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    parameters: Parameters, segment: Trajectory, memory, targets: Targets, coefficients: Coefficients, setup: AgentSetup
+) -> tuple[Float[Array, ""], Metrics]:
     """Computes the weighted loss of a minibatch, averaged over the steps in which the learner is present.
 
     Args:
@@ -155,6 +147,7 @@ def minibatch_loss(
         target = segment.observation_next if setup.sizes.prediction == "next" else segment.observation
         frame = setup.network.predict(parameters, outputs.hidden, segment.action)
         terms["prediction_loss"] = _Term(losses.prediction_loss(frame, target), coefficients.prediction_weight)
+    # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
     count = jnp.maximum(sharding.total(segment.present.sum(), setup.axis), 1)
     shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
     shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))

@@ -50,6 +50,7 @@ def replay(
         count = jnp.maximum(sharding.total(present.sum(), setup.axis), 1)
         centred = advantage - sharding.total((advantage * present).sum(), setup.axis) / count
         variance = sharding.total((jnp.square(centred) * present).sum(), setup.axis) / count
+        # Equal advantages have variance 0.
         advantage = centred / (jnp.sqrt(variance) + 1e-8)
     return ReplayTargets(outputs.before, advantage, target)
 

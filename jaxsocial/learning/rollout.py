@@ -137,40 +137,27 @@ def rollout(
         partner_memory, partner_actions = jax.vmap(setup.partners.apply, (None, 0, 0, 0, 0, 0))(
             partner_parameters, partner_keys, before.partner_memory, before.state, before.observation, before.first
         )
-        chosen = _learner_actions(action_keys, before, parameters, partner_actions, setup)
-        actions = partner_actions if setup.imitates else jnp.concatenate([chosen.action, partner_actions], axis=1)
+        action, log_prob, memory = _learner_actions(action_keys, before, parameters, partner_actions, setup)
+        actions = partner_actions if setup.imitates else jnp.concatenate([action, partner_actions], axis=1)
         state, timestep = jax.vmap(setup.env.step)(env_keys, before.state, actions, rules)
         ended = jax.vmap(episode_ended)(timestep)
         increments = EpisodeStats(timestep.reward, timestep.reward > 0, timestep.reward < 0, before.present)
         episode_stats = jax.tree.map(jnp.add, before.episode_stats, increments)
-        after = RolloutState(
-            state=state,
-            observation=timestep.observation,
-            first=ended,
-            present=timestep.present,
-            memory=chosen.memory,
-            partner_memory=partner_memory,
-            episode_stats=jax.tree.map(lambda x: jnp.where(ended[:, None], 0.0, x), episode_stats),
-        )
-        row = _trajectory_row(before, chosen, timestep, ended, setup.sizes.learners)
+        # A world whose episode ended has been reset in the same step, so ``ended`` is ``first`` of the next step.
+        stats = jax.tree.map(lambda x: jnp.where(ended[:, None], 0.0, x), episode_stats)
+        observation, present = timestep.observation, timestep.present
+        after = RolloutState(state, observation, ended, present, memory, partner_memory, stats)
+        row = _trajectory_row(before, action, log_prob, timestep, ended)
         return after, (row, Outcome(episode_stats, ended))
 
     rollout_state, (trajectory, outcome) = jax.lax.scan(one_step, rollout_state, jax.random.split(key, steps))
     return rollout_state, trajectory, outcome
 
 
-class _Chosen(NamedTuple):
-    """The learners' actions in one step."""
-
-    action: Int[Array, "N L"]
-    log_prob: Float[Array, "N L"]
-    memory: LSTMState
-
-
 def _learner_actions(
     keys: Key[Array, " N"], before: RolloutState, parameters, partner_actions: Int[Array, "N _"], setup: AgentSetup
-) -> _Chosen:
-    """Draws the learners' actions from their policies, or takes the teacher's if they imitate."""
+) -> tuple[Int[Array, "N L"], Float[Array, "N L"], LSTMState]:
+    """Draws the learners' actions, or takes the teacher's; returns (action, log-probability, recurrent state)."""
     learners = setup.sizes.learners
 
     def unroll(parameters, memory, image):
@@ -181,15 +168,17 @@ def _learner_actions(
     logits, memory = jax.vmap(unroll, (0, 1, 1), 1)(parameters, before.memory, image)
     if setup.imitates:
         action = partner_actions[:, :learners]
-        return _Chosen(action, jnp.asarray(distribution(logits).log_prob(action)), memory)
+        return action, jnp.asarray(distribution(logits).log_prob(action)), memory
+    # Keys belong to worlds, so that draws do not depend on how worlds are split over devices.
     action, log_prob = jax.vmap(lambda key, logits: distribution(logits).sample_and_log_prob(seed=key))(keys, logits)
-    return _Chosen(action, jnp.asarray(log_prob), memory)
+    return action, jnp.asarray(log_prob), memory
 
 
 def _trajectory_row(
-    before: RolloutState, chosen: _Chosen, timestep: Timestep, ended: Bool[Array, " N"], learners: int
+    before: RolloutState, action: Int[Array, "N L"], log_prob, timestep: Timestep, ended: Bool[Array, " N"]
 ) -> Trajectory:
     """Returns row t of a trajectory; learners are the first axis."""
+    learners = action.shape[1]
 
     def of_learners(x):
         return jnp.moveaxis(x[:, :learners], 1, 0)
@@ -201,8 +190,8 @@ def _trajectory_row(
         observation=of_learners(before.observation.image),
         first=of_world(before.first),
         present=of_learners(before.present),
-        action=of_learners(chosen.action),
-        log_prob=of_learners(chosen.log_prob),
+        action=of_learners(action),
+        log_prob=of_learners(log_prob),
         reward_next=of_learners(timestep.reward),
         discount_next=of_learners(jax.vmap(discount)(timestep)),
         truncated_next=of_learners(timestep.truncated),

@@ -66,7 +66,7 @@ def gathered(
     local = world - _first(x.shape[1], axis)
     mine = (local >= 0) & (local < x.shape[1])
     found = x.at[row, local].get(mode="clip")
-    # Other devices add zeros: the sum is exact. Sums of bool need an integer type.
+    # Columns of other devices, clipped above, are set to 0: the sum is exact. Sums of bool need an integer type.
     is_bool = found.dtype == bool
     found = jnp.where(mine.reshape(1, -1, *(1,) * (found.ndim - 2)), found, 0).astype(jnp.int8 if is_bool else x.dtype)
     share = jax.lax.psum_scatter(found, axis, scatter_dimension=1, tiled=True)

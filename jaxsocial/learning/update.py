@@ -15,12 +15,10 @@ from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.env.types import Rules
 from jaxsocial.learning import sharding
-from jaxsocial.learning.minibatch import UpdateState, draw_segments, one_minibatch, optimiser
+from jaxsocial.learning.minibatch import Metrics, UpdateState, draw_segments, one_minibatch, optimiser
 from jaxsocial.learning.replay import replay
 from jaxsocial.learning.rollout import AgentSetup, Outcome, RolloutState, Trajectory, rollout, start
 from jaxsocial.learning.settings import Coefficients
-
-Metrics = dict[str, Float[Array, "*L"]]
 
 
 class Learner(NamedTuple):

@@ -40,8 +40,8 @@ class NetworkSizes:
     heads: tuple[int, ...] = (64, 64)
     """Hidden units of the policy head and of the value head."""
     encoder: Literal["convolutions", "tile_contrast"] = "convolutions"
-    """Input of the dense layer: "convolutions", as in the paper, or "tile_contrast", the colours of corner and middle of
-    each tile and each pixel's distance from the corner, so that agents stand out beside goals."""
+    """Input of the dense layer: "convolutions", as in the paper, or "tile_contrast", the colours of each tile's corner
+    and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
     matmul_dtype: MatmulDtype = "float32"
     """Type that operands of matrix products are rounded to. Parameters, sums, losses and recurrent state keep 32
     bits."""
