@@ -61,6 +61,25 @@ def static_config(config: Config) -> Config:
     )
 
 
+def program_key(config: Config) -> tuple[Config, bool]:
+    """Returns what a config's program is compiled for: its static side, and whether partners drop out.
+
+    The seeds do not count: their number is a batch size. Everything else that is static does, also the log points,
+    since members of a program share them.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> config = preset("quickstart")
+    >>> program_key(config) == program_key(dataclasses.replace(config, seed=3, seeds=2))
+    True
+    """
+    return dataclasses.replace(static_config(config), seeds=1, preset=""), config.partner_schedule.leave > 0
+
+
+def same_program(config: Config, other: Config) -> bool:
+    """Returns whether two configs compile to one program."""
+    return program_key(config) == program_key(other)
+
+
 def taken_seats(config: Config) -> Bool[np.ndarray, " A"]:
     """Which seats are taken: the learners', and those of partners that are not absent."""
     return np.array([True] * config.sizes.learners + [name != ABSENT for name in config.partners])

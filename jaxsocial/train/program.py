@@ -4,7 +4,6 @@ Members of a program, each a seed of a setting, train side by side under `jax.vm
 where there are fewer members than devices the worlds of each (`jax.shard_map`); one device runs the same code.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from jaxtyping import Array, Key
 
 from jaxsocial.agents.seating import Seated
 from jaxsocial.config.config import Config
-from jaxsocial.config.traced import TracedConfig, static_config, traced_config
+from jaxsocial.config.traced import TracedConfig, program_key, traced_config
 from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.learning.update import Learner, Metrics
 from jaxsocial.train import member
@@ -62,7 +61,8 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
       ValueError: configs that cannot train side by side, or see `make_agent_setup`.
     """
     configs = (configs,) if isinstance(configs, Config) else tuple(configs)
-    config = _alike(configs[0], configs)[0]
+    config = configs[0]
+    _check_alike(config, configs)
     mesh = devices_for(sum(c.seeds for c in configs), config, jax.devices() if devices is None else devices)
     setup = make_agent_setup(config)._replace(axis=WORLDS if mesh.shape[WORLDS] > 1 else None)
     member_setup = MemberSetup(config, setup, config.sizes.worlds // mesh.shape[WORLDS])
@@ -115,33 +115,31 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
         held = made.argument_size_in_bytes + made.output_size_in_bytes - made.alias_size_in_bytes
         return held + made.temp_size_in_bytes
 
+    def others(configs: Sequence[Config]) -> Program:
+        _check_alike(config, configs)
+        return _program_of(configs, compiled)
+
     return Program(
         begin=first_members,
         untrained=untrained,
         chunk=lambda members, iterations: compiled.chunk(members, traced, compiled.players, iterations),
         place=place,
         memory=memory,
-        others=lambda others: _program_of(_alike(config, others), compiled),
+        others=others,
         setup=compiled.setup,
     )
 
 
-def _alike(config: Config, others: Sequence[Config]) -> tuple[Config, ...]:
-    """These configs, once they are known to differ from the first in numbers and seeds only."""
+def _check_alike(config: Config, others: Sequence[Config]) -> None:
+    # Members with and without dropout may share a program, which is then compiled with it.
+    key, _ = program_key(config)
     for other in others:
-        _check_alike(config, other)
-    return tuple(others)
-
-
-def _check_alike(config: Config, other: Config) -> None:
-    mine, theirs = static_config(config), static_config(other)
-    for field in dataclasses.fields(Config):
-        name = field.name
-        if name not in ("seed", "seeds", "preset") and getattr(mine, name) != getattr(theirs, name):
-            raise ValueError(
-                f"{name}={getattr(config, name)} and {getattr(other, name)}: settings that train side by side differ "
-                "in numbers only; make a program of each"
-            )
+        for name, mine in vars(key).items():
+            if mine != getattr(program_key(other)[0], name):
+                raise ValueError(
+                    f"{name}={getattr(config, name)} and {getattr(other, name)}: settings that train side by side "
+                    "differ in numbers only; make a program of each"
+                )
 
 
 def _stacked_configs(configs: Sequence[Config]) -> TracedConfig:

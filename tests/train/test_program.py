@@ -276,8 +276,8 @@ def test_all_else_is_static():
 @pytest.mark.parametrize(
     "change",
     [
-        {"company": PartnerSchedule(epsilon=(0.1,), solo=(0.25, 0.5), solo_steps=(0.0, 100.0))},
-        {"company": PartnerSchedule(epsilon=(0.1, 0.2))},
+        {"partner_schedule": PartnerSchedule(epsilon=(0.1,), solo=(0.25, 0.5), solo_steps=(0.0, 100.0))},
+        {"partner_schedule": PartnerSchedule(epsilon=(0.1, 0.2))},
         {"stages": Stages()},
         {"stages": Stages(penalties=(0.5, 1.5), steps=(10.0,))},
     ],
@@ -298,7 +298,7 @@ def test_a_stage_may_lack_an_end_by_return_or_by_steps():
     [
         ({"sizes": dataclasses.replace(base().sizes, segments=4)}, "sizes="),
         ({"partners": ("random", "expert")}, "partners=.*random"),
-        ({"company": PartnerSchedule(epsilon=(0.5,))}, "company="),
+        ({"partner_schedule": PartnerSchedule(epsilon=(0.5,))}, "partner_schedule="),
         ({"world": make_scenario("goal_cycle", clutter=3)}, "world="),
         ({"total_steps": 7}, "total_steps=375000000 and 7"),
     ],
