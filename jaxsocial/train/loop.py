@@ -1,10 +1,8 @@
 """The training loop: compiled chunks of iterations, with metrics and checkpoints between them."""
 
-import contextlib
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -14,10 +12,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.train import distributed
 from jaxsocial.train.member import Member
 from jaxsocial.train.program import Program
-
-
-class Stopped(Exception):  # noqa: N818, a request and no error
-    """Training was asked to stop, and is saved; the message says how to continue."""
+from jaxsocial.train.stopping import Stopped
 
 
 class Chunk(NamedTuple):
@@ -98,21 +93,3 @@ def members_of(members: Member, configs: Sequence[Config]) -> list[Member]:
         jax.tree.map(lambda x, a=end - config.seeds, b=end: x[a:b], members)
         for config, end in zip(configs, ends.tolist(), strict=True)
     ]
-
-
-@contextlib.contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns Ctrl-C and a termination into a request that is read between chunks; a second Ctrl-C stops at once."""
-    asked: list[int] = []
-
-    def ask(number, frame):
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

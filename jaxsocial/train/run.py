@@ -16,12 +16,13 @@ from jaxsocial.config.config import Config, to_plain
 from jaxsocial.train import checkpoint, distributed, loop, metrics
 from jaxsocial.train.build import FROZEN
 from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION, config_of, write_config
-from jaxsocial.train.loop import Chunk, Stopped, stop_requests
+from jaxsocial.train.loop import Chunk
 from jaxsocial.train.member import Member
 from jaxsocial.train.pretrained import pinned
 from jaxsocial.train.program import Program, make_program
 from jaxsocial.train.progress import ProgressDisplay, Status
 from jaxsocial.train.provenance import write_provenance
+from jaxsocial.train.stopping import Stopped, stop_requests
 
 
 class Trained(NamedTuple):

@@ -92,7 +92,7 @@ def test_what_makes_no_world_is_refused():
 
 def test_fixed_levels_are_in_every_world_s_rules_and_held_out_ones_are_others():
     config = dataclasses.replace(
-        presets.preset("quickstart"), rules=configs.RuleNumbers(first_level=4, levels=3), sizes=Sizes(worlds=40)
+        presets.preset("quickstart"), rules=configs.RulesConfig(first_level=4, levels=3), sizes=Sizes(worlds=40)
     )
     rules = evaluation_rules(config, 40)
     assert (rules.first_level == 4).all()
@@ -188,9 +188,9 @@ def test_only_partners_come_and_go():
         ({"sizes": Sizes(learners=2)}, "leaves 1 seats beside the learner: name one for each"),
         ({"total_steps": 0}, "choose 1 or more"),
         ({"partners": ("expert",)}, "name one for each"),
-        ({"rules": configs.RuleNumbers(prestige_scale=0.0)}, "above 0"),
-        ({"rules": configs.RuleNumbers(levels=-1)}, "rules.levels=-1: choose 0 or more"),
-        ({"rules": configs.RuleNumbers(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
+        ({"rules": configs.RulesConfig(prestige_scale=0.0)}, "above 0"),
+        ({"rules": configs.RulesConfig(levels=-1)}, "rules.levels=-1: choose 0 or more"),
+        ({"rules": configs.RulesConfig(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
         ({"penalty_ramp": PenaltyRamp(initial_fraction=1.5)}, "choose 0 to 1"),
         ({"penalty_ramp": PenaltyRamp(ramp_start=5.0, ramp_end=3.0)}, "no smaller"),
     ],

@@ -69,9 +69,6 @@ def shares(members: Member) -> dict:
     learner = members.learner
     weights = learner.parameters["policy"]["last"]["kernel"]
     return {"grid": spread(learner.rollout_state.state.grid), "weights": spread(weights)}
-        "grid": spread(learner.rollout_state.state.grid),
-        "weights": spread(learner.parameters["policy"]["last"]["kernel"]),
-    }
 
 
 def kept(members: Member, measured, path: Path) -> None:
