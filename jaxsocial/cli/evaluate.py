@@ -15,13 +15,8 @@ from jaxsocial.train.build import make_agent_setup
 from jaxsocial.train.folder import config_of
 
 
-def evaluate(chosen: EvaluateOptions, arguments: list[str], console: Console) -> int:
+def evaluate(chosen: EvaluateOptions, console: Console) -> int:
     """Prints the returns of a run, or its probes; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: where to print.
 
     Raises:
       ValueError: there is no such run, or options that do not fit it.
@@ -57,13 +52,8 @@ def _probe(chosen: EvaluateOptions, config: Config, parameters: Parameters, cons
     return 0
 
 
-def render(chosen: RenderOptions, arguments: list[str], console: Console) -> int:
+def render(chosen: RenderOptions, console: Console) -> int:
     """Draws an episode of a run; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: where to print.
 
     Raises:
       ValueError: there is no such run or seed, or the file's name has another ending.

@@ -10,14 +10,8 @@ from jaxsocial.env.registry import registered_scenarios
 from jaxsocial.env.scenarios import marlgrid
 
 
-def presets(chosen: Any, arguments: list[str], console: Console) -> int:
-    """Lists all presets and explains their terms; returns the exit status.
-
-    Args:
-      chosen: not used.
-      arguments: not used.
-      console: where to print.
-    """
+def presets(chosen: Any, console: Console) -> int:
+    """Lists all presets and explains their terms; returns the exit status."""
     table = Table("preset", "description", "learner steps per seed")
     for name, (config, about) in own.presets().items():
         table.add_row(name, about, f"{config.total_steps:,}")
@@ -28,14 +22,8 @@ def presets(chosen: Any, arguments: list[str], console: Console) -> int:
     return 0
 
 
-def scenarios(chosen: Any, arguments: list[str], console: Console) -> int:
-    """Lists all scenarios; returns the exit status.
-
-    Args:
-      chosen: not used.
-      arguments: not used.
-      console: where to print.
-    """
+def scenarios(chosen: Any, console: Console) -> int:
+    """Lists all scenarios; returns the exit status."""
     table = Table("scenario", "description")
     for name, build in registered_scenarios().items():
         table.add_row(name, (build.__doc__ or "").strip().splitlines()[0])

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         use_all_cores()
         handler = next(handler for record, handler in VERBS.values() if isinstance(chosen, record))
         module, _, function = handler.partition(":")
-        return getattr(importlib.import_module(f"jaxsocial.cli.{module}"), function)(chosen, arguments, Console())
+        return getattr(importlib.import_module(f"jaxsocial.cli.{module}"), function)(chosen, Console())
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED

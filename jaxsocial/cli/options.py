@@ -30,6 +30,8 @@ class TrainOptions:
     resume: Path | None = None
     """Continues the run in this folder. Takes no other option but --total-steps and those of hosts."""
     hosts: Annotated[Hosts, tyro.conf.arg(name="")] = Hosts()
+    longer: tyro.conf.Suppress[int | None] = None
+    """New length of the resumed run: what --total-steps gives beside --resume."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed, in_place_of, layout_fields, settings
 from jaxsocial.env.text.text_map import scenario_from_file
+from jaxsocial.train import distributed
 
 REFUSED, INTERRUPTED = 2, 130
 """Exit statuses."""
@@ -53,7 +54,7 @@ def parse(arguments: list[str]) -> Any:
             print(short_help(arguments[0], defaults[arguments[0]]))
             raise SystemExit(0)
         arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
-    verbs = Union[  # noqa: UP007, of a computed number of members
+    verbs: Any = Union[  # noqa: UP007, of a computed number of members
         tuple(
             Annotated[record, tyro.conf.subcommand(verb, **({"default": defaults[verb]} if verb in defaults else {}))]
             for verb, (record, _) in VERBS.items()
@@ -65,13 +66,19 @@ def parse(arguments: list[str]) -> Any:
     try:
         with contextlib.redirect_stderr(complaint):
             fixed = (tyro.conf.SuppressFixed,)
-            options: Any = tyro.cli(verbs, prog="jaxsocial", args=arguments, config=fixed, registry=rules)
+            options = tyro.cli(verbs, prog="jaxsocial", args=arguments, config=fixed, registry=rules)
     except SystemExit as leaving:
         if leaving.code == REFUSED:
             raise ValueError(_one_line(complaint.getvalue())) from None
         raise
     if getattr(options, "scenario", None) != named:
         raise ValueError(f"name the scenario first: jaxsocial {arguments[0]} {options.scenario} [options]")
+    if isinstance(options, TrainOptions) and options.resume is not None:
+        names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
+        for name in names:
+            if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
+                raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
+        options = dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
     return options
 
 

@@ -14,13 +14,8 @@ from jaxsocial.play import game, terminal
 LARGEST_TILE = 256
 
 
-def play(chosen: PlayOptions, arguments: list[str], console: Console) -> int:
+def play(chosen: PlayOptions, console: Console) -> int:
     """Plays a game in the terminal; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: the terminal.
 
     Raises:
       ValueError: the console is no terminal, or options that do not fit together.
@@ -34,13 +29,8 @@ def play(chosen: PlayOptions, arguments: list[str], console: Console) -> int:
     return 0
 
 
-def draw(chosen: DrawOptions, arguments: list[str], console: Console) -> int:
+def draw(chosen: DrawOptions, console: Console) -> int:
     """Draws a new world, or writes it as text; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: where to print.
 
     Raises:
       ValueError: the file's name has another ending, or a number outside its range.

@@ -16,13 +16,8 @@ from jaxsocial.reproduce.findings import NothingMeasured
 from jaxsocial.reproduce.scales import make_scale
 
 
-def reproduce(chosen: ReproduceOptions, arguments: list[str], console: Console) -> int:
+def reproduce(chosen: ReproduceOptions, console: Console) -> int:
     """Reproduces figures; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: where to print.
 
     Raises:
       ValueError: an unknown figure or scale, or nothing was measured.

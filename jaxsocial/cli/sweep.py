@@ -9,13 +9,8 @@ from jaxsocial.sweep import command
 from jaxsocial.sweep.executor import make_executor
 
 
-def sweep(chosen: SweepOptions, arguments: list[str], console: Console) -> int:
+def sweep(chosen: SweepOptions, console: Console) -> int:
     """Runs a sweep, or continues one; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: where to print.
 
     Raises:
       ValueError: options that do not fit together, or a sweep that cannot be run.
@@ -38,13 +33,7 @@ def sweep(chosen: SweepOptions, arguments: list[str], console: Console) -> int:
     return 0
 
 
-def report(chosen: SweepReportOptions, arguments: list[str], console: Console) -> int:
-    """Ranks the settings of a sweep; returns the exit status.
-
-    Args:
-      chosen: the options.
-      arguments: not used.
-      console: where to print.
-    """
+def report(chosen: SweepReportOptions, console: Console) -> int:
+    """Ranks the settings of a sweep; returns the exit status."""
     command.report(chosen.sweep, console, chosen.measure)
     return 0

@@ -16,7 +16,7 @@ from jaxsocial.train.stopping import Stopped
 
 
 class Chunk(NamedTuple):
-    """What the members are after a chunk of iterations, and what was measured in it."""
+    """The members after a chunk of iterations, and its metrics."""
 
     members: Member
     iteration: int
@@ -49,9 +49,9 @@ def train(
       chunk_iterations: iterations between two calls of ``record``.
       record: receives each chunk, before it is saved: after a kill, records later than the checkpoint are dropped.
       save: (members, iteration) -> None.
-      stop: whether training is asked to stop; asked after each chunk, on every host.
+      stop: returns whether training is asked to stop; called after each chunk, on every host.
       call_iterations: iterations in one compiled call; those of a chunk if None.
-      save_iterations: saves once so many iterations have passed since the last save.
+      save_iterations: saves after so many iterations since the last save.
       save_seconds: the same in seconds.
 
     Returns:
@@ -62,9 +62,13 @@ def train(
     """
     saved_at, saved_time = iteration, time.monotonic()
     while iteration < end:
-        size = min(chunk_iterations, end - iteration)
-        began = time.monotonic()
-        members, metrics = _call(program, members, size, call_iterations or size)
+        size, began = min(chunk_iterations, end - iteration), time.monotonic()
+        call, calls = call_iterations or size, []
+        for first in range(0, size, call):
+            members, measured = program.chunk(members, min(call, size - first))
+            calls.append(measured)
+        calls = [{name: np.asarray(x) for name, x in distributed.fetched(measured).items()} for measured in calls]
+        metrics = {name: np.concatenate([measured[name] for measured in calls], axis=1) for name in calls[0]}
         iteration += size
         record(Chunk(members, iteration, metrics, time.monotonic() - began))
         due = iteration - saved_at >= save_iterations or time.monotonic() - saved_time >= save_seconds
@@ -77,17 +81,8 @@ def train(
     return members
 
 
-def _call(program: Program, members: Member, size: int, call_iterations: int) -> tuple[Member, dict[str, np.ndarray]]:
-    each = []
-    for first in range(0, size, call_iterations):
-        members, metrics = program.chunk(members, min(call_iterations, size - first))
-        each.append(metrics)
-    each = [{name: np.asarray(x) for name, x in distributed.fetched(metrics).items()} for metrics in each]
-    return members, {name: np.concatenate([metrics[name] for metrics in each], axis=1) for name in each[0]}
-
-
 def members_of(members: Member, configs: Sequence[Config]) -> list[Member]:
-    """Returns the members of each config, from members of all of them in their order."""
+    """Returns the members of each config, from the members of all of them in order."""
     ends = np.cumsum([config.seeds for config in configs])
     return [
         jax.tree.map(lambda x, a=end - config.seeds, b=end: x[a:b], members)

@@ -131,9 +131,9 @@ def test_what_does_not_fit_is_no_beginning(begun, finished_run, company_run):
     for seed in (2, 5):
         with pytest.raises(ValueError, match=f"seed={seed} was not trained in .*: choose 3 to 4"):
             refused(f"{finished_run}#{seed}", keep_optimiser=False)
-    with pytest.raises(ValueError, match=r"all learners of a world go on, leave \.1 out"):
+    with pytest.raises(ValueError, match=r"all learners of a world continue, leave \.1 out"):
         refused(f"{finished_run}#3.1", keep_optimiser=False)
-    with pytest.raises(ValueError, match="networks are others: choose the network and prediction that it has"):
+    with pytest.raises(ValueError, match="networks differ: choose the network and prediction that it has"):
         refused(str(company_run.folder), keep_optimiser=False)
     with pytest.raises(ValueError, match="no checkpoint @64: choose from @"):
         refused(f"{finished_run}@64", keep_optimiser=False)

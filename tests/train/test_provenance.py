@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxsocial.train import provenance as own
-from jaxsocial.train.provenance import _described, provenance
+from jaxsocial.train.provenance import provenance
 
 
 class Device:
@@ -27,7 +27,7 @@ class Device:
     ],
 )
 def test_a_device_says_what_make_it_is(device, described):
-    assert _described(device) == described
+    assert described(device) == described
 
 
 def test_the_commit_is_that_of_the_code_that_runs(tmp_path, monkeypatch):
