@@ -53,7 +53,7 @@ def parse(arguments: list[str]) -> Any:
         if {"-h", "--help"} & set(arguments):
             print(short_help(arguments[0], defaults[arguments[0]]))
             raise SystemExit(0)
-        arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
+    arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     verbs: Any = Union[  # noqa: UP007, of a computed number of members
         tuple(
             Annotated[record, tyro.conf.subcommand(verb, **({"default": defaults[verb]} if verb in defaults else {}))]

@@ -56,8 +56,8 @@ def _leaves(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 def differences(config: Config) -> dict[str, Any]:
     """Returns the fields that differ from their defaults, by dotted names, as JSON holds them.
 
-    The defaults are those of `Config` and, for the world, of its scenario; the scenario's name is always included. A
-    new field that has its default is left out.
+    The defaults are those of `Config` and, for the world, of its scenario; the scenario's name and its map are
+    always included. A new field that has its default is left out.
 
     >>> from jaxsocial.config.presets import preset
     >>> differences(preset("paper-vanilla"))
@@ -65,12 +65,12 @@ def differences(config: Config) -> dict[str, Any]:
     """
     layout = config.world.layout
     text = {"text": layout.text} if isinstance(layout, TextMap) else {}
-    usual = Config(world=make_scenario("goal_cycle"))
+    usual = type(config)(world=make_scenario("goal_cycle"))
     defaults = dict(_leaves(to_plain(usual) | {"world": to_plain(make_world(config.world.name, **text))}))
     return {
         name: value
         for name, value in _leaves(to_plain(config))
-        if name == "world.name" or name not in defaults or defaults[name] != value
+        if name in ("world.name", "world.text") or name not in defaults or defaults[name] != value
     }
 
 

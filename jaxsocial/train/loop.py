@@ -36,8 +36,8 @@ def train(
     save: Callable[[Member, int], None],
     stop: Callable[[], bool],
     call_iterations: int | None = None,
-    save_iterations: float = math.inf,
-    save_seconds: float = math.inf,
+    save_iterations: int | float = math.inf,
+    save_seconds: int | float = math.inf,
 ) -> Member:
     """Trains members to the iteration ``end`` and saves them.
 
