@@ -1,6 +1,7 @@
 """The recurrent network of a learner, and what it is made of."""
 
 MODULES = (
+    "sizes",
     "blocks",
     "tiles",
     "dense",

@@ -4,10 +4,9 @@ Convolutions are patches times a matrix: on accelerators they stay fast when man
 `jax.vmap`, where a convolution would become a grouped one.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -16,8 +15,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
 from jaxsocial.agents.networks.blocks import in_blocks
 from jaxsocial.agents.networks.decoders import Decoder
-from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense
+from jaxsocial.agents.networks.dense import ROOT_TWO, dense
 from jaxsocial.agents.networks.lstm import LSTM, LSTMState
+from jaxsocial.agents.networks.sizes import MatmulDtype, NetworkSizes
 from jaxsocial.agents.networks.tiles import patches, tile_contrast, to_tiles
 
 Parameters = PyTree
@@ -25,37 +25,6 @@ BLOCK, BLOCK_OF_TILES = 128, 1024
 """Frames in a block where convolutions look at neighbourhoods, and where the only one looks at single tiles."""
 LSTM_NAME = "lstm"
 """The name of the recurrent layer's parameters, whose gradient alone is clipped."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkSizes:
-    """The layers of the network. Raises ValueError, with the cure, where they cannot be built."""
-
-    channels: tuple[int, ...] = (32, 64, 64)
-    """Features of each convolution, the first on single tiles, the others 3 by 3; and, in reverse, of the decoder's."""
-    dense: int = 192
-    """Units between convolutions and LSTM."""
-    memory: int = 192
-    """Units of the LSTM."""
-    heads: tuple[int, ...] = (64, 64)
-    """Hidden units of the policy's and of the value's head."""
-
-    encoder: Literal["convolutions", "tile_contrast"] = "convolutions"
-    """What lies before the dense layer: "convolutions", as in the paper, or "contrasts", where it gets each tile as the
-    colours of corner and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
-
-    matmul_dtype: MatmulDtype = "float32"
-    """What the operands of matrix products are rounded to; parameters, sums, losses and recurrent state stay in 32
-    bits."""
-
-    def __post_init__(self):
-        widths = (*self.channels, self.dense, self.memory, *self.heads)
-        if not self.channels or min(widths) < 1:
-            raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
-        if self.encoder not in ("convolutions", "tile_contrast"):
-            raise ValueError(f'network.encoder={self.encoder!r}: choose "convolutions" or "contrasts"')
-        if self.matmul_dtype not in get_args(MatmulDtype):
-            raise ValueError(f'network.matmul_dtype={self.matmul_dtype!r}: choose "float32" or "bfloat16"')
 
 
 class Outputs(NamedTuple):
