@@ -1,4 +1,4 @@
-"""Runs small enough for tests."""
+"""Runs that are small enough for tests."""
 
 import shlex
 from pathlib import Path
@@ -18,7 +18,7 @@ ITERATION = 64
 
 
 def command(*arguments: str) -> int:
-    """One command's exit status. Without the check of key reuse, which takes a scan under vmap for one."""
+    """Runs one command and returns its exit status. The check of key reuse is off: it takes a scan under vmap for one."""
     with jax.debug_key_reuse(False):
         return main(list(arguments))
 

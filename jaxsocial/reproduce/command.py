@@ -17,7 +17,7 @@ from jaxsocial.reproduce.findings import Findings, NothingMeasured
 from jaxsocial.reproduce.origins import Measured, Origins, origins
 from jaxsocial.reproduce.store import can_be_measured, is_trained, row_key
 from jaxsocial.train.folder import locked
-from jaxsocial.train.loop import Stopped, stop_requests
+from jaxsocial.train.stopping import Stopped, stop_requests
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS = "claims.md"
@@ -35,7 +35,7 @@ class Places:
     """The figure's table and pictures, beside those of the other figures of its scale."""
 
 
-class Unfinished(Exception):  # noqa: N818, asked for: no error
+class Unfinished(Stopped):
     """A figure was stopped, and has saved; the message says what is left."""
 
 

@@ -24,11 +24,12 @@ from jaxsocial.reproduce.store import digest, folder_of, is_trained, resolved, r
 from jaxsocial.train import checkpoint, loop, metrics
 from jaxsocial.train.devices import device_groups
 from jaxsocial.train.folder import read_config, write_at_once, write_config
-from jaxsocial.train.loop import Stopped, members_of
+from jaxsocial.train.loop import members_of
 from jaxsocial.train.member import Member
 from jaxsocial.train.metrics import METRICS
 from jaxsocial.train.program import make_program
 from jaxsocial.train.provenance import write_provenance
+from jaxsocial.train.stopping import Stopped
 
 NAMES, SECONDS = "members.json", "seconds.json"
 TOGETHER = "together-"

@@ -21,12 +21,13 @@ from jaxsocial.sweep.report import About, Ranking, write
 from jaxsocial.sweep.report.fields import labels
 from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
 from jaxsocial.sweep.work import DOES_NOT_FIT, Task, is_done, write_plain, write_settings, write_task
+from jaxsocial.train.stopping import Stopped
 
 SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
 WORK, MEASURE = "jaxsocial.sweep.work:work", "jaxsocial.sweep.plan:measure"
 
 
-class Unfinished(Exception):  # noqa: N818, asked for: no error
+class Unfinished(Stopped):
     """Some items did not come to their end; the message says which, and how to go on."""
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.networks.network import NetworkSizes, make_network
+from jaxsocial.agents.networks.network import make_network
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.policy import Policy, distribution, random_policy
 from jaxsocial.agents.seating import frozen_policy, seat_partners
 from jaxsocial.env.types import Observation

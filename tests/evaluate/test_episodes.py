@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.config import presets
-from jaxsocial.config.config import Config, RuleNumbers
+from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.network import network_of
 from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env import objects
@@ -27,7 +27,7 @@ def small_config(world, partners=(), prediction="none") -> Config:
     preset = presets.preset("quickstart")
     network = dataclasses.replace(preset.network, channels=(4,), dense=8, memory=8, heads=(8,))
     sizes = dataclasses.replace(preset.sizes, prediction=prediction)
-    rules = RuleNumbers(penalty=PENALTY)
+    rules = RulesConfig(penalty=PENALTY)
     return dataclasses.replace(preset, world=world, partners=partners, network=network, sizes=sizes, rules=rules)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.env.scenarios import goal_cycle
 from jaxsocial.learning.losses import prediction_loss
 from jaxsocial.learning.rollout import AgentSetup, rollout

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.seating import seat_partners
 from jaxsocial.env.types import make_rules
 from jaxsocial.learning import update

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxsocial.agents.networks.network import Network, NetworkSizes, make_network
+from jaxsocial.agents.networks.network import Network, make_network
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.env.core import Env
 from jaxsocial.env.types import Rules
+from jaxsocial.learning.minibatch import Metrics
 from jaxsocial.learning.rollout import AgentSetup, Trajectory, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.learning.update import Learner, Metrics, new_learner, one_iteration
+from jaxsocial.learning.update import Learner, new_learner, one_iteration
 from tests.learning.probes import Probe, nobody, probe_rules
 
 TINY = NetworkSizes(channels=(16,), dense=16, memory=16, heads=(16,))

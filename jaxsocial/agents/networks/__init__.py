@@ -1,6 +1,7 @@
 """The recurrent network of a learner, and its parts."""
 
 MODULES = (
+    "sizes",
     "blocks",
     "tiles",
     "dense",

@@ -3,7 +3,8 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense, matmul
+from jaxsocial.agents.networks.dense import ROOT_TWO, dense, matmul
+from jaxsocial.agents.networks.sizes import MatmulDtype
 from jaxsocial.agents.networks.tiles import COLOURS, from_tiles, overlap_add
 
 

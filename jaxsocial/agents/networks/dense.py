@@ -1,14 +1,12 @@
 """Dense layers for inputs with two axes. On CPU the gradient of a product over more leading axes is slow."""
 
-from typing import Literal
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-MatmulDtype = Literal["float32", "bfloat16"]
-"""Type that the operands of matrix products are rounded to."""
+from jaxsocial.agents.networks.sizes import MatmulDtype
+
 ROOT_TWO = 2.0**0.5
 """Gain of layers that are followed by a rectifier."""
 

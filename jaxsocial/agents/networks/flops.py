@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import NamedTuple
 
-from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.networks.tiles import COLOURS
 
 

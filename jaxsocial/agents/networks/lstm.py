@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxsocial.agents.networks.dense import MatmulDtype, dense, matmul
+from jaxsocial.agents.networks.dense import dense, matmul
+from jaxsocial.agents.networks.sizes import MatmulDtype
 
 
 class LSTMState(NamedTuple):

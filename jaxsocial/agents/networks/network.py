@@ -4,10 +4,9 @@ Letters in shapes: T steps, N worlds, P pixels on a side of a frame, M units of 
 times a matrix (see `tiles`).
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -16,8 +15,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
 from jaxsocial.agents.networks.blocks import in_blocks
 from jaxsocial.agents.networks.decoders import Decoder
-from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense
+from jaxsocial.agents.networks.dense import ROOT_TWO, dense
 from jaxsocial.agents.networks.lstm import LSTM, LSTMState
+from jaxsocial.agents.networks.sizes import MatmulDtype, NetworkSizes
 from jaxsocial.agents.networks.tiles import patches, tile_contrast, to_tiles
 
 Parameters = PyTree
@@ -25,35 +25,6 @@ BLOCK, BLOCK_OF_TILES = 128, 1024
 """Frames in a block with 3 x 3 convolutions, and with a convolution on single tiles only."""
 LSTM_NAME = "lstm"
 """Name of the parameters of the LSTM. Only their gradient is clipped."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkSizes:
-    """The layers of the network. Raises ValueError, with the remedy, if they cannot be built."""
-
-    channels: tuple[int, ...] = (32, 64, 64)
-    """Features of each convolution: the first on single tiles, the others 3 x 3. The decoder has them in reverse."""
-    dense: int = 192
-    """Units between encoder and LSTM."""
-    memory: int = 192
-    """Units of the LSTM."""
-    heads: tuple[int, ...] = (64, 64)
-    """Hidden units of the policy head and of the value head."""
-    encoder: Literal["convolutions", "tile_contrast"] = "convolutions"
-    """Input of the dense layer: "convolutions", as in the paper, or "tile_contrast", the colours of each tile's corner
-    and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
-    matmul_dtype: MatmulDtype = "float32"
-    """Type that operands of matrix products are rounded to. Parameters, sums, losses and recurrent state keep 32
-    bits."""
-
-    def __post_init__(self):
-        widths = (*self.channels, self.dense, self.memory, *self.heads)
-        if not self.channels or min(widths) < 1:
-            raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
-        if self.encoder not in ("convolutions", "tile_contrast"):
-            raise ValueError(f'network.encoder={self.encoder!r}: choose "convolutions" or "tile_contrast"')
-        if self.matmul_dtype not in get_args(MatmulDtype):
-            raise ValueError(f'network.matmul_dtype={self.matmul_dtype!r}: choose "float32" or "bfloat16"')
 
 
 class Outputs(NamedTuple):

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 from jaxsocial.agents.networks.flops import operations
-from jaxsocial.agents.networks.network import NetworkSizes, make_network
+from jaxsocial.agents.networks.network import make_network
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from tests.compiling import quick_jit
 
 VIEW, TILE, ACTIONS = 7, 3, 7

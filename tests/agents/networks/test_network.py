@@ -9,7 +9,8 @@ import pytest
 
 from jaxsocial.agents.networks import network as network_module
 from jaxsocial.agents.networks.lstm import LSTMState
-from jaxsocial.agents.networks.network import LSTM_NAME, NetworkSizes, make_network, parameter_count
+from jaxsocial.agents.networks.network import LSTM_NAME, make_network, parameter_count
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from tests.compiling import quick_jit
 
 PAPER = NetworkSizes()
