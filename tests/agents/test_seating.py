@@ -141,11 +141,11 @@ def test_a_frozen_policy_does_nothing_in_worlds_without_its_agents(frozen):
 def test_memory_is_reset_at_the_first_step_even_if_agents_are_inactive(frozen):
     _, parameters, policy = frozen
     state, timestep = quick_jit(ENV.reset)(jax.random.key(1))
-    nobody = state._replace(active=jnp.zeros_like(state.active))
+    all_inactive = state._replace(active=jnp.zeros_like(state.active))
     memory = jax.tree.map(jnp.ones_like, policy.init())
     act = quick_jit(policy.apply)
     for first, left in ((False, 1.0), (True, 0.0)):
-        after, _ = act(parameters, jax.random.key(2), memory, nobody, timestep.observation, jnp.bool_(first))
+        after, _ = act(parameters, jax.random.key(2), memory, all_inactive, timestep.observation, jnp.bool_(first))
         assert all((leaf == left).all() for leaf in after)
 
 
