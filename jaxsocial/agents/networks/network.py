@@ -132,7 +132,7 @@ class Head(nn.Module):
 
 
 class _Module(nn.Module):
-    """Parameters and layers; the methods take at most two leading axes of frames or steps."""
+    """Parameters and layers of the network."""
 
     sizes: NetworkSizes
     view: int
