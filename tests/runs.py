@@ -18,7 +18,7 @@ ITERATION = 64
 
 
 def command(*arguments: str) -> int:
-    """Runs one command and returns its exit status. The check of key reuse is off: it takes a scan under vmap for one."""
+    """Runs one command; returns its exit status. Skips the check of key reuse, which misjudges scans under vmap."""
     with jax.debug_key_reuse(False):
         return main(list(arguments))
 

@@ -49,10 +49,9 @@ def parse(arguments: list[str]) -> Any:
             raise ValueError(f"--{name.replace('_', '-')} is now called --{renamed.replace('_', '-')}: write that")
     named = _named_scenario(arguments)
     defaults = _defaults(named, arguments)
-    if arguments and arguments[0] in SUMMARIES:
-        if {"-h", "--help"} & set(arguments):
-            print(short_help(arguments[0], defaults[arguments[0]]))
-            raise SystemExit(0)
+    if arguments and arguments[0] in SUMMARIES and {"-h", "--help"} & set(arguments):
+        print(short_help(arguments[0], defaults[arguments[0]]))
+        raise SystemExit(0)
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     verbs: Any = Union[  # noqa: UP007, of a computed number of members
         tuple(

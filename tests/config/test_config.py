@@ -219,16 +219,14 @@ NUMBERS = [(words, name) for words, (_, names) in RANGES.items() for name in nam
 @pytest.mark.parametrize(("words", "name"), NUMBERS)
 def test_every_number_has_a_range_that_nan_is_not_in(words, name):
     config, (part, _, inner) = presets.preset("expert"), name.partition(".")
-    for value in (OUT_OF_RANGE[words], float("nan")):
-        record = getattr(config, part)
-        if inner:
-            given = (value,) * 4 if isinstance(getattr(record, inner), tuple) else value
-            replace = getattr(record, "_replace", functools.partial(dataclasses.replace, record))
-            change = replace(**{inner: given})
-        else:
-            change = value
+    record = getattr(config, part)
+    usual = getattr(record, inner) if inner else record
+    values = (OUT_OF_RANGE[words],) if isinstance(usual, int) else (float(OUT_OF_RANGE[words]), float("nan"))
+    for value in values:
+        given = (value,) * 4 if isinstance(usual, tuple) else value
+        replace = getattr(record, "_replace", functools.partial(dataclasses.replace, record))
         with pytest.raises(ValueError, match=f"^{name}=.*: choose {words}$"):
-            dataclasses.replace(config, **{part: change})
+            dataclasses.replace(config, **{part: replace(**{inner: given}) if inner else given})
 
 
 def test_every_traced_number_has_a_range():
