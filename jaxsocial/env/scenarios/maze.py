@@ -107,7 +107,7 @@ class Maze:
     def _openings(self, key, rooms: Int[Array, "rooms 4"], region: Int[Array, "R C"]) -> Int[Array, "openings 2"]:
         """Walls around rooms that are opened; places outside the world stand for those that are not."""
         walls = _walls_around(rooms, region)
-        lot, chance = grid.lots(key, 2, *walls.beyond.shape)
+        lot, chance = grid.uniforms(key, 2, *walls.beyond.shape)
         same = walls.beyond[:, :, None] == walls.beyond[:, None, :]
         beaten = (same & (lot[:, :, None] < lot[:, None, :])).any(-1)
         # A wall between two rooms is around both of them; it is the first one's.
@@ -127,8 +127,8 @@ def _starts(key, bare: Bool[Array, "H W"], box, scenario: Scenario) -> Int[Array
 
 def _rooms(key: Key[Array, ""], shape: tuple[int, int], count: int) -> Int[Array, "{count} 4"]:
     """Boxes on a lattice of that shape, apart from each other; `NOWHERE` those for which there was no space."""
-    lots = grid.lots(key, count, 1 + shape[0] * shape[1])
-    sides = jnp.asarray(ROOM_SIDES)[grid.drawn_by(lots[:, 0], 0, len(ROOM_SIDES) - 1)]
+    lots = grid.uniforms(key, count, 1 + shape[0] * shape[1])
+    sides = jnp.asarray(ROOM_SIDES)[grid.integers_from_uniforms(lots[:, 0], 0, len(ROOM_SIDES) - 1)]
     row, column = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])
 
     def one_room(rooms, given):
@@ -162,7 +162,7 @@ def _walk(key: Key[Array, ""], room: Int[Array, "R C"]) -> Walk:
     # In one row, with a border that no walk can enter; a mark is region << 3 | way, or 0 before the walk comes.
     marks = jnp.pad(jnp.where(room > 0, room << 3 | ROOT, 0), 1, constant_values=OUTSIDE).ravel()
     steps = jnp.asarray(objects.STEP @ np.array([width + 2, 1], np.int32))
-    lots = grid.lots(key, marks.size, 4)
+    lots = grid.uniforms(key, marks.size, 4)
 
     def one_step(_, walk):
         marks, at, region, sought = walk

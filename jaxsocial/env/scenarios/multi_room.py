@@ -73,28 +73,28 @@ class MultiRoom:
         chain_key, row_key, column_key = jax.random.split(key, 3)
         rows, columns = self.board(scenario.height, scenario.width)
         paths = _paths(rows, columns, self.max_rooms)
-        path_lot, count_lot = grid.lots(chain_key, 2)
-        path = jnp.asarray(paths)[grid.drawn_by(path_lot, 0, len(paths) - 1)]
+        path_lot, count_lot = grid.uniforms(chain_key, 2)
+        path = jnp.asarray(paths)[grid.integers_from_uniforms(path_lot, 0, len(paths) - 1)]
         top = self._lines(row_key, rows, scenario.height)
         left = self._lines(column_key, columns, scenario.width)
         row, column = path[:, 0], path[:, 1]
         floors = (top[row] + 1, left[column] + 1, top[row + 1] - 1, left[column + 1] - 1)
-        return jnp.stack(floors, axis=-1), grid.drawn_by(count_lot, self.min_rooms, self.max_rooms)
+        return jnp.stack(floors, axis=-1), grid.integers_from_uniforms(count_lot, self.min_rooms, self.max_rooms)
 
     def _lines(self, key, fields: int, size: int) -> Int[Array, "{fields}+1"]:
         """Where the walls between the fields are, along one side of the world."""
-        lots = grid.lots(key, fields + 1)
-        gaps = grid.drawn_by(lots[1:], self.min_side - 1, self.max_side - 1)
+        lots = grid.uniforms(key, fields + 1)
+        gaps = grid.integers_from_uniforms(lots[1:], self.min_side - 1, self.max_side - 1)
         lines = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(gaps)])
-        return lines + grid.drawn_by(lots[0], 0, size - 1 - lines[-1])
+        return lines + grid.integers_from_uniforms(lots[0], 0, size - 1 - lines[-1])
 
     def _with_openings(self, key, walls, rooms, there) -> Int[Array, "H W"]:
         """A door, or bare floor, somewhere in the wall between each two rooms of the chain."""
-        lots = grid.lots(key, len(rooms) - 1, 3)
+        lots = grid.uniforms(key, len(rooms) - 1, 3)
         here, beyond = rooms[:-1], rooms[1:]
         # Rooms share the rows or the columns of their floors; in the other direction one wall is between them.
         first, last = jnp.maximum(here[:, :2], beyond[:, :2]), jnp.minimum(here[:, 2:], beyond[:, 2:])
-        place = jnp.where(first > last, last + 1, grid.drawn_by(lots[:, :2], first, last))
+        place = jnp.where(first > last, last + 1, grid.integers_from_uniforms(lots[:, :2], first, last))
         codes = jnp.asarray(DOORS)[_different(lots[:, 2])] if self.doors else objects.EMPTY
         # Where the chain has ended there is no such place.
         rows = jnp.where(there[1:], place[:, 0], walls.shape[0])
@@ -143,7 +143,7 @@ def _meet(field: tuple[int, int], other: tuple[int, int]) -> bool:
 def _different(lots: Float[Array, " doors"]) -> Int[Array, " doors"]:
     """Numbers of door colours, each another than the one before."""
     at_least = np.minimum(np.arange(len(lots)), 1).astype(np.int32)  # the first may be any
-    return jnp.cumsum(grid.drawn_by(lots, at_least, len(DOORS) - 1)) % len(DOORS)
+    return jnp.cumsum(grid.integers_from_uniforms(lots, at_least, len(DOORS) - 1)) % len(DOORS)
 
 
 def multi_room(
