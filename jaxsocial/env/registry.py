@@ -43,9 +43,6 @@ def make_scenario(name: str, **sizes) -> Scenario:
 
     >>> make_scenario("maze", height=11, width=15, agents=2).max_steps
     100
-    >>> make_scenario("maze", heigth=11)
-    Traceback (most recent call last):
-    ValueError: scenario 'maze' cannot be built: Scenario.__init__() got an unexpected keyword argument 'heigth'. ...
 
     Args:
       name: one of `registered_scenarios`, or of `marlgrid.WORLDS`.
