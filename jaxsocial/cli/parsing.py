@@ -43,6 +43,7 @@ def parse(arguments: list[str]) -> Any:
     if arguments[:1] == ["--version"]:
         print(f"jaxsocial {jaxsocial.__version__}")
         raise SystemExit(0)
+    # tyro would refuse an old name too, but could not say what it is called now.
     for argument in arguments:
         name = argument.split("=")[0].removeprefix("--").replace("-", "_")
         if argument.startswith("--") and (renamed := current_name(name)):
@@ -63,6 +64,7 @@ def parse(arguments: list[str]) -> Any:
     rules.struct_rule(_world_settings)
     complaint = io.StringIO()
     try:
+        # tyro prints a refusal as a box of several lines.
         with contextlib.redirect_stderr(complaint):
             fixed = (tyro.conf.SuppressFixed,)
             options = tyro.cli(verbs, prog="jaxsocial", args=arguments, config=fixed, registry=rules)
@@ -133,6 +135,7 @@ def _world_settings(info: StructTypeInfo) -> StructConstructorSpec | None:
         docs |= meanings(record)
 
     def build(**given):
+        # Values that were not given are left unset: they follow from those that were.
         changes = {name: value for name, value in given.items() if value != values[name]}
         return changed(world, **changes) if changes else world
 
