@@ -74,13 +74,16 @@ def parse(arguments: list[str]) -> Any:
         raise
     if getattr(options, "scenario", None) != named:
         raise ValueError(f"name the scenario first: jaxsocial {arguments[0]} {options.scenario} [options]")
-    if isinstance(options, TrainOptions) and options.resume is not None:
-        names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
-        for name in names:
-            if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
-                raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
-        options = dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
-    return options
+    return _resumed(options, arguments) if arguments[0] == "train" and options.resume else options
+
+
+def _resumed(options: TrainOptions, arguments: list[str]) -> TrainOptions:
+    """Returns the options of a resumed run with its new length; refuses options that would change the run."""
+    names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
+    for name in names:
+        if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
+            raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
+    return dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
 
 
 def _named_scenario(arguments: list[str]) -> str | None:

@@ -90,7 +90,7 @@ def predicting(config: Config, target: Target) -> Config:
 
 
 def mixed(config: Config) -> Config:
-    """Returns a config to continue another run: 96 of 128 worlds without experts, full penalty (PROTOCOL: Conditions)."""
+    """Returns a config to continue a run: 96 of 128 worlds without experts, full penalty (PROTOCOL: Conditions)."""
     return dataclasses.replace(config, partner_schedule=PartnerSchedule(solo=(0.75,)), penalty_ramp=PenaltyRamp())
 
 
