@@ -147,10 +147,6 @@ def from_plain(plain: dict[str, Any]) -> Config:
 
     Raises:
       ValueError: a field that is missing or unknown, or a value that does not fit.
-
-    >>> from jaxsocial.config.presets import preset
-    >>> from_plain(to_plain(preset("expert"))) == preset("expert")
-    True
     """
     plain = upgraded(plain)
     builders = {

@@ -59,7 +59,7 @@ def static_config(config: Config) -> Config:
     partner_schedule, stages = config.partner_schedule, config.stages
     return dataclasses.replace(
         config,
-        rules=RulesConfig(penalty=0.0),
+        rules=RulesConfig(penalty=0.0),  # that of the last stage, as a config demands
         coefficients=Coefficients(),
         penalty_ramp=PenaltyRamp(),
         # Lists keep their lengths, which are shapes.
