@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from jaxsocial.sweep import batch, command, rungs, table, work
-from jaxsocial.sweep.halving import survivors
 from jaxsocial.sweep.members import GIB, config_of, entries, fitted
+from jaxsocial.sweep.rungs import survivors
 from jaxsocial.train import metrics
 from jaxsocial.train.program import make_program
 from tests.sweep.tiny import GRID, tiny
