@@ -57,7 +57,7 @@ def _small() -> Config:
 def _laptop(quickstart: Config) -> Config:
     """The quickstart's world with the paper's encoder, one layer of it, and the next frame predicted.
 
-    How these settings were found, and what they do not show, is in docs/laptop-scale.md.
+    How these settings were found, and what they do not show, is in docs/notebook/laptop-scale.md.
     """
     return dataclasses.replace(
         predicting(quickstart, "next"),
