@@ -21,7 +21,7 @@ PANELS = {
 
 
 def figure(scale: Scale) -> Figure:
-    """Measures of one condition (docs/company.md says what they are), and of one that predicts nothing beside it."""
+    """Measures of one condition (docs/training.md says what they are), and of one that predicts nothing beside it."""
     own, vanilla, searchers = conditions.social(scale), conditions.vanilla(scale), conditions.searchers_apart(scale)
     paid = {"": "penalties", " per goal": "penalties_per_goal"}
     rows = [Row("return", own, episode=True)]
