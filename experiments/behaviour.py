@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import below_its_partners, more_than
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 PANELS = {
     "penalties in an episode": ("penalties", "experts' penalties"),

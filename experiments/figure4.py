@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_most, between, more_than, within
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 CURVES = ("solo vanilla", "solo SociAPL", "social vanilla", "social autoencoder", "SociAPL")
 

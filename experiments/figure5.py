@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import above, below_their_learner
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.figures import Figure, Player, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Player, Row
 
 NOISE = 0.3
 """How often noisy experts act at random."""

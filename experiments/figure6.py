@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import all_of, more_than, times_as_much
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Figure, Row, Trained
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row, Trained
 
 SOLO = 2.0
 """How many times what a learner trained alone gets, at least."""

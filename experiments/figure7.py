@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import at_most, more_than, times_as_much
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 FAR = 2.0
 """How many times what a learner trained alone gets is "far above" it."""

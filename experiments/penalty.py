@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import Expectation, about, above, times_as_much
 from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 USUAL = 1.5

@@ -4,9 +4,7 @@ import dataclasses
 import functools
 import json
 import math
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -29,8 +27,7 @@ from jaxsocial.env.types import Rules, make_rules
 from jaxsocial.evaluate import finish, media, probes, returns
 from jaxsocial.evaluate.episodes import beside, episode_player, without_teacher
 from jaxsocial.play import game, terminal
-from jaxsocial.reproduce import command, train
-from jaxsocial.reproduce.findings import NothingMeasured
+from jaxsocial.reproduce import command
 from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.sweep import command as sweep
 from jaxsocial.sweep.executor import make_executor
@@ -56,20 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
-    except (Stopped, command.Unfinished, sweep.Unfinished) as stop:
+    except (Stopped, sweep.Unfinished) as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
     except KeyboardInterrupt:
-        _leave_lanes()
         return INTERRUPTED
-
-
-def _leave_lanes() -> None:
-    """Ends the process here and now where lanes still train: at its usual end their threads would bring jax down."""
-    if any(thread.name == train.LANE for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
 
 
 def _train(chosen: options.TrainOptions, arguments: list[str], console: Console) -> int:
@@ -188,22 +176,23 @@ def _rules(world: Scenario, level: int | None) -> Rules:
 
 def _reproduce(chosen: options.ReproduceOptions, arguments: list[str], console: Console) -> int:
     scale = make_scale(chosen.scale)
-    figures = [command.load(name, scale) for name in command.chosen(chosen.figures)]
+    figures = [functools.partial(command.load, name) for name in command.chosen(chosen.figures)]
+    for make in figures:
+        make(scale)  # refused before anything is trained
+    places = command.Places(chosen.runs / scale.name, chosen.out / scale.name)
     limit = math.inf if chosen.time_limit is None else chosen.time_limit
-    deadline, missing = time.monotonic() + 60 * limit, list[NothingMeasured]()
-    for figure in figures:
-        folder = chosen.out / scale.name / figure.name
-        places = command.Places(chosen.runs / scale.name, folder)
-        try:
-            if chosen.report:
-                command.rebuild(figure, places, console)
-            else:
-                make = functools.partial(command.load, figure.name)
-                command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
-        except NothingMeasured as nothing:
-            missing.append(nothing)
-        finally:
-            command.gather_claims(scale, folder.parent)
+    deadline, missing = time.monotonic() + 60 * limit, list[command.NothingMeasured]()
+    try:
+        for make in figures:
+            try:
+                if chosen.report:
+                    command.rebuild(make, scale, places, console)
+                else:
+                    command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
+            except command.NothingMeasured as nothing:
+                missing.append(nothing)
+    finally:
+        command.write_claims(scale, places)
     if len(missing) == len(figures):
         raise missing[0]
     for nothing in missing:

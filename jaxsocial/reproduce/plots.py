@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxsocial.evaluate.media import draw_penalty
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Findings
 
 COLOURS = {
     "solo vanilla": "tab:orange",
@@ -50,7 +50,7 @@ def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Seque
         mean = np.nanmean([np.interp(steps, *one) for one in seeds], axis=0)
         axes.plot(steps, _smoothed(mean), color=colour, linewidth=2, label=condition)
     for style, row in zip(STYLES, [row for row in levels if row in found.rows], strict=False):
-        mean = found.score(row).mean
+        mean = found.rows[row].score.mean
         axes.axhline(mean, color="0.35", linewidth=1, linestyle=style, label=f"{row} ({mean:.1f})")
     _plain(axes, "learner steps (millions)", "return of an episode")
     draw_penalty(axes, found.curves[next(iter(there))] if there else [])
@@ -83,8 +83,8 @@ def dots(
     who = {row: "partners" if found.rows[row].of_partners else found.rows[row].condition for row in rows}
     colours = colours_of(who.values())
     for place, row in enumerate(rows):
-        finding, score, colour = found.rows[row], found.score(row), colours[who[row]]
-        values = finding.values(finding.measure, finding.of_partners)
+        finding, score, colour = found.rows[row], found.rows[row].score, colours[who[row]]
+        values = finding.values
         spread = np.linspace(-WIDTH, WIDTH, len(values)) if len(values) > 1 else np.zeros(1)
         axes.plot(place + spread, values, "o", color=colour, markersize=4, alpha=0.5, markeredgewidth=0)
         axes.plot([place - WIDTH, place + WIDTH], [score.mean] * 2, color=colour, linewidth=2)
@@ -100,10 +100,11 @@ def lines(axes: Axes, found: Findings, x: Sequence[float], rows: Mapping[str, Se
     intervals, and a thin line from one to the next."""
     step = ASIDE * (max(x, default=0.0) - min(x, default=0.0) or 1.0)
     for number, (label, colour) in enumerate(colours_of(rows).items()):
-        findings, scores = [found.rows[name] for name in rows[label]], [found.score(name) for name in rows[label]]
+        findings = [found.rows[name] for name in rows[label]]
+        scores = [finding.score for finding in findings]
         places = np.array(x) + step * (number - (len(rows) - 1) / 2)
         for place, finding in zip(places, findings, strict=True):
-            values = finding.values(finding.measure, finding.of_partners)
+            values = finding.values
             beside = np.full(len(values), place - step / 3)
             axes.plot(beside, values, "o", color=colour, markersize=3, alpha=0.4, markeredgewidth=0)
         means = np.array([score.mean for score in scores])

@@ -55,15 +55,6 @@ def _cores() -> int:
     return len(own(0)) if own else os.cpu_count() or 1
 
 
-def device_groups(devices: Sequence[Any]) -> list[Sequence[Any]]:
-    """Devices that programs which have nothing to do with each other are given: a CPU core each, or all accelerators.
-
-    A core alone needs no one else at an update, and five seeds do not go evenly onto two cores (docs/performance.md).
-    An accelerator has room for all members of a program, and several share them well.
-    """
-    return [[device] for device in devices] if devices[0].platform == "cpu" else [devices]
-
-
 def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     """Members, and the worlds of each, in even shares on as many devices as can be; rather members than worlds."""
     shareable = math.gcd(config.sizes.worlds, config.sizes.segments)

@@ -17,6 +17,8 @@ from pathlib import Path
 from jaxsocial.sweep.backends import items
 
 POLL_SECONDS = 0.1
+CORE = "JAXSOCIAL_CORE"
+"""The variable that names the CPU core to which a process is pinned."""
 PATIENCE_SECONDS = 5.0
 """For a process of a killed command to let go of an item, beyond the time that it has to save."""
 
@@ -109,6 +111,8 @@ def _signal(process: subprocess.Popen[bytes], send: Callable[[int, int], None], 
 def main() -> None:
     """Of the fresh process: executes the item that the command line names."""
     folder, work, grace_seconds = sys.argv[1:]
+    if CORE in os.environ and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(os.environ[CORE])})  # before jax starts its threads
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         # SLURM sends all processes of a job what tells the watching one that time is up, and they would die of it.
         signal.signal(number, signal.SIG_IGN)
