@@ -5,28 +5,27 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# Many tests compile the same small programs; the workers of a run share them, and the user's own stay out of it.
+# Many tests compile the same small programs. The workers of one run share a cache, apart from the user's.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ.get("JAX_COMPILATION_CACHE_DIR") or tempfile.mkdtemp("-jaxsocial")
 
-# Commands in a worker that has not begun yet would else make a device of each core, those in another not.
+# Without this, a command would make each core a device, but only if jax has not started in its worker.
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
 
 import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# Most programs here run once: what compiles in half the time is quicker, even if it runs slower.
+# Most programs here run once: half the compile time outweighs slower code.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
-# Before anything imports the package. Records are NamedTuples, which the hook leaves alone, so that under
-# vmap they may hold batches.
+# Before anything imports the package. The hook skips NamedTuples, so that records may hold batches under vmap.
 install_import_hook("jaxsocial", "beartype.beartype")
 jax.config.update("jax_debug_key_reuse", True)
-# GPUs would else round what is multiplied to 10 bits, and tests compare to more.
+# By default GPUs round operands to 10 bits; tests compare more.
 jax.config.update("jax_default_matmul_precision", "highest")
 
 
 def pytest_unconfigure(config):
-    """The cache that was made here goes, once the workers that share it are gone."""
+    """Removes the cache that was made here, after the workers that share it have ended."""
     cache = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
     if cache.name.endswith("-jaxsocial") and not hasattr(config, "workerinput"):
         shutil.rmtree(cache, ignore_errors=True)
@@ -34,7 +33,7 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_programs():
-    """A worker would else hold the programs of every module until the end: several GB."""
+    """Frees compiled programs. A worker would hold those of every module until the end: several GB."""
     yield
     jax.clear_caches()
 

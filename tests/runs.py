@@ -1,4 +1,4 @@
-"""Runs small enough for tests."""
+"""Runs that are small enough for tests."""
 
 import shlex
 from pathlib import Path
@@ -18,7 +18,7 @@ ITERATION = 64
 
 
 def command(*arguments: str) -> int:
-    """One command's exit status. Without the check of key reuse, which takes a scan under vmap for one."""
+    """Runs one command; returns its exit status. Skips the check of key reuse, which misjudges scans under vmap."""
     with jax.debug_key_reuse(False):
         return main(list(arguments))
 

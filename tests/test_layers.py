@@ -1,4 +1,4 @@
-"""The order of packages and modules (docs/architecture.md): who may import whom, and that importing starts nothing."""
+"""The order of packages and modules (docs/architecture.md): allowed imports, and what importing does not do."""
 
 import ast
 import importlib
@@ -15,7 +15,9 @@ ENV_NEEDS = {"jax", "numpy", "jaxtyping"}
 FEW_IMPORT = {
     "flax": ("agents.networks",),
     "distrax": ("agents.policy",),
+    "orbax": ("train.checkpoint",),
     "matplotlib": ("evaluate", "reproduce", "sweep"),
+    "pandas": ("evaluate", "reproduce", "sweep"),
 }
 LEARNING_MAY_IMPORT = ("env.core", "env.types", "agents.policy", "agents.networks.network", "agents.networks.lstm")
 LEARNING_KNOWS_OF_ENV = {"Env", "discount", "episode_ended"}
@@ -55,17 +57,17 @@ def own_imports(path):
 
 
 def order_of(package):
-    """The modules of a package, from the bottom up, as its ``__init__.py`` lists them."""
+    """The modules of a package from the bottom up, as its ``__init__.py`` lists them."""
     if not package:
         return jaxsocial.PACKAGES
     return importlib.import_module(f"jaxsocial.{package}").MODULES
 
 
 def may_import(importer, imported):
-    """Whether the first part in which the names differ stands later in the list of the package that holds both."""
+    """Whether, in the package of both, the imported part is listed before the importing one."""
     mine, theirs = importer.split("."), imported.split(".")
     if (importer, imported.rpartition(".")[0]) == ("env.core", "env.scenarios"):
-        return False  # it receives the record, and knows no scenario by name
+        return False  # it receives the record
     depth = next(level for level, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b)
     order = order_of(".".join(mine[:depth]))
     return order.index(theirs[depth]) < order.index(mine[depth])
@@ -121,6 +123,29 @@ def test_env_needs_few_libraries():
 )
 def test_the_order_forbids_imports_from_above(importer, imported):
     assert not may_import(importer, imported)
+
+
+def loaded_by(statement):
+    """The modules that a new process has imported after a statement."""
+    program = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+HEAVY = {"distrax", "flax", "imageio", "matplotlib", "optax", "orbax", "pandas", "scipy", "tensorflow_probability"}
+
+
+@pytest.mark.parametrize("module", ["jaxsocial", "jaxsocial.cli.main"])
+def test_importing_is_quick(module):
+    assert loaded_by(f"import {module}") & HEAVY == set()
+
+
+def test_load_policy_is_imported_at_its_first_use():
+    assert loaded_by("import jaxsocial; jaxsocial.load_policy") >= {"flax", "orbax"}
+    with pytest.raises(AttributeError, match="no attribute 'load_polcy'"):
+        jaxsocial.load_polcy  # noqa: B018, pyright: ignore
 
 
 def test_importing_starts_no_device():

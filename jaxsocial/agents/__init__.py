@@ -1,4 +1,4 @@
-"""Everyone who acts: scripted experts, frozen networks, and the network that learns."""
+"""Policies: scripted experts, frozen networks, and the network that learns."""
 
 MODULES = (
     "policy",
@@ -6,4 +6,4 @@ MODULES = (
     "scripted",
     "seating",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

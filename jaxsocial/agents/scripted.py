@@ -1,8 +1,10 @@
-"""Scripted experts: shortest paths to goals, turns counted, that go round the other goals.
+"""Scripted experts that follow shortest paths to goals, computed from the true state.
 
-They read the true state. In a goal cycle one knows the hidden order; one has to find it by trial and pays for it;
-one knows it and goes wrong on purpose. Elsewhere all head for the nearest goal. None opens doors.
-Distances to every goal are worked out when an episode begins and kept in the expert's memory.
+In a goal cycle one expert knows the hidden order, one infers it by trial and error in each episode, and one knows it
+and enters wrong goals on purpose. In other scenarios all go to the nearest goal. None opens doors.
+
+`distances` is a value iteration: costs of all cells and headings relax until none changes. It runs once per episode;
+the result is kept in the expert's memory.
 """
 
 from typing import NamedTuple
@@ -18,79 +20,75 @@ from jaxsocial.env.types import State
 
 UNREACHABLE = 10**8
 DETOUR = 10**4
-"""Cost of entering a wrong goal: more than any way round it, so that it happens only where there is none."""
+"""Cost of entering another goal on the way. It exceeds any detour, so that others are entered only where they block."""
 
 
 def distances(grid: Int[Array, "H W"], goals: Int[Array, "G 2"]) -> Int[Array, "G 4 H W"]:
-    """Fewest actions from each heading and cell until a goal is entered, for each goal.
+    """Computes the fewest actions to enter each goal, from each heading and cell.
 
-    A path through another goal costs `DETOUR` a time; where no path leads, `UNREACHABLE` or more.
+    Each other goal on the path adds `DETOUR`. Without a path the distance is `UNREACHABLE` or more.
+
+    >>> corridor = jnp.zeros((1, 4), jnp.int32)
+    >>> distances(corridor, jnp.array([[0, 3]]))[0, objects.RIGHT]
+    Array([[3, 2, 1, 6]], dtype=int32)
+    >>> distances(corridor, jnp.array([[0, 3]]))[0, objects.LEFT, 0].tolist()
+    [5, 4, 3, 4]
     """
-    return jax.vmap(_distances_to, (None, 0))(grid, goals)
+    height, width = grid.shape
+    entry_cost = _entry_cost(grid)
+
+    def to_goal(goal):
+        is_goal = jnp.zeros(grid.shape, bool).at[goal[0], goal[1]].set(True)
+
+        def relax(carry):
+            cost, _ = carry
+            # The cost after entering a cell with each heading, then shifted to the cell from which it is entered.
+            entered = jnp.where(is_goal, 0, jnp.minimum(entry_cost + cost, UNREACHABLE))
+            padded = jnp.pad(entered, ((0, 0), (1, 1), (1, 1)), constant_values=UNREACHABLE)
+            steps = enumerate(objects.STEP.tolist())
+            forward = jnp.stack([padded[h, 1 + r : 1 + r + height, 1 + c : 1 + c + width] for h, (r, c) in steps])
+            turning = jnp.minimum(jnp.roll(cost, 1, axis=0), jnp.roll(cost, -1, axis=0))
+            relaxed = jnp.minimum(cost, 1 + jnp.minimum(forward, turning))
+            return relaxed, (relaxed != cost).any()
+
+        start = jnp.full((4, height, width), UNREACHABLE, jnp.int32)
+        return jax.lax.while_loop(lambda carry: carry[1], relax, (start, jnp.bool_(True)))[0]
+
+    return jax.vmap(to_goal)(goals)
 
 
-def _distances_to(grid, goal):
-    target = jnp.zeros(grid.shape, bool).at[goal[0], goal[1]].set(True)
-    toll = _toll(grid)
-
-    def relax(carried):
-        cost, _ = carried
-        entering = jnp.where(target, 0, jnp.minimum(toll + cost, UNREACHABLE))
-        forward = jnp.stack([_ahead(entering[heading], heading) for heading in range(4)])
-        turning = jnp.minimum(jnp.roll(cost, 1, axis=0), jnp.roll(cost, -1, axis=0))
-        nearer = jnp.minimum(cost, 1 + jnp.minimum(forward, turning))
-        return nearer, (nearer != cost).any()
-
-    far = jnp.full((4, *grid.shape), UNREACHABLE, jnp.int32)
-    return jax.lax.while_loop(lambda carried: carried[1], relax, (far, jnp.bool_(True)))[0]
-
-
-def _toll(code: Int[Array, "*S"]) -> Int[Array, "*S"]:
-    """What entering a cell costs on the way elsewhere; shut doors and lava are as good as walls."""
+def _entry_cost(code: Int[Array, "*S"]) -> Int[Array, "*S"]:
+    """Returns the cost of entering a cell that is not the target; closed doors and lava count as walls."""
     kind = objects.kind_of(code)
     passable = objects.walkable(code) & (kind != objects.LAVA)
     return jnp.where((kind == objects.BONUS) | (kind == objects.GOAL), DETOUR, jnp.where(passable, 0, UNREACHABLE))
 
 
-def _ahead(values: Int[Array, "H W"], heading: int) -> Int[Array, "H W"]:
-    """The value of the cell in front of each cell; `UNREACHABLE` beyond the grid."""
-    row, column = (int(step) for step in objects.STEP[heading])
-    padded = jnp.pad(values, 1, constant_values=UNREACHABLE)
-    height, width = values.shape
-    return padded[1 + row : 1 + row + height, 1 + column : 1 + column + width]
-
-
-def _action_towards(cost: Int[Array, "4 H W"], grid, goal, position, heading, scenario: Scenario) -> Int[Array, ""]:
-    """The first action of a shortest path; waits where there is none."""
-    row, column = position[0], position[1]
-    step = jnp.asarray(objects.STEP)[heading]
-    front_row, front_column = row + step[0], column + step[1]
-    ahead = grid.at[front_row, front_column].get(mode="fill", fill_value=objects.WALL, wrap_negative_indices=False)
-    toll = _toll(ahead)
-    at_goal = (front_row == goal[0]) & (front_column == goal[1])
-    forward = jnp.where(at_goal, 0, toll + cost[heading, front_row, front_column])
-    left, right = cost[(heading - 1) % 4, row, column], cost[(heading + 1) % 4, row, column]
-    options = jnp.stack([forward, left, right])
-    choice = jnp.array([objects.FORWARD, objects.LEFT_TURN, objects.RIGHT_TURN])[jnp.argmin(options)]
-    return jnp.where(options.min() < UNREACHABLE, choice, waiting(scenario))
-
-
 def waiting(scenario: Scenario) -> int:
-    """An action that goes nowhere: "done", or turning on the spot where there are only three actions."""
+    """Returns an action that moves nowhere: "done", or a turn if there are only three actions."""
     return objects.DONE if scenario.actions > objects.DONE else objects.LEFT_TURN
 
 
-def _nearest(cost, wanted: Bool[Array, " G"], position, heading):
-    """The nearest of the goals that are wanted, and whether any is."""
-    there = cost[:, heading, position[0], position[1]]
-    return jnp.argmin(jnp.where(wanted, there, 2 * UNREACHABLE)), wanted.any()
+def _actions_towards(
+    cost: Int[Array, "G 4 H W"], wanted: Bool[Array, "seats G"], state: State, agents, scenario: Scenario
+) -> Int[Array, " seats"]:
+    """Returns the first actions of shortest paths to each agent's nearest wanted goal; waits if there is none."""
 
+    def one_seat(wanted, position, heading):
+        row, column = position
+        goal = jnp.argmin(jnp.where(wanted, cost[:, heading, row, column], 2 * UNREACHABLE))
+        front_row, front_column = position + jnp.asarray(objects.STEP)[heading]
+        front = state.grid.at[front_row, front_column].get(
+            mode="fill", fill_value=objects.WALL, wrap_negative_indices=False
+        )
+        at_goal = (front_row == state.goals[goal, 0]) & (front_column == state.goals[goal, 1])
+        forward = jnp.where(at_goal, 0, _entry_cost(front) + cost[goal, heading, front_row, front_column])
+        left, right = cost[goal, (heading - 1) % 4, row, column], cost[goal, (heading + 1) % 4, row, column]
+        options = jnp.stack([forward, left, right])
+        action = jnp.array([objects.FORWARD, objects.LEFT_TURN, objects.RIGHT_TURN])[jnp.argmin(options)]
+        return jnp.where(wanted.any() & (options.min() < UNREACHABLE), action, waiting(scenario))
 
-def _head_for(cost, wanted, state: State, agent, scenario) -> Int[Array, ""]:
-    position, heading = state.position[agent], state.heading[agent]
-    goal, any_wanted = _nearest(cost, wanted, position, heading)
-    action = _action_towards(cost[goal], state.grid, state.goals[goal], position, heading, scenario)
-    return jnp.where(any_wanted, action, waiting(scenario))
+    return jax.vmap(one_seat)(wanted, state.position[agents], state.heading[agents])
 
 
 def _distances_at_start(first, cost, state: State) -> Int[Array, "G 4 H W"]:
@@ -99,149 +97,138 @@ def _distances_at_start(first, cost, state: State) -> Int[Array, "G 4 H W"]:
 
 def _no_distances(scenario: Scenario) -> Int[Array, "G 4 H W"]:
     if scenario.goals < 1:
-        raise ValueError("goals=0: an expert has nowhere to go, choose 1 goal or more, or other partners")
+        raise ValueError("goals=0: an expert needs a goal, choose 1 goal or more, or other partners")
     return jnp.zeros((scenario.goals, 4, scenario.height, scenario.width), jnp.int32)
 
 
+def _next_goals(last: Int[Array, " seats"], scenario: Scenario) -> Bool[Array, "seats G"]:
+    """Returns which goals pay next: any at first or without a cycle, else the successor of the last one."""
+    goals = scenario.goals
+    number, last = jnp.arange(goals), last[:, None]
+    if not scenario.may_hold(objects.BONUS):
+        return jnp.ones((len(last), goals), bool)
+    # A cycle of one goal never pays.
+    return jnp.where(last < 0, goals > 1, (number == (last + 1) % goals) & (number != last))
+
+
 def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    """Knows the order: heads for the next goal, at first (and in worlds without a cycle) for the nearest."""
+    """Returns an expert that knows the order and goes to the next goal; at first, and without a cycle, to the nearest.
+
+    Raises:
+      ValueError: from ``init``, if the scenario has no goals.
+    """
 
     def apply(parameters, key, cost, state, observation, first):
         cost = _distances_at_start(first, cost, state)
         agents = jnp.array(seats)
-        wanted = jax.vmap(lambda last: _next_goal(last, scenario))(state.last_goal[agents])
-        actions = jax.vmap(_head_for, (None, 0, None, 0, None))(cost, wanted, state, agents, scenario)
-        return cost, actions
+        wanted = _next_goals(state.last_goal[agents], scenario)
+        return cost, _actions_towards(cost, wanted, state, agents, scenario)
 
     return Policy(init=lambda: _no_distances(scenario), apply=apply)
 
 
-class Erring(NamedTuple):
-    """What an anti-expert remembers."""
+class AntiExpertMemory(NamedTuple):
+    """Memory of an anti-expert."""
 
     cost: Int[Array, "G 4 H W"]
     visited: Int[Array, " seats"]
-    """The goal that each of its seats stood on last; -1 before the first."""
+    """The goal that each agent stood on last; -1 before the first."""
 
 
 def anti_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    """Knows the order and takes the costliest: after its first goal it goes from one wrong goal to the next.
+    """Returns an expert that knows the order and, after its first goal, goes from one wrong goal to the next.
 
-    A partner not to learn from: whoever follows it pays at every goal but the first.
+    It is a misleading partner: an agent that follows it is penalised at every goal but the first. Without a cycle it
+    is a `knowing_expert`.
     """
     if not scenario.may_hold(objects.BONUS):
-        return knowing_expert(seats, scenario)  # there is no order to get wrong
+        return knowing_expert(seats, scenario)
 
     def apply(parameters, key, memory, state, observation, first):
-        agents = jnp.array(seats)
-        visited = _visited(jnp.where(first, -1, memory.visited), state, agents)
-        memory = Erring(_distances_at_start(first, memory.cost, state), visited)
-        wanted = jax.vmap(lambda last, visited: _wrong_goals(last, visited, scenario))(state.last_goal[agents], visited)
-        actions = jax.vmap(_head_for, (None, 0, None, 0, None))(memory.cost, wanted, state, agents, scenario)
-        return memory, actions
+        agents, number = jnp.array(seats), jnp.arange(scenario.goals)
+        at_goal = (state.position[agents][:, None] == state.goals[None]).all(-1)
+        before = jnp.where(first, -1, memory.visited)
+        visited = jnp.where(at_goal.any(-1), jnp.argmax(at_goal, axis=-1), before)
+        memory = AntiExpertMemory(_distances_at_start(first, memory.cost, state), visited)
+        last = state.last_goal[agents]
+        correct = _next_goals(last, scenario)
+        # It leaves a goal for another wrong one, and returns to the same if there is no other.
+        others = ~correct & (number != visited[:, None])
+        wrong = jnp.where(others.any(-1, keepdims=True), others, ~correct)
+        wanted = jnp.where(last[:, None] < 0, correct, wrong)
+        return memory, _actions_towards(memory.cost, wanted, state, agents, scenario)
 
-    return Policy(init=lambda: Erring(_no_distances(scenario), jnp.full(len(seats), -1)), apply=apply)
-
-
-def _visited(before: Int[Array, " seats"], state: State, agents) -> Int[Array, " seats"]:
-    here = (state.position[agents][:, None] == state.goals[None]).all(-1)
-    return jnp.where(here.any(-1), jnp.argmax(here, axis=-1), before)
-
-
-def _wrong_goals(last, visited, scenario: Scenario) -> Bool[Array, " G"]:
-    """The goals that cost, but for the one just left; that too where there is no other."""
-    follows = _next_goal(last, scenario)
-    others = ~follows & (jnp.arange(scenario.goals) != visited)
-    return jnp.where(last < 0, follows, jnp.where(others.any(), others, ~follows))
+    return Policy(init=lambda: AntiExpertMemory(_no_distances(scenario), jnp.full(len(seats), -1)), apply=apply)
 
 
-def _next_goal(last: Int[Array, ""], scenario: Scenario) -> Bool[Array, " G"]:
-    goals = scenario.goals
-    number = jnp.arange(goals)
-    if not scenario.may_hold(objects.BONUS):
-        return jnp.ones(goals, bool)
-    return jnp.where(last < 0, _any_will_do(goals), (number == (last + 1) % goals) & (number != last))
-
-
-def _any_will_do(goals: int) -> bool:
-    """The first goal of an episode may be any, but where there is only one it counts as just taken."""
-    return goals > 1
-
-
-class Searching(NamedTuple):
-    """What a searching expert remembers; the last three for each of its seats."""
+class SearchMemory(NamedTuple):
+    """Memory of a searching expert: distances, and what each agent knows of the order."""
 
     cost: Int[Array, "G 4 H W"]
     possible: Bool[Array, "seats G G"]
-    """[from, to]: not yet ruled out as the goal that follows."""
+    """[i, j]: whether goal j may still be the successor of goal i."""
     visited: Bool[Array, "seats G"]
-    """Entered in turn in this episode: their order is known."""
+    """Goals entered in the correct order in this episode."""
     position: Int[Array, "seats 2"]
     last_goal: Int[Array, " seats"]
 
 
 def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    """Has to find the order: tries the nearest goal not ruled out, and remembers, for one episode."""
+    """Returns an expert that infers the order in each episode: it tries the nearest goal that may be next.
+
+    Candidates are the possible successors of the last goal. Visited goals are excluded until all are visited, since
+    the order is a single cycle. Without a cycle it is a `knowing_expert`.
+    """
     if not scenario.may_hold(objects.BONUS):
-        return knowing_expert(seats, scenario)  # there is no order to find
+        return knowing_expert(seats, scenario)
+    count, goals = len(seats), scenario.goals
+
+    def init():
+        return SearchMemory(
+            cost=_no_distances(scenario),
+            possible=jnp.ones((count, goals, goals), bool),
+            visited=jnp.zeros((count, goals), bool),
+            position=jnp.zeros((count, 2), jnp.int32),
+            last_goal=jnp.full(count, -1),
+        )
 
     def apply(parameters, key, memory, state, observation, first):
-        memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
         agents = jnp.array(seats)
-        memory = jax.tree.map(lambda new, old: jnp.where(first, new, old), _forgotten(memory, state, agents), memory)
-        memory = _learn(memory, state, agents, scenario)
-        wanted = jax.vmap(_candidates)(memory.possible, memory.visited, memory.last_goal)
-        actions = jax.vmap(_head_for, (None, 0, None, 0, None))(memory.cost, wanted, state, agents, scenario)
-        return memory, actions
+        memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
+        at_start = init()._replace(cost=memory.cost, position=state.position[agents], last_goal=state.last_goal[agents])
+        memory = jax.tree.map(lambda new, old: jnp.where(first, new, old), at_start, memory)
+        memory = _infer_order(memory, state, agents, scenario)
+        last, number = memory.last_goal[:, None], jnp.arange(goals)
+        following = memory.possible[jnp.arange(count), memory.last_goal] & (number != last)
+        unvisited = following & ~memory.visited
+        candidates = jnp.where(unvisited.any(-1, keepdims=True), unvisited, following)
+        wanted = jnp.where(last < 0, goals > 1, candidates)
+        return memory, _actions_towards(memory.cost, wanted, state, agents, scenario)
 
-    return Policy(init=lambda: _new_search(len(seats), scenario), apply=apply)
-
-
-def _new_search(seats: int, scenario: Scenario) -> Searching:
-    goals = scenario.goals
-    return Searching(
-        cost=_no_distances(scenario),
-        possible=jnp.ones((seats, goals, goals), bool),
-        visited=jnp.zeros((seats, goals), bool),
-        position=jnp.zeros((seats, 2), jnp.int32),
-        last_goal=jnp.full(seats, -1),
-    )
+    return Policy(init=init, apply=apply)
 
 
-def _forgotten(memory: Searching, state: State, agents) -> Searching:
-    return memory._replace(
-        possible=jnp.ones_like(memory.possible),
-        visited=jnp.zeros_like(memory.visited),
-        position=state.position[agents],
-        last_goal=state.last_goal[agents],
-    )
+def _infer_order(memory: SearchMemory, state: State, agents, scenario: Scenario) -> SearchMemory:
+    """Updates what is known of the order from the goals that agents entered with the last step.
 
-
-def _learn(memory: Searching, state: State, agents, scenario) -> Searching:
-    """Takes in what the last step showed: whether the goal just entered was the right one."""
+    A wrong entry excludes the pair (last goal, entered goal). A correct one confirms it: in a cycle each goal has one
+    successor and one predecessor, so all other pairs of that row and column are excluded.
+    """
     position = state.position[agents]
     at_goal = (position[:, None] == state.goals[None]).all(-1)
     entered = at_goal & (position != memory.position).any(-1)[:, None]
-    follows = jax.vmap(lambda last: _next_goal(last, scenario))(memory.last_goal)
-    right = (entered & follows).any(-1)
+    correct = (entered & _next_goals(memory.last_goal, scenario)).any(-1)
     source = memory.last_goal[:, None] == jnp.arange(scenario.goals)
     pair = source[:, :, None] & entered[:, None, :]
     same_row_or_column = source[:, :, None] | entered[:, None, :]
     confirmed = memory.possible & (pair | ~same_row_or_column)
-    known_from = right & (memory.last_goal >= 0)
-    possible = jnp.where(known_from[:, None, None], confirmed, memory.possible)
-    possible = jnp.where((right | ~entered.any(-1))[:, None, None], possible, memory.possible & ~pair)
+    # The first goal of an episode has no predecessor.
+    has_source = correct & (memory.last_goal >= 0)
+    possible = jnp.where(has_source[:, None, None], confirmed, memory.possible)
+    possible = jnp.where((correct | ~entered.any(-1))[:, None, None], possible, memory.possible & ~pair)
     return memory._replace(
         possible=possible,
-        visited=memory.visited | (entered & right[:, None]),
+        visited=memory.visited | (entered & correct[:, None]),
         position=position,
         last_goal=state.last_goal[agents],
     )
-
-
-def _candidates(possible: Bool[Array, "G G"], visited: Bool[Array, " G"], last) -> Bool[Array, " G"]:
-    """Goals that may come next: the cycle closes only after all have been visited."""
-    number = jnp.arange(len(visited))
-    following = possible[last] & (number != last)
-    unvisited = following & ~visited
-    return jnp.where(last < 0, _any_will_do(len(visited)), jnp.where(unvisited.any(), unvisited, following))

@@ -1,4 +1,4 @@
-"""Who sits where: one policy for all seats that do not learn, put together from named players."""
+"""Seating of partners: one policy for all agents that do not learn, composed of named policies."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.policy import Policy, absent_policy, distribution, random_policy
@@ -15,51 +15,49 @@ from jaxsocial.env import batching
 from jaxsocial.env.scenario import Scenario
 
 ABSENT = "absent"
-"""The player that leaves its seat empty; `Rules.present` has to say so too."""
+"""Name of the partner that is absent; `Rules.present` has to exclude it too."""
 PORTIONS = 4
-"""Worlds that need a frozen network are gathered a quarter of the batch at a time: often all of them need it."""
-
-
-def _random(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    return random_policy(len(seats), scenario.actions)
-
-
-def _absent(seats: tuple[int, ...], scenario: Scenario) -> Policy:
-    return absent_policy(len(seats))
-
-
+"""A frozen network runs on a quarter of the batch at a time, since often all worlds need it."""
 PLAYERS: dict[str, Callable[[tuple[int, ...], Scenario], Policy]] = {
     "expert": knowing_expert,
     "searching_expert": searching_expert,
     "anti_expert": anti_expert,
-    "random": _random,
-    ABSENT: _absent,
+    "random": lambda seats, scenario: random_policy(len(seats), scenario.actions),
+    ABSENT: lambda seats, scenario: absent_policy(len(seats)),
 }
-"""The players that need no training: (seats, scenario) -> policy."""
+"""Partners that need no training: (seats, scenario) -> policy, where seats are the indices of the agents."""
 
 
 class Seated(NamedTuple):
-    """The numbers of everyone seated; they may change without compiling again."""
+    """Parameters of all partners; they may change without recompilation."""
 
     parameters: dict[str, PyTree]
-    """Of each player, by its name."""
+    """Of each policy, by name."""
     epsilon: Float[Array, " seats"]
-    """How often each seat's action is replaced by one drawn uniformly, 0 to 1."""
+    """Probability that each agent's action is replaced by a uniformly random one, 0 to 1."""
 
 
 def seat_partners(
     names: tuple[str, ...], scenario: Scenario, frozen: dict[str, Callable] | None = None, first_seat: int = 1
 ) -> Policy:
-    """One policy for the seats from ``first_seat`` on; equal names share one policy. Its parameters are `Seated`.
+    """Returns one policy for the agents from ``first_seat`` on. Equal names share one policy.
 
     Args:
-      names: players of `PLAYERS`, or of ``frozen``, one a seat.
-      scenario: the world they play in.
-      frozen: further players by name, as in `PLAYERS`.
-      first_seat: the seats before it are others'.
+      names: a name in `PLAYERS` or ``frozen`` for each agent.
+      scenario: the world that they act in.
+      frozen: further policies by name, as in `PLAYERS`.
+      first_seat: index of the first of these agents, 0 or more.
+
+    Returns:
+      The policy; its parameters are `Seated`, with epsilon 0.
 
     Raises:
-      ValueError: an unknown player, or more players than seats.
+      ValueError: an unknown name, or a number of names that does not fit the scenario.
+
+    >>> from jaxsocial.env.registry import make_scenario
+    >>> partners = seat_partners(("expert", "random"), make_scenario("goal_cycle", agents=3))
+    >>> list(partners.init()), partners.parameters.epsilon.shape
+    (['expert', 'random'], (2,))
     """
     players = PLAYERS | (frozen or {})
     unknown = [name for name in names if name not in players]
@@ -73,51 +71,51 @@ def seat_partners(
         name: tuple(seat for seat, n in enumerate(names, first_seat) if n == name) for name in dict.fromkeys(names)
     }
     policies = {name: players[name](seats, scenario) for name, seats in groups.items()}
-    # Groups answer one after another; this puts their answers back in the order of the seats.
+    # Actions are computed group by group; this permutation restores the order of the agents.
     order = np.argsort([seat for seats in groups.values() for seat in seats]).astype(np.int32)
 
     def apply(seated: Seated, key, memory, state, observation, first):
         noise_key, *keys = jax.random.split(key, 1 + len(policies))
-        answers = {
+        results = {
             name: policy.apply(seated.parameters[name], own_key, memory[name], state, observation, first)
             for own_key, (name, policy) in zip(keys, policies.items(), strict=True)
         }
-        actions = jnp.concatenate([*(actions for _, actions in answers.values()), jnp.zeros(0, jnp.int32)])[order]
-        return {name: new for name, (new, _) in answers.items()}, _noisy(noise_key, actions, seated.epsilon, scenario)
+        # The empty array serves worlds without partners.
+        actions = jnp.concatenate([*(actions for _, actions in results.values()), jnp.zeros(0, jnp.int32)])[order]
+        replace_key, action_key = jax.random.split(noise_key)
+        is_random = jax.random.uniform(replace_key, actions.shape) < seated.epsilon
+        random_actions = jax.random.randint(action_key, actions.shape, 0, scenario.actions)
+        return {name: new for name, (new, _) in results.items()}, jnp.where(is_random, random_actions, actions)
 
     parameters = Seated({name: policy.parameters for name, policy in policies.items()}, jnp.zeros(len(names)))
     return Policy(lambda: {name: policy.init() for name, policy in policies.items()}, apply, parameters)
 
 
-def _noisy(
-    key: Key[Array, ""], actions: Int[Array, " seats"], epsilon: Float[Array, " seats"], scenario: Scenario
-) -> Int[Array, " seats"]:
-    """The same actions, some replaced by random ones."""
-    which_key, what_key = jax.random.split(key)
-    replaced = jax.random.uniform(which_key, actions.shape) < epsilon
-    return jnp.where(replaced, jax.random.randint(what_key, actions.shape, 0, scenario.actions), actions)
-
-
 def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ...]) -> Policy:
-    """A trained network that no longer learns, drawing its actions from its policy.
+    """Returns the policy of a trained network that no longer learns; it draws actions from the network's distribution.
 
-    It is run once for all worlds in which one of its seats takes part, and not for the others.
+    The network runs on batches of worlds, and only on those in which one of its agents is active.
+
+    Args:
+      network: the functions of the network.
+      parameters: its weights.
+      seats: indices of its agents.
     """
 
-    def act(parameters, key, memory, mine, first):
+    def act(parameters, key, memory, image, first):
         starts = jnp.broadcast_to(first, (1, len(seats)))
-        outputs = network.unroll(parameters, memory, mine[None], starts)
+        outputs = network.unroll(parameters, memory, image[None], starts)
         actions = distribution(outputs.logits[0]).sample(seed=key).astype(jnp.int32)
         return jax.tree.map(lambda m: m[0], outputs.after), actions
 
     def apply(parameters, key, memory, state, observation, first):
         agents = jnp.array(seats)
-        # Who enters late has forgotten the last episode all the same.
-        kept = jax.tree.map(lambda m: jnp.where(first, 0.0, m), memory)
-        nothing = kept, jnp.zeros(len(seats), jnp.int32)
-        given = key, memory, observation.image[agents], first
+        # Reset here too: an agent that is inactive at the first step must not keep the last episode's memory.
+        memory = jax.tree.map(lambda m: jnp.where(first, 0.0, m), memory)
+        inactive = memory, jnp.zeros(len(seats), jnp.int32)
+        arguments = key, memory, observation.image[agents], first
         return batching.where_needed(
-            state.active[agents].any(), act, nothing, *given, portions=PORTIONS, shared=parameters
+            state.active[agents].any(), act, inactive, *arguments, portions=PORTIONS, shared=parameters
         )
 
     return Policy(lambda: network.initial_memory((len(seats),)), apply, parameters)

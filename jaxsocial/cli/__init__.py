@@ -1,8 +1,4 @@
-"""The command line."""
+"""The command line: options, their parser, and one module of handlers per group of verbs."""
 
-MODULES = (
-    "options",
-    "parsing",
-    "main",
-)
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+MODULES = ("options", "help", "parsing", "train", "evaluate", "play", "sweep", "reproduce", "listing", "main")
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

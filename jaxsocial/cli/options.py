@@ -1,4 +1,4 @@
-"""The command line's options: one record a verb."""
+"""The command line's options: one record per verb."""
 
 import dataclasses
 from pathlib import Path
@@ -18,80 +18,82 @@ World = Annotated[Scenario, tyro.conf.arg(name="")]
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """Trains a learner and leaves a run folder: config, metrics, checkpoints, evaluation, curve and GIF."""
+    """Trains learners and writes a run folder: config, metrics, checkpoints, evaluation, curve and GIF."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     scenario: str | None = None
-    """Another world for the preset, with its agents, views and actions: see `jaxsocial scenarios`."""
+    """Replaces the preset's world; agents, view and actions stay. See `jaxsocial scenarios`."""
     scenario_file: Path | None = None
-    """The same from a file that holds a map in characters."""
+    """Replaces the preset's world by a map in characters."""
     out: Path | None = None
-    """The run's folder; must not exist yet. Without it one is made under runs/."""
+    """The run's folder, which must not exist; by default a new one under runs/."""
     resume: Path | None = None
-    """Go on with the run in this folder; takes no other option but --total-steps and those of hosts."""
+    """Continues the run in this folder. Takes no other option but --total-steps and those of hosts."""
     hosts: Annotated[Hosts, tyro.conf.arg(name="")] = Hosts()
+    longer: tyro.conf.Suppress[int | None] = None
+    """New length of the resumed run: what --total-steps gives beside --resume."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
-    """Returns, goals and penalties of everyone in a run, over whole episodes, with 95 % intervals."""
+    """Prints returns, goals and penalties of all agents of a run, over whole episodes, with 95 % intervals."""
 
     run: tyro.conf.Positional[Path]
     """The run's folder."""
     episodes: int = 256
-    """Episodes a seed."""
+    """Episodes per seed."""
     alone: bool = False
-    """Take the partners away."""
+    """Leave the partners out."""
     probes: tuple[str, ...] = ()
-    """Measure social learning among company, alone, half, random, anti_expert, or all of these, and save it in the
+    """Measure social learning with these probes: partners, alone, half, random, anti_expert, or all. Saved in the
     run's folder as probes.json."""
     partners: tuple[str, ...] | None = None
-    """Others beside the learner, as many as you like; those of the run if not given."""
+    """Other partners, of any number; by default those of the run."""
     first_level: int | None = None
-    """The first of the fixed levels to play, such as the first that was not trained on; as trained if not given."""
+    """The first of the fixed levels, such as the first that was not trained on; by default that of the run."""
     levels: int | None = None
-    """How many fixed levels, 0 for a fresh one every time; as trained if not given."""
+    """Number of fixed levels, 0 for a new one per episode; by default that of the run."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderOptions:
-    """An episode of a run as a picture: the whole world, and what each agent sees."""
+    """Draws an episode of a run: the whole world, and what each agent sees."""
 
     run: tyro.conf.Positional[Path]
     """The run's folder."""
     out: Path = Path("episode.gif")
-    """A .gif of the whole episode, or a .png of its last moment."""
+    """A .gif of the whole episode, or a .png of its last step."""
     seed: int | None = None
-    """Which trained seed plays; the run's first if not given."""
+    """The trained seed that plays; by default the run's first."""
     episode: int = 0
-    """Which episode: a number that its random draws begin from."""
+    """Seed of the episode."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PlayOptions:
-    """A game in the terminal: you in the learner's seat, scripted or trained partners in the others."""
+    """Starts a game in the terminal: you in the learner's seat, scripted or trained partners beside you."""
 
     world: World
     scenario: tyro.conf.Positional[str | None] = None
-    """The world, named before all options: see `jaxsocial scenarios`; goal_cycle if there is neither it nor a file."""
+    """The world, named before all options: see `jaxsocial scenarios`. By default goal_cycle."""
     scenario_file: Path | None = None
     """A file that holds a map in characters."""
     partners: tuple[str, ...] = ()
-    """Who sits beside you, one a seat or one for all: expert, searching_expert, random, or run:FOLDER for a trained
-    one. Without it experts, or where there are no goals random players."""
+    """The agents beside you, one per seat or one for all: expert, searching_expert, random, or run:FOLDER. By default
+    experts, or random players in worlds without goals."""
     seed: int = 0
-    """What the game's random draws begin from."""
+    """Seed of the game."""
     level: int | None = None
     """Play this fixed level in every episode."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DrawOptions:
-    """A fresh world as a picture, what agents see highlighted, or as a map in characters."""
+    """Draws a new world, with the agents' views highlighted, or writes it as a map in characters."""
 
     world: World
     scenario: tyro.conf.Positional[str | None] = None
-    """The world, named before all options: see `jaxsocial scenarios`; goal_cycle if there is neither it nor a file."""
+    """The world, named before all options: see `jaxsocial scenarios`. By default goal_cycle."""
     scenario_file: Path | None = None
     """A file that holds a map in characters."""
     out: Path = Path("world.png")
@@ -99,31 +101,31 @@ class DrawOptions:
     tile: int = 32
     """Pixels on a side of a cell."""
     seed: int = 0
-    """What the world's random draws begin from."""
+    """Seed of the world."""
     level: int | None = None
     """Draw this fixed level."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ReproduceOptions:
-    """A figure of the paper by one command: trains what is missing, measures it, and writes a table and pictures."""
+    """Reproduces figures of the paper: trains what is missing, measures it, and writes tables and pictures."""
 
     figures: tyro.conf.Positional[tuple[str, ...]]
     """Among figure4, figure5, figure6, figure7, penalty, behaviour, or all of these."""
     scale: str = "laptop"
-    """smoke: minutes, proves that every step runs; laptop: hours on two cores; paper: the paper's sizes."""
+    """smoke: minutes, runs every step; laptop: hours on two cores; paper: the paper's sizes."""
     seeds: int | None = None
-    """A multiple of the scale's own (5; smoke: 2): trains more, beside those that are there."""
+    """A multiple of the scale's number of seeds (5; smoke: 2). Trains the missing ones."""
     time_limit: float | None = None
-    """Minutes after which to stop, saved; the same command goes on."""
+    """Minutes after which to save and stop; the same command continues."""
     partial: bool = False
-    """Train nothing, and measure also what is not yet trained to its end."""
+    """Train nothing, and measure unfinished runs too."""
     report: bool = False
-    """Train and measure nothing: build tables and pictures again from results.json."""
+    """Train and measure nothing: write tables and pictures again from results.json."""
     runs: Path = Path("runs/reproduce")
-    """Where trained conditions go, shared by all figures of a scale."""
+    """Folder of trained conditions, shared by all figures of a scale."""
     out: Path = Path("experiments/results")
-    """Where results go: a folder a scale, in it one a figure."""
+    """Folder of results: one folder per scale, in it one per figure."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,22 +140,22 @@ class ScenariosOptions:
 
 @dataclasses.dataclass(frozen=True)
 class SweepOptions:
-    """Trains many settings, those of equal shapes in one program, and leaves one table of them."""
+    """Trains many settings, those of equal shapes in one program, and writes one table of all."""
 
     file: tyro.conf.Positional[Path | None] = None
     """A TOML file that declares the sweep (docs/sweeps.md)."""
     out: Path | None = None
-    """The sweep's folder; must not exist yet. Without it one is made under runs/."""
+    """The sweep's folder, which must not exist; by default a new one under runs/."""
     resume: Path | None = None
-    """Go on with the sweep in this folder; takes the place of the file."""
+    """Continues the sweep in this folder; replaces the file."""
     dry_run: bool = False
-    """Compile, time and print the plan, and stop."""
+    """Compile, time and print the plan, then stop."""
     memory_gib: float | None = None
-    """What programs may use of each device, in GiB; what is free if not given."""
+    """Memory in GiB that programs may use on each device; by default what is free."""
     processes: int | None = None
-    """Items at once, each in a process of its own; one for each GPU of this machine, or one, if not given."""
+    """Number of items at once, each in its own process; by default one per GPU of this machine, or one."""
     backend: Literal["local", "ray", "slurm"] = "local"
-    """Where items run: on this machine, on a Ray cluster, as an array of SLURM jobs."""
+    """Where items run: on this machine, on a Ray cluster, or as an array of SLURM jobs."""
     local: LocalOptions = LocalOptions()
     ray: RayOptions = RayOptions()
     slurm: SlurmOptions = SlurmOptions()
@@ -161,9 +163,24 @@ class SweepOptions:
 
 @dataclasses.dataclass(frozen=True)
 class SweepReportOptions:
-    """Ranks the settings of a sweep, also of one that still runs, and draws what they came to."""
+    """Ranks the settings of a sweep, finished or not, and draws their results."""
 
     sweep: tyro.conf.Positional[Path]
     """The sweep's folder."""
     measure: str | None = None
-    """The column to rank by; that of the sweep if not given."""
+    """The column to rank by; by default that of the sweep."""
+
+
+VERBS: dict[str, tuple[type, str]] = {
+    "train": (TrainOptions, "train:train"),
+    "evaluate": (EvaluateOptions, "evaluate:evaluate"),
+    "render": (RenderOptions, "evaluate:render"),
+    "play": (PlayOptions, "play:play"),
+    "draw": (DrawOptions, "play:draw"),
+    "reproduce": (ReproduceOptions, "reproduce:reproduce"),
+    "presets": (PresetsOptions, "listing:presets"),
+    "sweep": (SweepOptions, "sweep:sweep"),
+    "sweep-report": (SweepReportOptions, "sweep:report"),
+    "scenarios": (ScenariosOptions, "listing:scenarios"),
+}
+"""Verb to (record of its options, "module:function" of `jaxsocial.cli` that runs it)."""

@@ -1,5 +1,6 @@
-"""The fields of a config by dotted names, such as "coefficients.learning_rate": what they may hold, how they change."""
+"""The fields of a config by dotted names, such as "coefficients.learning_rate": their types, changes and hash."""
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -18,39 +19,45 @@ from jaxsocial.env.settings import changed, layout_fields, make_world
 from jaxsocial.env.text.text_map import TextMap
 
 DIGITS = 12
-"""Of a hash, in hexadecimal: two of a million differ."""
+"""Hexadecimal digits of a hash: two configs of a million differ with probability 0.998."""
 NOT_SWEPT = {
     "schema": "it is the version of the fields' names",
-    "seed": "the file's own `seed` says which is first",
-    "seeds": "the file's own `seeds` says how many there are",
-    "preset": "the file's own `preset` names what to begin from",
-    "evaluation_episodes": "the file's own `episodes` says how many there are",
+    "seed": "use the file's own `seed`",
+    "seeds": "use the file's own `seeds`",
+    "preset": "use the file's own `preset`",
+    "evaluation_episodes": "use the file's own `episodes`",
     "keep_every": "a sweep keeps no early checkpoints",
-    "checkpoint_steps": "a sweep saves at its own moments",
+    "checkpoint_steps": "a sweep chooses when it saves",
     "world.things": "it follows from the rest of the world",
-    "world.name": "the file's own `scenario` names another world",
+    "world.name": "use the file's own `scenario`",
 }
-"""Fields that no setting may change, and why."""
+"""Fields that settings of a sweep may not change, and why."""
 
 
 def flat(config: Config) -> dict[str, Any]:
-    """Every field that a sweep may change, as a cell of a table can hold it: lists become text."""
-    return {name: _cell(value) for name, value in _leaves(to_plain(config)) if name not in NOT_SWEPT}
+    """Returns every field that a sweep may change, as a table cell: lists become text.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> flat(preset("paper"))["network.channels"]
+    '32, 64, 64'
+    """
+    leaves = ((name, value) for name, value in _leaves(to_plain(config)) if name not in NOT_SWEPT)
+    return {name: ", ".join(map(str, value)) if isinstance(value, list) else value for name, value in leaves}
 
 
-def _leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in plain.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{before}{name}.")
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{prefix}{name}", value
 
 
 def differences(config: Config) -> dict[str, Any]:
     """Returns the fields that differ from their defaults, by dotted names, as JSON holds them.
 
-    The defaults are those of `Config` and, for the world, of its scenario, whose name is always included. A new field
-    with a neutral default therefore changes nothing here.
+    The defaults are those of `Config` and, for the world, of its scenario; the scenario's name and its map are
+    always included. A new field that has its default is left out.
 
     >>> from jaxsocial.config.presets import preset
     >>> differences(preset("paper-vanilla"))
@@ -58,46 +65,50 @@ def differences(config: Config) -> dict[str, Any]:
     """
     layout = config.world.layout
     text = {"text": layout.text} if isinstance(layout, TextMap) else {}
-    usual = to_plain(Config(world=make_scenario("goal_cycle"))) | {
-        "world": to_plain(make_world(config.world.name, **text))
-    }
-    defaults = dict(_leaves(usual))
+    usual = type(config)(world=make_scenario("goal_cycle"))
+    defaults = dict(_leaves(to_plain(usual) | {"world": to_plain(make_world(config.world.name, **text))}))
     return {
         name: value
         for name, value in _leaves(to_plain(config))
-        if name == "world.name" or name not in defaults or defaults[name] != value
+        if name in ("world.name", "world.text") or name not in defaults or defaults[name] != value
     }
 
 
 def config_hash(config: Config, ignored: Collection[str] = ()) -> str:
-    """Returns a short hash that identifies a config by what differs from the defaults.
+    """Returns 12 hexadecimal digits that identify a config by its differences from the defaults.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> paper, other = preset("paper"), dataclasses.replace(preset("paper"), seed=3)
+    >>> config_hash(paper, ("seed",)) == config_hash(other, ("seed",)) != config_hash(other)
+    True
 
     Args:
       config: the config.
       ignored: dotted names of fields that do not count.
-
-    Returns:
-      12 hexadecimal digits.
     """
     counted = {name: value for name, value in differences(config).items() if name not in ignored}
     return digest({"schema": SCHEMA} | counted)
 
 
 def digest(plain: Any) -> str:
-    """Returns a short hash of what JSON can hold: 12 hexadecimal digits."""
+    """Returns 12 hexadecimal digits that identify a value of JSON, whatever the order of its fields.
+
+    >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
+    True
+    """
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
-def _cell(value):
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
-
-
 def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
-    """A config with other values, all changed at once, so that they only have to fit together.
+    """Returns a config with other values. All are changed at once: only the result is checked.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> with_fields(preset("quickstart"), {"sizes.worlds": 32, "total_steps": 1_000_000}).sizes.worlds
+    32
 
     Args:
-      config: to begin from.
-      values: by dotted names, as TOML has them.
+      config: the config to begin from.
+      values: dotted names to values, as TOML has them.
 
     Raises:
       ValueError: an unknown field, a value of the wrong type, or values that do not fit together.
@@ -110,22 +121,22 @@ def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
             parts.setdefault(part, {})[inner] = held
         else:
             whole[name] = held
-    made = {part: _changed(getattr(config, part), inner) for part, inner in parts.items()}
-    return dataclasses.replace(config, **made, **whole)
-
-
-def _changed(record, changes: dict[str, Any]):
-    if isinstance(record, Scenario):
-        return changed(record, **changes)
-    replace = getattr(record, "_replace", None)
-    return replace(**changes) if replace else dataclasses.replace(record, **changes)
+    for part, changes in parts.items():
+        record = getattr(config, part)
+        replace = changed if isinstance(record, Scenario) else getattr(type(record), "_replace", dataclasses.replace)
+        whole[part] = replace(record, **changes)
+    return dataclasses.replace(config, **whole)
 
 
 def type_of(config: Config, name: str) -> Any:
-    """The type that a field is declared with.
+    """Returns the type that a field is declared with.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> type_of(preset("paper"), "coefficients.learning_rate")
+    <class 'float'>
 
     Raises:
-      ValueError: there is no such field, with the most similar; or it is none that settings may differ in.
+      ValueError: there is no such field, with the most similar one; or a sweep may not change it.
     """
     if name in NOT_SWEPT:
         raise ValueError(f"{name} cannot differ among settings: {NOT_SWEPT[name]}")
@@ -133,23 +144,18 @@ def type_of(config: Config, name: str) -> Any:
         raise ValueError(f"{name} is now called {renamed}: write that")
     part, _, inner = name.partition(".")
     record = getattr(config, part, None) if inner else config
-    kind = _declared(record, inner or part)
-    if kind is None:
-        known = flat(config)
-        near = difflib.get_close_matches(name, known, 1) or [full for full in known if full.endswith(f".{name}")]
-        hint = f"perhaps you meant {near[0]}" if near else "`jaxsocial train --help` lists every field"
-        raise ValueError(f"field {name!r} does not exist: {hint}")
-    return kind
-
-
-def _declared(record, name: str) -> Any:
-    """The type of a field of this record; None where it has none, or a record of its own."""
     kinds = dict(_types(type(record)))
     if isinstance(record, Scenario):
         kinds |= _types(type(record.layout)) if layout_fields(record) else {}
         kinds.pop("layout")
-    kind = kinds.get(name)
-    return None if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields") else kind
+    kind = kinds.get(inner or part)
+    # A record of its own is no field: its fields are.
+    if kind is None or dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
+        known = flat(config)
+        near = difflib.get_close_matches(name, known, 1) or [full for full in known if full.endswith(f".{name}")]
+        hint = f"perhaps you meant {near[0]}" if near else "`jaxsocial train --help-all` lists every field"
+        raise ValueError(f"field {name!r} does not exist: {hint}")
+    return kind
 
 
 @functools.cache
@@ -157,11 +163,19 @@ def _types(record: type) -> dict[str, Any]:
     return typing.get_type_hints(record) if dataclasses.is_dataclass(record) or hasattr(record, "_fields") else {}
 
 
-def fitting(value, kind, name: str) -> Any:
-    """A value that TOML has, as a field of this type holds it.
+def fitting(value: Any, kind: Any, name: str) -> Any:
+    """Returns a value of TOML as a field of some type holds it.
+
+    >>> fitting([1, 2], tuple[float, ...], "stages.returns")
+    (1.0, 2.0)
+
+    Args:
+      value: the value.
+      kind: the declared type.
+      name: the field's name, for messages.
 
     Raises:
-      ValueError: it is of another type, with those that fit.
+      ValueError: the value is of another type.
     """
     try:
         return _converted(value, kind)
@@ -169,10 +183,12 @@ def fitting(value, kind, name: str) -> Any:
         raise ValueError(f"{name} = {value!r} is of the wrong type: give {_in_words(kind)}") from None
 
 
-def _converted(value, kind) -> Any:
+def _converted(value: Any, kind: Any) -> Any:
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     if origin in (Union, types.UnionType):
-        return next(_converted(value, one) for one in inside if _fits(value, one))
+        for one in inside:
+            with contextlib.suppress(TypeError):
+                return _converted(value, one)
     if origin is Literal and value in inside:
         return value
     if origin is tuple and isinstance(value, list | tuple):
@@ -184,15 +200,7 @@ def _converted(value, kind) -> Any:
     raise TypeError
 
 
-def _fits(value, kind) -> bool:
-    try:
-        _converted(value, kind)
-    except TypeError:
-        return False
-    return True
-
-
-def _in_words(kind) -> str:
+def _in_words(kind: Any) -> str:
     origin, inside = typing.get_origin(kind), typing.get_args(kind)
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     if origin is Literal:

@@ -5,17 +5,19 @@ from jaxsocial.config.config import Config
 
 
 def network_of(config: Config) -> Network:
-    """The network that a config describes.
+    """Returns the network that a config describes.
 
     Raises:
-      ValueError: the world is not shown in pictures, or not in the same way to all agents.
+      ValueError: agents do not observe images of equal shape, or observe more than the image.
     """
     world = config.world
     if world.observation != "rgb" or len(world.agents_by_view) > 1:
         raise ValueError(
-            f"world.observation={world.observation!r}, views={world.views}: networks learn from pictures that are made "
-            "alike for all agents, choose rgb and leave views empty"
+            f"world.observation={world.observation!r}, views={world.views}: networks need RGB images of one kind for "
+            "all agents, choose rgb and leave views empty"
         )
+    if world.inputs:
+        raise ValueError(f"world.inputs={world.inputs}: networks take the image only, leave world.inputs empty")
     return make_network(
         config.network,
         world.observation_shape,

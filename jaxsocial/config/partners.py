@@ -1,4 +1,4 @@
-"""Who is there: in which worlds the learner is alone, how partners err, and how they come and go."""
+"""The partner schedule: worlds without partners, random actions of partners, and partners that leave and rejoin."""
 
 from typing import NamedTuple
 
@@ -11,46 +11,59 @@ from jaxsocial.env.types import NEVER, Dropout, Rules
 
 
 class PartnerSchedule(NamedTuple):
-    """The numbers of the learners' partner_schedule. Traced but for the lengths of its lists."""
+    """The numbers of the partners. Traced, except for the lengths of its lists.
+
+    >>> PartnerSchedule(epsilon=(0.1, 0.2), leave=0.01).check(partners=2)
+    >>> PartnerSchedule(epsilon=(0.1, 0.2)).check(partners=3)
+    Traceback (most recent call last):
+    ...
+    ValueError: partner_schedule.epsilon=(0.1, 0.2): give one number for all partners, or one for each of the 3
+    """
 
     epsilon: tuple[float, ...] = (0.0,)
-    """How often a partner's action is replaced by a random one, 0 to 1; one for all or one a partner."""
+    """Probability that a partner's action is replaced by a uniformly random one, 0 to 1; one for all, or one per
+    partner."""
     solo: tuple[float, ...] = (0.0,)
-    """Share of worlds without partners, 0 to 1: one, or one for each of ``solo_steps``."""
+    """Share of worlds without partners, 0 to 1; one number, or one for each of ``solo_steps``."""
     solo_steps: tuple[float, ...] = (0.0,)
-    """Learner steps at which ``solo`` has its values, rising; between them it changes evenly."""
+    """Learner steps at which ``solo`` has its values, 0 or more and increasing; linear interpolation between them."""
     solo_drawn: bool = False
-    """Whether each episode is drawn to be without partners, with that probability; else their number is exact."""
+    """Whether each episode is drawn to be without partners, with probability ``solo``; else the share is exact."""
     leave: float = 0.0
-    """Probability per step that a partner disappears within an episode, 0 to 1."""
+    """Probability per step that a partner leaves within an episode, 0 to 1."""
     rejoin: float = 0.0
-    """Probability per step that one that has disappeared comes back, 0 to 1."""
+    """Probability per step that a partner that left returns, 0 to 1."""
 
     def traced(self) -> "PartnerSchedule":
-        """The same numbers as arrays."""
+        """Returns the same numbers as float32 arrays."""
         return PartnerSchedule(*[jnp.asarray(number, jnp.float32) for number in self])  # pyright: ignore
 
-    def problem(self, partners: int) -> str | None:
-        """What is wrong with them, and the cure; None if nothing is."""
-        for name in ("epsilon", "solo", "leave", "rejoin"):
-            values = getattr(self, name)
-            if not all(0 <= value <= 1 for value in np.atleast_1d(values)):
-                return f"partner_schedule.{name}={values}: choose 0 to 1"
+    def check(self, partners: int) -> None:
+        """Checks the lengths of the lists.
+
+        Raises:
+          ValueError: they do not fit together or to the number of partners.
+        """
         if len(self.epsilon) not in (1, partners):
-            return (
-                f"partner_schedule.epsilon={self.epsilon}: give one for all partners, or one for each of the {partners}"
+            raise ValueError(
+                f"partner_schedule.epsilon={self.epsilon}: give one number for all partners, or one for each of the "
+                f"{partners}"
             )
         if len(self.solo) != len(self.solo_steps):
-            return (
-                f"partner_schedule.solo={self.solo}, solo_steps={self.solo_steps}: give as many of one as of the other"
+            raise ValueError(
+                f"partner_schedule.solo={self.solo}, solo_steps={self.solo_steps}: give as many numbers of one as of "
+                "the other"
             )
         if list(self.solo_steps) != sorted(set(self.solo_steps)):
-            return f"partner_schedule.solo_steps={self.solo_steps}: let them rise"
-        return None
+            raise ValueError(f"partner_schedule.solo_steps={self.solo_steps}: give increasing numbers")
 
 
 def partner_noise(partner_schedule: PartnerSchedule, partners: int) -> Float[Array, " partners"]:
-    """How often each partner errs."""
+    """Returns the probability of a random action for each partner.
+
+    >>> partner_noise(PartnerSchedule(epsilon=(0.25,)), 2).tolist()
+    [0.25, 0.25]
+    """
     return jnp.broadcast_to(jnp.asarray(partner_schedule.epsilon), (partners,))
 
 
@@ -63,16 +76,19 @@ def rules_of_worlds(
     numbers: Int[Array, " N"],
     worlds: int,
 ) -> Rules:
-    """The rules of each world of an iteration, worlds as the first axis of every leaf.
+    """Computes the rules of each world of an iteration.
 
     Args:
-      rules: of one world.
-      company: who is there, traced.
-      steps: learner steps taken before the iteration.
-      seated: which seats are taken at all.
-      learners: how many of the first seats are the learners'; they are always there.
-      numbers: which of all worlds these are: the first ones are those without partners.
-      worlds: how many there are in all.
+      rules: the rules of one world.
+      partner_schedule: the traced schedule.
+      steps: learner steps before the iteration.
+      seated: whether each seat is taken at all.
+      learners: the number of learners; they take the first seats and are always present.
+      numbers: the worlds' indices among all worlds; those of the lowest indices have no partners.
+      worlds: the number of all worlds.
+
+    Returns:
+      Rules with worlds as the first axis of every leaf.
     """
     share = jnp.interp(steps, jnp.asarray(partner_schedule.solo_steps), jnp.asarray(partner_schedule.solo))
     drawn = jnp.asarray(partner_schedule.solo_drawn) > 0
@@ -85,7 +101,13 @@ def rules_of_worlds(
 
 
 def dropout_of(partner_schedule: PartnerSchedule, learners: int, agents: int) -> Dropout:
-    """Partners that come and go; learners stay."""
+    """Returns the dropout probabilities of all agents; those of learners are 0.
+
+    Args:
+      partner_schedule: the schedule.
+      learners: the number of learners, in the first seats.
+      agents: the number of all agents.
+    """
     partner = np.arange(agents) >= learners
     return Dropout(
         leave=jnp.asarray(partner_schedule.leave) * partner,

@@ -1,106 +1,148 @@
-"""How the penalty changes over training: growing along a ramp, or in stages that a learner has to pass.
+"""How the penalty changes over training: a ramp, or stages that each end at a return.
 
-A learner that meets the full price at once learns to stay away from goals before it can learn the way to them, or
-whom to follow.
+A learner that meets the full penalty from the start learns to avoid all goals. It then never learns the way to them,
+or whom to follow.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 
 class PenaltyRamp(NamedTuple):
-    """The share of the penalty that is charged in training; evaluation charges all of it. Traced.
+    """The fraction of the penalty in training; evaluation always uses the full penalty. Traced.
 
-    The share stays at ``initial_fraction`` for ``ramp_start`` learner steps, then grows evenly and is 1 from
-    ``ramp_end`` on. The defaults charge the whole penalty from the start, as the paper does for its learners.
+    The fraction is ``initial_fraction`` for ``ramp_start`` learner steps, then grows linearly to 1 at ``ramp_end``.
+    The defaults use the full penalty from the start, as the paper does for its learners.
     """
 
     initial_fraction: float = 1.0
-    """Share of the penalty in the beginning, 0 to 1."""
+    """Fraction of the penalty at the start, 0 to 1."""
     ramp_start: float = 0.0
-    """Learner steps before the share begins to grow."""
+    """Learner steps before the fraction grows, 0 or more."""
     ramp_end: float = 0.0
-    """Learner steps from which on the penalty is charged in full."""
+    """Learner steps after which the fraction is 1, no less than ``ramp_start``."""
 
     def traced(self) -> "PenaltyRamp":
-        """The same numbers as arrays."""
+        """Returns the same numbers as float32 arrays."""
         return jax.tree.map(jnp.float32, self)
 
+    def check(self) -> None:
+        """Checks the order of start and end.
 
-def share_charged(steps: Float[Array, ""], ramp: PenaltyRamp) -> Float[Array, ""]:
-    """The share of the penalty after so many learner steps."""
+        Raises:
+          ValueError: the ramp ends before it starts.
+        """
+        if self.ramp_start > self.ramp_end:
+            raise ValueError(
+                f"penalty_ramp.ramp_start={self.ramp_start}, ramp_end={self.ramp_end}: choose a ramp_end no smaller "
+                "than ramp_start"
+            )
+
+
+def penalty_fraction(steps: Float[Array, ""], ramp: PenaltyRamp) -> Float[Array, ""]:
+    """Computes the fraction of the penalty after so many learner steps.
+
+    >>> ramp = PenaltyRamp(initial_fraction=0.5, ramp_start=100.0, ramp_end=300.0)
+    >>> [float(penalty_fraction(jnp.float32(steps), ramp)) for steps in (0, 100, 200, 300)]
+    [0.5, 0.5, 0.75, 1.0]
+    """
     grown = jnp.clip((steps - ramp.ramp_start) / jnp.maximum(ramp.ramp_end - ramp.ramp_start, 1.0), 0.0, 1.0)
     return jnp.where(steps >= ramp.ramp_end, 1.0, ramp.initial_fraction + (1.0 - ramp.initial_fraction) * grown)
 
 
 class Stages(NamedTuple):
-    """Penalties one after another, as the paper trains its experts: the next comes once the learner does well.
+    """Penalties in stages, as the paper trains its experts. Traced, except for their number.
 
-    Traced but for their number. Without any the penalty is that of the rules.
+    A stage ends when the learner reaches a return, or after a number of steps. Without stages the penalty is that of
+    the rules.
+
+    >>> Stages(penalties=(0.5, 1.5), returns=(12.0,)).check(penalty=1.5)
     """
 
     penalties: tuple[float, ...] = ()
-    """The penalty of each stage; the last is to be the rules' own, which evaluation charges."""
+    """The penalty of each stage, 0 or more; the last must equal rules.penalty, which evaluation uses."""
     returns: tuple[float, ...] = ()
-    """Mean return of an episode that ends a stage, one for each but the last; none if left empty."""
+    """Mean return of an episode that ends a stage, one for each but the last; may be empty."""
     steps: tuple[float, ...] = ()
-    """Learner steps after which a stage ends at the latest, counted from where it began and not from where the run did;
-    one for each but the last, none if left empty."""
+    """Learner steps, from the start of a stage, after which it ends at the latest, 0 or more; one for each but the
+    last; may be empty."""
     smoothing: float = 0.9
-    """How much of the mean return stays from one iteration to the next, 0 up to below 1."""
+    """Weight of the earlier mean return in each iteration's moving average, 0 up to below 1."""
 
     def traced(self) -> "Stages":
-        """The same numbers as arrays, and what was left empty as marks that are never reached."""
+        """Returns the same numbers as float32 arrays; empty lists become infinite thresholds."""
         never = (float("inf"),) * max(len(self.penalties) - 1, 0)
         full = self._replace(returns=self.returns or never, steps=self.steps or never)
         return Stages(*[jnp.asarray(number, jnp.float32) for number in full])  # pyright: ignore
 
-    def problem(self, penalty: float) -> str | None:
-        """What is wrong with them, and the cure; None if nothing is."""
+    def check(self, penalty: float) -> None:
+        """Checks the lengths of the lists and the last penalty.
+
+        Raises:
+          ValueError: the lists do not fit together, or the last penalty is not that of the rules.
+        """
         ends = len(self.penalties) - 1
         if not self.penalties:
-            return "stages.returns and stages.steps need stages.penalties" if self.returns or self.steps else None
+            if self.returns or self.steps:
+                raise ValueError("stages.returns and stages.steps need stages.penalties: give them too")
+            return
         if not self.returns and not self.steps and ends:
-            return "stages.penalties never change: give stages.returns or stages.steps, one for each but the last"
+            raise ValueError(
+                "stages.penalties never change: give stages.returns or stages.steps, one for each but the last"
+            )
         for name in ("returns", "steps"):
             given = getattr(self, name)
             if given and len(given) != ends:
-                return f"stages.{name}={given}: give {ends}, one for each of stages.penalties but the last"
-        if not 0 <= self.smoothing < 1:
-            return f"stages.smoothing={self.smoothing}: choose 0 up to below 1"
+                raise ValueError(f"stages.{name}={given}: give {ends}, one for each of stages.penalties but the last")
         if self.penalties[-1] != penalty:
-            return f"stages.penalties end with {self.penalties[-1]}: end with rules.penalty={penalty}, or change that"
-        return None
+            raise ValueError(
+                f"stages.penalties end with {self.penalties[-1]}: end with rules.penalty={penalty}, or change that"
+            )
 
 
 class Progress(NamedTuple):
-    """Where a learner stands in its stages."""
+    """The current stage of a learner."""
 
     stage: Int[Array, ""]
     since: Float[Array, ""]
     """Learner steps taken in this stage."""
     return_: Float[Array, ""]
-    """The smoothed return; NaN before the first episode of a stage has ended."""
+    """Moving average of the mean return; NaN before the first episode of a stage has ended."""
 
 
 def first_progress() -> Progress:
-    """Before the first iteration."""
+    """Returns the progress before the first iteration."""
     return Progress(jnp.int32(0), jnp.float32(0.0), jnp.float32(jnp.nan))
 
 
-def penalty_in_force(
+def current_penalty(
     penalty: Float[Array, ""], steps: Float[Array, ""], ramp: PenaltyRamp, stages: Stages, progress: Progress
 ) -> Float[Array, ""]:
-    """The penalty of an iteration that begins after so many learner steps."""
+    """Computes the penalty of an iteration.
+
+    Args:
+      penalty: the penalty of the rules, used if there are no stages.
+      steps: learner steps before the iteration.
+      ramp: the traced ramp.
+      stages: the traced stages.
+      progress: the current stage.
+    """
     staged = jnp.asarray(stages.penalties)[progress.stage] if len(stages.penalties) else penalty
-    return staged * share_charged(steps, ramp)
+    return staged * penalty_fraction(steps, ramp)
 
 
 def advanced(progress: Progress, stages: Stages, return_: Float[Array, ""], steps: int) -> Progress:
-    """After an iteration of so many steps, in which episodes had this mean return (NaN if none ended)."""
+    """Updates the progress after an iteration.
+
+    Args:
+      progress: before the iteration.
+      stages: the traced stages.
+      return_: mean return of the episodes that ended; NaN if none ended.
+      steps: learner steps of the iteration.
+    """
     ends = len(stages.penalties) - 1
     if ends < 1:
         return progress
@@ -108,11 +150,10 @@ def advanced(progress: Progress, stages: Stages, return_: Float[Array, ""], step
     mixed = kept * jnp.nan_to_num(progress.return_) + (1.0 - kept) * return_
     smoothed = jnp.where(jnp.isnan(return_), progress.return_, mixed)
     since = progress.since + steps
-    passed = _passed(progress.stage, since, smoothed, stages) & (progress.stage < ends)
-    fresh = first_progress()._replace(stage=progress.stage + 1)
-    return jax.tree.map(lambda new, old: jnp.where(passed, new, old), fresh, Progress(progress.stage, since, smoothed))
-
-
-def _passed(stage, since, smoothed, stages: Stages) -> Bool[Array, ""]:
-    # A return that is no number reaches no mark.
-    return (smoothed >= jnp.asarray(stages.returns)[stage]) | (since >= jnp.asarray(stages.steps)[stage])
+    # A comparison with NaN is false: without an ended episode no return ends a stage.
+    reached = smoothed >= jnp.asarray(stages.returns)[progress.stage]
+    expired = since >= jnp.asarray(stages.steps)[progress.stage]
+    passed = (reached | expired) & (progress.stage < ends)
+    following = first_progress()._replace(stage=progress.stage + 1)
+    same = Progress(progress.stage, since, smoothed)
+    return jax.tree.map(lambda new, old: jnp.where(passed, new, old), following, same)

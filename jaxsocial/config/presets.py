@@ -2,34 +2,45 @@
 
 import dataclasses
 
-from jaxsocial.agents.networks.network import NetworkSizes
-from jaxsocial.config.config import Config, RuleNumbers
+from jaxsocial.agents.networks.sizes import NetworkSizes
+from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.learning.losses import Target
 from jaxsocial.learning.settings import Coefficients, Sizes
 
+TERMS = {
+    "expert": "a scripted partner that knows the order of the goals from the start",
+    "SociAPL": "the paper's learner: recurrent PPO with an auxiliary loss, which predicts the next frame, trained "
+    "beside experts",
+    "vanilla": "the same learner without the auxiliary loss",
+    "autoencoder": "the same learner with another auxiliary loss, which reconstructs the current frame",
+    "solo": "the learner is alone in its world",
+    "mixed": "the learner is alone in three worlds of four, and beside experts in the others",
+    "imitation": "behaviour cloning: an expert acts in the learner's seat, and the learner fits its actions",
+}
+"""The terms of the presets' descriptions."""
 
-def _small() -> Config:
-    """Minutes on two cores: a small open room, four goals, short episodes, a light network.
 
-    How these settings were found, and what each is for, is in docs/quickstart.md.
+def _quickstart() -> Config:
+    """Returns the quickstart: a small open room, four goals, short episodes, a small network.
+
+    docs/quickstart.md says how its settings were found.
     """
-    world = make_scenario(
-        "goal_cycle",
-        height=9,
-        width=9,
-        goals=4,
-        clutter=0,
-        agents=3,
-        view_offset=3,
-        max_steps=64,
-        actions=3,
-    )
     return Config(
-        world=world,
-        rules=RuleNumbers(prestige_scale=1.0),
+        world=make_scenario(
+            "goal_cycle",
+            height=9,
+            width=9,
+            goals=4,
+            clutter=0,
+            agents=3,
+            view_offset=3,
+            max_steps=64,
+            actions=3,
+        ),
+        rules=RulesConfig(prestige_scale=1.0),
         penalty_ramp=PenaltyRamp(initial_fraction=0.15, ramp_start=900_000, ramp_end=5_600_000),
         network=NetworkSizes(channels=(16,), dense=64, memory=64, heads=(64,), encoder="tile_contrast"),
         sizes=Sizes(
@@ -55,9 +66,9 @@ def _small() -> Config:
 
 
 def _laptop(quickstart: Config) -> Config:
-    """The quickstart's world with the paper's encoder, one layer of it, and the next frame predicted.
+    """Returns the quickstart with one layer of the paper's encoder and next-frame prediction.
 
-    How these settings were found, and what they do not show, is in docs/laptop-scale.md.
+    docs/notebook/laptop-scale.md says how its settings were found.
     """
     return dataclasses.replace(
         predicting(quickstart, "next"),
@@ -69,64 +80,77 @@ def _laptop(quickstart: Config) -> Config:
 
 
 def alone(config: Config) -> Config:
-    """The same learner without anyone beside it."""
+    """Returns the same config without partners.
+
+    >>> alone(preset("paper")).partners
+    ()
+    """
     return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
 
 
 def predicting(config: Config, target: Target) -> Config:
-    """The same learner with another frame to predict, or none."""
+    """Returns the same config with another prediction target."""
     return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
 
 
 def mixed(config: Config) -> Config:
-    """96 of 128 worlds without experts, at the whole penalty, to go on from what was learned (PROTOCOL: Conditions)."""
+    """Returns a config to continue another run: 96 of 128 worlds without experts, full penalty (PROTOCOL: Conditions).
+
+    >>> mixed(preset("paper")).partner_schedule.solo
+    (0.75,)
+    """
     return dataclasses.replace(config, partner_schedule=PartnerSchedule(solo=(0.75,)), penalty_ramp=PenaltyRamp())
 
 
 def imitating(config: Config) -> Config:
-    """An expert acts, alone in its world, and the learner fits what it does: learning rate 3e-4, segments of 10."""
+    """Returns a config for behaviour cloning of an expert alone: learning rate 3e-4, segments of 10 steps."""
     sizes = dataclasses.replace(config.sizes, segment_length=10, prediction="none")
     coefficients = config.coefficients._replace(learning_rate=3e-4)
     return dataclasses.replace(alone(config), sizes=sizes, coefficients=coefficients, teacher="expert")
 
 
-def _expert(config: Config) -> Config:
-    """The paper's stages; the returns that end them are a choice, about half of what knowing the order earns (26)."""
+def presets() -> dict[str, tuple[Config, str]]:
+    """Returns all presets: name to (config, description)."""
+    paper, quickstart = Config(world=make_scenario("goal_cycle")), _quickstart()
+    solo_vanilla = predicting(alone(paper), "none")
+    # The paper names the stages' penalties. The returns are a choice: about half of what a perfect learner gets (26).
     stages = Stages(penalties=(0.25, 0.5, 1.0, 1.5), returns=(12.0, 12.0, 12.0))
-    return dataclasses.replace(predicting(alone(config), "none"), stages=stages)
-
-
-def _presets() -> dict[str, tuple[Config, str]]:
-    paper = Config(world=make_scenario("goal_cycle"))
-    quickstart = _small()
-    return {
-        "quickstart": (quickstart, "a small room with two experts who know the order; minutes on two CPU cores"),
-        "quickstart-solo": (alone(quickstart), "the same learner, as long, alone"),
+    made = {
+        "quickstart": (
+            quickstart,
+            "vanilla in a small room with four goals, beside two experts; minutes on two CPU cores",
+        ),
+        "quickstart-solo": (alone(quickstart), "the same learner and number of steps, solo"),
         "laptop": (
             _laptop(quickstart),
-            "the same room, the paper's encoder, next frame predicted; a quarter of an hour a seed",
+            "SociAPL in the quickstart's room, with one layer of the paper's encoder; a quarter of an hour per seed",
         ),
-        "paper": (paper, "the paper's SociAPL: two experts, next frame predicted, 1.5 M episodes"),
-        "paper-solo": (alone(paper), "alone, next frame predicted"),
-        "paper-solo-vanilla": (predicting(alone(paper), "none"), "alone, nothing predicted"),
-        "paper-vanilla": (predicting(paper, "none"), "two experts, nothing predicted"),
-        "paper-autoencoder": (predicting(paper, "current"), "two experts, the current frame reconstructed"),
-        "paper-mixed": (mixed(paper), "SociAPL goes on, three worlds of four without experts; give --start-from"),
-        "paper-imitation": (imitating(paper), "behaviour cloning on what an expert sees and does, alone"),
-        "expert": (_expert(paper), "alone, under penalties that rise as it gets better: an expert for other runs"),
+        "paper": (paper, "SociAPL at the paper's sizes: two experts, 1.5 million episodes"),
+        "paper-solo": (alone(paper), "the paper's learner with next-frame prediction, solo"),
+        "paper-solo-vanilla": (solo_vanilla, "vanilla at the paper's sizes, solo"),
+        "paper-vanilla": (predicting(paper, "none"), "vanilla at the paper's sizes, beside two experts"),
+        "paper-autoencoder": (
+            predicting(paper, "current"),
+            "autoencoder at the paper's sizes, beside two experts",
+        ),
+        "paper-mixed": (mixed(paper), "mixed: SociAPL that continues an earlier run, which --start-from names"),
+        "paper-imitation": (imitating(paper), "imitation of an expert at the paper's sizes, solo"),
+        "expert": (
+            dataclasses.replace(solo_vanilla, stages=stages),
+            "vanilla, solo, under a penalty that grows in four stages: a trained expert for other runs",
+        ),
     }
-
-
-def presets() -> dict[str, tuple[Config, str]]:
-    """All presets: name to (config, one line on what it is)."""
-    return {name: (dataclasses.replace(config, preset=name), about) for name, (config, about) in _presets().items()}
+    return {name: (dataclasses.replace(config, preset=name), about) for name, (config, about) in made.items()}
 
 
 def preset(name: str) -> Config:
-    """The preset of that name.
+    """Returns the preset of that name.
 
     Raises:
-      ValueError: there is none, with the names there are.
+      ValueError: an unknown name, with the known ones.
+
+    >>> preset("quickstart").total_steps
+    5700000
     """
     known = presets()
     if name not in known:

@@ -1,4 +1,4 @@
-"""Names that fields of a config had in earlier versions, so that old runs load and old names are explained."""
+"""Names that fields of a config had in earlier versions: old runs load, and old options get a message."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ RENAMED_VALUES = {("network.encoder", "contrasts"): "tile_contrast"}
 
 
 def current_name(name: str) -> str | None:
-    """Returns today's name of a field that was renamed; None if the name is no old one.
+    """Returns the current name of a renamed field; None for every other name.
 
     >>> current_name("company.epsilon")
     'partner_schedule.epsilon'
@@ -33,16 +33,10 @@ def current_name(name: str) -> str | None:
 
 
 def upgraded(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a stored config with today's names.
-
-    Args:
-      plain: a config as JSON holds it, of any version.
-
-    Returns:
-      The same config in version `SCHEMA`, without its version number.
+    """Returns a stored config with current names, without its version number.
 
     Raises:
-      ValueError: it was written by a later version.
+      ValueError: a later version wrote it.
 
     >>> upgraded({"company": {"leave": 0.1}, "network": {"products": "float32", "encoder": "contrasts"}})
     {'partner_schedule': {'leave': 0.1}, 'network': {'matmul_dtype': 'float32', 'encoder': 'tile_contrast'}}
@@ -50,15 +44,15 @@ def upgraded(plain: Mapping[str, Any]) -> dict[str, Any]:
     version = plain.get("schema", 1)
     fields = {name: value for name, value in plain.items() if name != "schema"}
     if version > SCHEMA:
-        raise ValueError(f"schema={version}: this config was written by a later version of jaxsocial, update it")
+        raise ValueError(f"schema={version}: a later version of jaxsocial wrote this config, update jaxsocial")
     return fields if version == SCHEMA else _from_version_1(fields)
 
 
-def _from_version_1(fields: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def _from_version_1(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     renamed = {}
     for name, value in fields.items():
-        full = before + name
-        new = RENAMED.get(full, full).removeprefix(before)
+        full = prefix + name
+        new = RENAMED.get(full, full).removeprefix(prefix)
         value = _from_version_1(value, f"{full}.") if isinstance(value, dict) else value
         renamed[new] = RENAMED_VALUES.get((full, value), value) if isinstance(value, str) else value
     return renamed

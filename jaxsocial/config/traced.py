@@ -1,4 +1,4 @@
-"""The traced side of a config: every number that a sweep may vary, as the program takes it."""
+"""The traced side of a config: every number that a sweep may vary, as arguments of the compiled program."""
 
 import dataclasses
 from typing import NamedTuple
@@ -8,18 +8,18 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.agents.seating import ABSENT
-from jaxsocial.config.config import Config, RuleNumbers
+from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.partners import PartnerSchedule, dropout_of, partner_noise, rules_of_worlds
-from jaxsocial.config.penalty import PenaltyRamp, Progress, Stages, penalty_in_force
+from jaxsocial.config.penalty import PenaltyRamp, Progress, Stages, current_penalty
 from jaxsocial.env.types import Rules, make_rules
 from jaxsocial.learning.settings import Coefficients
 
 
 class TracedConfig(NamedTuple):
-    """One setting. Settings whose configs differ in nothing else train side by side in one program."""
+    """The numbers of one config. Configs that differ in these alone train together in one program."""
 
     rules: Rules
-    """Of one world with all its agents."""
+    """The rules of one world with all its agents."""
     coefficients: Coefficients
     penalty_ramp: PenaltyRamp
     stages: Stages
@@ -27,11 +27,15 @@ class TracedConfig(NamedTuple):
 
 
 def traced_config(config: Config, with_dropout: bool | None = None) -> TracedConfig:
-    """The numbers of a config as arrays.
+    """Returns the numbers of a config as arrays.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> traced_config(preset("paper")).rules.penalty
+    Array(1.5, dtype=float32)
 
     Args:
-      config: the setting.
-      with_dropout: whether the program can have partners come and go; if not given, where the config has them do so.
+      config: the config.
+      with_dropout: whether to compile dropout; if None, only if the config's partners can leave.
     """
     partner_schedule = config.partner_schedule.traced()
     dropout = None
@@ -44,13 +48,21 @@ def traced_config(config: Config, with_dropout: bool | None = None) -> TracedCon
 
 
 def static_config(config: Config) -> Config:
-    """The static side of a config: equal for settings that can train side by side."""
+    """Returns the static side of a config: equal for configs that can train together in one program.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> paper = preset("paper")
+    >>> other = dataclasses.replace(paper, rules=RulesConfig(penalty=0.5), seed=3)
+    >>> static_config(other) == static_config(paper)
+    True
+    """
     partner_schedule, stages = config.partner_schedule, config.stages
     return dataclasses.replace(
         config,
-        rules=RuleNumbers(penalty=0.0),
+        rules=RulesConfig(penalty=0.0),
         coefficients=Coefficients(),
         penalty_ramp=PenaltyRamp(),
+        # Lists keep their lengths, which are shapes.
         stages=Stages(penalties=(0.0,) * len(stages.penalties), steps=(1.0,) * (len(stages.penalties) - 1)),
         partner_schedule=PartnerSchedule(
             epsilon=(0.0,) * len(partner_schedule.epsilon),
@@ -61,16 +73,43 @@ def static_config(config: Config) -> Config:
     )
 
 
+def program_key(config: Config) -> tuple[Config, bool]:
+    """Returns what a config's program is compiled for: its static side, and whether partners drop out.
+
+    The seeds do not count: their number is a batch size. Everything else that is static does, also the log points,
+    since members of a program share them.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> config = preset("quickstart")
+    >>> program_key(config) == program_key(dataclasses.replace(config, seed=3, seeds=2))
+    True
+    """
+    return dataclasses.replace(static_config(config), seeds=1, preset=""), config.partner_schedule.leave > 0
+
+
+def same_program(config: Config, other: Config) -> bool:
+    """Returns whether two configs compile to one program."""
+    return program_key(config) == program_key(other)
+
+
 def taken_seats(config: Config) -> Bool[np.ndarray, " A"]:
-    """Which seats are taken: the learners', and those of partners that are not absent."""
+    """Returns which seats are taken: those of the learners and of partners that are not absent."""
     return np.array([True] * config.sizes.learners + [name != ABSENT for name in config.partners])
 
 
 def training_rules(
     traced: TracedConfig, steps: Float[Array, ""], progress: Progress, config: Config, worlds: Int[Array, " N"]
 ) -> Rules:
-    """The rules of these worlds, by their numbers, in an iteration that begins after so many learner steps."""
-    penalty = penalty_in_force(traced.rules.penalty, steps, traced.penalty_ramp, traced.stages, progress)
+    """Computes the rules of some worlds in one iteration of training.
+
+    Args:
+      traced: the numbers of the config.
+      steps: learner steps before the iteration.
+      progress: the current stage.
+      config: the config; its static side is used.
+      worlds: the indices of the worlds.
+    """
+    penalty = current_penalty(traced.rules.penalty, steps, traced.penalty_ramp, traced.stages, progress)
     return rules_of_worlds(
         traced.rules._replace(penalty=penalty),
         traced.partner_schedule,
@@ -83,7 +122,13 @@ def training_rules(
 
 
 def evaluation_rules(config: Config, worlds: int, alone: bool = False) -> Rules:
-    """The rules of worlds for evaluation: the whole penalty, and partners in all of them throughout, or in none."""
+    """Computes the rules for evaluation: the full penalty, no dropout, and partners in all worlds or in none.
+
+    Args:
+      config: the config.
+      worlds: the number of worlds.
+      alone: whether to leave the partners out.
+    """
     partner_schedule = config.partner_schedule._replace(
         solo=(1.0 if alone else 0.0,), solo_steps=(0.0,), solo_drawn=False, leave=0.0
     )
@@ -95,6 +140,6 @@ def evaluation_rules(config: Config, worlds: int, alone: bool = False) -> Rules:
 
 
 def player_noise(traced: TracedConfig, config: Config) -> Float[Array, " seats"]:
-    """How often each seat that does not learn errs; a teacher never does."""
+    """Returns the probability of a random action for each seat that does not learn; 0 for teachers."""
     teachers = jnp.zeros(config.sizes.learners if config.teacher else 0)
     return jnp.concatenate([teachers, partner_noise(traced.partner_schedule, len(config.partners))])

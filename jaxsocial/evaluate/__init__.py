@@ -1,6 +1,7 @@
 """Measurements of trained learners: returns, social learning, probes, and pictures."""
 
 MODULES = (
+    "statistics",
     "episodes",
     "returns",
     "social",

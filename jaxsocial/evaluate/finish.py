@@ -1,4 +1,4 @@
-"""What a finished run is left with: its evaluation, its learning curve and an episode."""
+"""The last part of a run: its evaluation, learning curve and a recorded episode."""
 
 import json
 
@@ -15,7 +15,7 @@ from jaxsocial.train.run import Trained
 
 
 def finish(trained: Trained, console: Console) -> list[returns.Result]:
-    """Evaluates a trained run, draws it, and prints the results; the first host alone does it."""
+    """Measures a trained run and prints the results, on the first host only; other hosts return no results."""
     if not distributed.is_first():
         return []
     results, config = measure(trained), trained.config
@@ -26,17 +26,16 @@ def finish(trained: Trained, console: Console) -> list[returns.Result]:
 
 
 def measure(trained: Trained) -> list[returns.Result]:
-    """Writes evaluation, curve and episode into the run's folder, and returns the evaluation.
+    """Evaluates a run, writes learning curve, episode and evaluation into its folder, and returns the evaluation.
 
-    The evaluation is written last: its presence says that the run is whole.
+    The evaluation is written last: a run without it is unfinished, and `jaxsocial train --resume` measures it again.
     """
     folder, config = trained.folder, trained.config
     play = episode_player(config, config.evaluation_episodes)
     results = returns.evaluate(config, play(trained.parameters))
     results += returns.results_of(play(trained.untrained), config, "untrained learner", [0])
     config = without_teacher(config)
-    rows = metrics.read(folder / METRICS)
-    media.write_learning_curve(folder / CURVE, rows, results, config)
+    media.write_learning_curve(folder / CURVE, metrics.read(folder / METRICS), results, config)
     first_seed = jax.tree.map(lambda x: x[0], trained.parameters)
     media.write_episode(folder / EPISODE, config, first_seed, make_agent_setup(config), config.seed)
     write_at_once(folder / EVALUATION, json.dumps(returns.plain(results), indent=2) + "\n")

@@ -1,17 +1,15 @@
 """Pictures of a run: an episode as a GIF or PNG, and the learning curve."""
 
+import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import imageio.v3 as imageio
 import jax
 import numpy as np
 from jaxtyping import Float, UInt8
-from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config
@@ -22,47 +20,50 @@ from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
 from jaxsocial.train.metrics import Row, learner_return
 
 TILE = 32
-"""Pixels on a side of a cell in pictures for people."""
+"""Width of a cell of the world, pixels."""
 SMALLEST_VIEW = 126
-"""Pixels on a side that an agent's view has at least."""
+"""Width that an agent's view is enlarged to at least, pixels."""
 MARGIN = 16
 LINE = 16
 BACKGROUND = (24, 24, 28)
 INK = (235, 235, 235)
-FRAMES_A_SECOND = 6
+FRAMES_PER_SECOND = 6
 CANDIDATES = 15
-"""Episodes among which a typical one is chosen."""
+"""Number of episodes among which a typical one is chosen."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
 class Moment(NamedTuple):
-    """Between two steps of an episode."""
+    """The state between two steps of an episode."""
 
     play: RolloutState
     returns: Float[np.ndarray, " A"]
-    """Of every agent so far."""
+    """Sum of rewards so far."""
 
 
 class Scene(NamedTuple):
-    """A moment as people see it, on the host."""
+    """What a picture of a moment shows, on the host."""
 
     world: Picture
     views: UInt8[np.ndarray, "A P P 3"]
     returns: list[float]
     learner: tuple[int, int]
-    """The cell it stands in, (row, column)."""
+    """The first learner's cell (row, column)."""
     step: int
 
 
 def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callable[[int], Iterator[Moment]]:
-    """Plays the episode of a number, from its first moment to what its last step led to.
+    """Returns a function that plays the episode of a number, from its first state to the state after its last step.
 
-    ``parameters`` are those of all its learners.
+    Args:
+      config: of the run.
+      parameters: of one seed's learners.
+      setup: environment, network and partners.
     """
     rules = evaluation_rules(config, 1)
     # An end is to be seen, and not the world that would follow.
-    setup = setup._replace(env=setup.env._replace(step=setup.env.step_without_restart))
+    setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 
     @jax.jit
     def one_step(key, play: RolloutState):
@@ -81,7 +82,7 @@ def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callab
 
 
 def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
-    """An episode as people see it."""
+    """Draws every moment of an episode."""
     rules = jax.tree.map(lambda x: x[0], evaluation_rules(config, 1))
 
     @jax.jit
@@ -95,57 +96,80 @@ def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
 
 
 def typical(episode: Callable[[int], Iterator[Moment]]) -> int:
-    """The number of the episode in which the first learner gets the median return among the first few."""
+    """Returns which of the first `CANDIDATES` episodes has the median return of the first learner."""
+    # A deque of length 1 keeps only the last moment.
     returns = [deque(episode(number), maxlen=1)[0].returns[0] for number in range(CANDIDATES)]
     return int(np.argsort(returns, stable=True)[CANDIDATES // 2])
 
 
 def compose(scene: Scene, names: list[str]) -> Picture:
-    """The world at the left, the learner framed; at its right what each agent sees, its name and return so far."""
+    """Draws the world with a frame around the learner, and beside it each agent's view, name and return so far."""
+    from PIL import Image, ImageDraw  # noqa: PLC0415, slow to import
+
     height, width, _ = scene.world.shape
-    views = [_view(view, max(height // max(len(names), 2) - LINE - MARGIN, SMALLEST_VIEW)) for view in scene.views]
-    side = views[0].width
+    target = max(height // max(len(names), 2) - LINE - MARGIN, SMALLEST_VIEW)
+    side = scene.views.shape[1] * max(target // scene.views.shape[1], 1)
     each = side + LINE + MARGIN
     canvas = Image.new(
-        "RGB", (width + side + 3 * MARGIN, max(height + LINE, each * len(views) - MARGIN) + 2 * MARGIN), BACKGROUND
+        "RGB", (width + side + 3 * MARGIN, max(height + LINE, each * len(names) - MARGIN) + 2 * MARGIN), BACKGROUND
     )
     pen = ImageDraw.Draw(canvas)
     canvas.paste(Image.fromarray(scene.world), (MARGIN, MARGIN))
-    top, left = (MARGIN + place * TILE for place in scene.learner)
+    top, left = (MARGIN + index * TILE for index in scene.learner)
     pen.rectangle((left, top, left + TILE - 1, top + TILE - 1), outline=INK, width=2)
     pen.text((MARGIN, MARGIN + height + 4), f"step {scene.step}", INK)
-    for number, (view, name, return_) in enumerate(zip(views, names, scene.returns, strict=True)):
+    for number, (view, name, return_) in enumerate(zip(scene.views, names, scene.returns, strict=True)):
         top = MARGIN + number * each
         pen.text((width + 2 * MARGIN, top), f"{name}  {return_:+.1f}", INK)
-        canvas.paste(view, (width + 2 * MARGIN, top + LINE))
+        enlarged = Image.fromarray(view).resize((side, side), Image.Resampling.NEAREST)
+        canvas.paste(enlarged, (width + 2 * MARGIN, top + LINE))
     return np.asarray(canvas)
 
 
-def _view(view: Picture, target: int) -> Image.Image:
-    scale = max(target // view.shape[0], 1)
-    return Image.fromarray(view).resize((view.shape[1] * scale, view.shape[0] * scale), Image.Resampling.NEAREST)
-
-
 def player_names(config: Config) -> list[str]:
-    """What each agent is called in pictures."""
+    """Returns the name of each agent in pictures.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> player_names(preset("quickstart"))
+    ['learner', 'expert', 'expert']
+    """
     return [*learner_names(config), *(name.rstrip("/").split("/")[-1] for name in config.partners)]
 
 
 def write_episode(
     path: Path, config: Config, parameters: Parameters, setup: AgentSetup, number: int | None = None
 ) -> None:
-    """The episode of a number, a typical one if none is given, as a GIF; as a PNG its last moment."""
+    """Plays an episode and writes it as a GIF, or its last moment as a PNG.
+
+    Args:
+      path: ends in ``.gif`` or ``.png``.
+      config: of the run.
+      parameters: of one seed's learners.
+      setup: environment, network and partners.
+      number: of the episode; a typical one if not given.
+    """
+    import imageio.v3 as imageio  # noqa: PLC0415, slow to import
+
     episode, names = moments(config, parameters, setup), player_names(config)
     chosen = typical(episode) if number is None else number
     frames = [compose(scene, names) for scene in scenes(config, episode(chosen))]
     if path.suffix == ".png":
         imageio.imwrite(path, frames[-1])
     else:
-        imageio.imwrite(path, np.stack(frames), duration=1000 / FRAMES_A_SECOND, loop=0)
+        imageio.imwrite(path, np.stack(frames), duration=1000 / FRAMES_PER_SECOND, loop=0)
 
 
 def write_learning_curve(path: Path, rows: list[Row], results: list[Result], config: Config) -> None:
-    """Return over learner steps, every seed on its own, with the partners and an untrained learner as lines."""
+    """Draws return over learner steps, a curve for each seed and learner, other players as horizontal lines.
+
+    Args:
+      path: of the picture.
+      rows: metrics of the run.
+      results: of its evaluation.
+      config: of the run.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415, slow to import
+
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     names = learner_names(config)
@@ -164,13 +188,13 @@ def write_learning_curve(path: Path, rows: list[Row], results: list[Result], con
 
 
 def draw_penalty(axes, rows: list[Row]) -> None:
-    """The penalty in force as an area at the foot, where it was not the same throughout: returns depend on it."""
+    """Draws the penalty as an area at the bottom if it changed in training, since returns depend on it."""
     penalty = {row["step"] / 1e6: row["penalty"] for row in rows}
     if len(set(penalty.values())) < 2:
         return
     other = axes.twinx()
     other.fill_between(list(penalty), list(penalty.values()), color="tab:red", alpha=0.15, linewidth=0)
-    # The area keeps to the lowest fifth, out of the curves' way.
+    # The area stays in the lowest fifth, below the curves.
     other.set_ylim(0, 5 * max(penalty.values()))
     other.set_yticks([0, max(penalty.values())], ["0", f"{max(penalty.values()):.2g}"])
     other.set_ylabel("penalty in training", color="tab:red")

@@ -1,10 +1,10 @@
-"""A learner among other company than it was trained in: does it follow whom it should, and manage without?"""
+"""Probes: a learner beside other partners than in training. Whom does it follow, and what can it do alone?"""
 
 import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from rich import box
 from rich.table import Table
 
@@ -13,17 +13,20 @@ from jaxsocial.agents.seating import ABSENT
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import taken_seats
 from jaxsocial.evaluate.episodes import Episodes, episode_player
-from jaxsocial.evaluate.returns import Score, learner_names
-from jaxsocial.evaluate.social import Events, cultural_transmission, measures, over_seeds
+from jaxsocial.evaluate.returns import learner_names
+from jaxsocial.evaluate.social import Events, cultural_transmission, measures
+from jaxsocial.evaluate.statistics import Score, masked_mean, mean_over_seeds
 
 PROBES = {
-    "company": "the partners that the run names",
+    "partners": "the run's own partners",
     "alone": "no partners",
-    "half": "those partners, gone from the middle of an episode on",
+    "half": "the run's partners, until the middle of each episode",
     "random": "partners that act at random",
-    "anti_expert": "partners that know the order and go wrong on purpose",
+    "anti_expert": "partners that know the order and enter wrong goals on purpose",
 }
-"""Name: who is there."""
+"""Name to the partners that are present."""
+RENAMED = {"company": "partners"}
+"""Name in earlier versions to name."""
 MEASURES = ("return", "goals", "penalties", "cycles", "following", "following_by_chance", "lag")
 ERRORS = ("prediction_error_with_others", "prediction_error_without_others")
 SHOWN = {
@@ -36,7 +39,7 @@ SHOWN = {
     ERRORS[0]: "error beside",
     ERRORS[1]: "error alone",
 }
-"""What a table calls the measures below the return. Errors are in percent: of frames that show others, or nobody."""
+"""Measure to its label in a table, below the return. Errors are in percent: of frames with others, and without."""
 
 
 class Probed(NamedTuple):
@@ -50,15 +53,21 @@ class Probed(NamedTuple):
 
 
 def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
-    """The probes of these names; "all" for all that the run has the seats for.
+    """Returns the probes of these names; for "all", those that the run has partners for.
 
     Raises:
-      ValueError: there is no such probe, or it needs partners and the run has none.
+      ValueError: a probe does not exist, or it needs partners and the run has none.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> chosen_probes(("all",), preset("quickstart-solo"))
+    ('alone',)
     """
     possible = tuple(PROBES) if config.partners else ("alone",)
     if names == ("all",):
         return possible
     for name in names:
+        if name in RENAMED:
+            raise ValueError(f"--probes {name}: this probe has a new name, choose {RENAMED[name]}")
         if name not in PROBES:
             raise ValueError(f"--probes {name}: choose from {', '.join(PROBES)}, all")
         if name not in possible:
@@ -66,28 +75,49 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     return names
 
 
-def probe(config: Config, parameters: Parameters, names: tuple[str, ...], episodes: int) -> tuple[list[Probed], dict]:
-    """The measures of each probe, and where the needed ones are among them each learner's cultural transmission."""
-    played = {name: _play(config, parameters, name, episodes) for name in names}
-    results = [
-        Probed(learner, name, config.seeds, episodes, _scores(measured(found, config, seat)))
-        for seat, learner in enumerate(learner_names(config))
-        for name, found in played.items()
-    ]
-    return results, _transmissions(played, config) if {"company", "half", "alone"} <= set(played) else {}
+def probe(
+    config: Config, parameters: Parameters, names: tuple[str, ...], episodes: int
+) -> tuple[list[Probed], dict[str, Score]]:
+    """Plays probes and measures every learner in each.
 
+    Args:
+      config: of the run.
+      parameters: of all seeds and learners.
+      names: of probes in `PROBES`.
+      episodes: number for each seed.
 
-def _play(config: Config, parameters: Parameters, name: str, episodes: int) -> Episodes:
-    if name in ("random", "anti_expert"):
-        # A seat that nobody takes stays empty.
-        partners = tuple(ABSENT if partner == ABSENT else name for partner in config.partners)
-        config = dataclasses.replace(config, partners=partners)
-    halfway = config.world.max_steps // 2 if name == "half" else None
-    return episode_player(config, episodes, name == "alone", halfway, foresight=True)(parameters)
+    Returns:
+      The measures of each learner in each probe, and each learner's cultural transmission. The latter is empty
+      unless "partners", "half" and "alone" are all played.
+    """
+    played = {}
+    for name in names:
+        own = config
+        if name in ("random", "anti_expert"):
+            # An empty seat stays empty.
+            partners = tuple(ABSENT if partner == ABSENT else name for partner in config.partners)
+            own = dataclasses.replace(config, partners=partners)
+        halfway = config.world.max_steps // 2 if name == "half" else None
+        played[name] = episode_player(own, episodes, name == "alone", halfway, foresight=True)(parameters)
+    results = []
+    for seat, learner in enumerate(learner_names(config)):
+        for name, found in played.items():
+            scores = {measure: mean_over_seeds(values) for measure, values in measured(found, config, seat).items()}
+            results.append(Probed(learner, name, config.seeds, episodes, scores))
+    return results, _transmissions(played, config) if {"partners", "half", "alone"} <= set(played) else {}
 
 
 def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.ndarray, "S E"]]:
-    """What the agent in a seat did: a number for each seed and episode, by the names in `MEASURES` and `ERRORS`."""
+    """Computes the measures of the agent in a seat, for each seed and episode.
+
+    Args:
+      found: episodes of each seed.
+      config: of the run that played them.
+      seat: of the agent.
+
+    Returns:
+      Values by the names in `MEASURES`, and in `ERRORS` if prediction errors were recorded.
+    """
     partners = tuple(range(config.sizes.learners, config.world.agents))
     each = [
         measures(Events(*(field[seed] for field in found[:4])), seat, partners, max(config.world.goals, 1))
@@ -97,38 +127,28 @@ def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.n
     if found.prediction_error is None or found.other_in_view is None:
         return by_name
     error, in_view = found.prediction_error[..., seat], found.other_in_view[..., seat]
-    there = found.present[..., seat]
-    return by_name | dict(zip(ERRORS, (_mean(error, there & in_view), _mean(error, there & ~in_view)), strict=True))
-
-
-def _mean(values: Float[np.ndarray, "S E T"], counted: Bool[np.ndarray, "S E T"]) -> Float[np.ndarray, "S E"]:
-    """Over the steps that count; NaN where there are none."""
-    number = counted.sum(-1)
-    total = np.where(counted, values, 0.0).sum(-1)
-    return np.divide(total, number, out=np.full(number.shape, np.nan), where=number > 0)
-
-
-def _scores(measured: dict[str, Float[np.ndarray, "S E"]]) -> dict[str, Score]:
-    return {name: over_seeds(values) for name, values in measured.items()}
+    present = found.present[..., seat]
+    errors = masked_mean(error, present & in_view), masked_mean(error, present & ~in_view)
+    return by_name | dict(zip(ERRORS, errors, strict=True))
 
 
 def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Score]:
-    """Each learner's score of cultural transmission; none where partners earn nothing, or of one episode."""
+    """Computes each learner's cultural transmission; empty if partners earn nothing, or with one episode."""
     returns = {name: np.where(found.present, found.reward, 0.0).sum(2, dtype=float) for name, found in played.items()}
     learners = config.sizes.learners
-    expert = returns["company"][..., learners:][..., taken_seats(config)[learners:]]
+    expert = returns["partners"][..., learners:][..., taken_seats(config)[learners:]]
     expert = expert.sum(-1) / max(expert.shape[-1], 1)
     if expert.size < 2 or expert.mean() <= 0:
         return {}
-    scores = {}
-    for seat, learner in enumerate(learner_names(config)):
-        full, half, solo = (returns[name][..., seat] for name in ("company", "half", "alone"))
-        scores[learner] = cultural_transmission(full, half, solo, expert)
-    return scores
+    full, half, solo = (returns[name] for name in ("partners", "half", "alone"))
+    return {
+        learner: cultural_transmission(full[..., seat], half[..., seat], solo[..., seat], expert)
+        for seat, learner in enumerate(learner_names(config))
+    }
 
 
 def table(results: list[Probed], title: str) -> Table:
-    """Results for a terminal of 80 columns: a column for each probe, the means of each learner below each other."""
+    """Returns a table for a terminal of 80 columns: a column for each probe, learners one below the other."""
     drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     drawn.add_column()
     for name in dict.fromkeys(result.probe for result in results):
@@ -149,7 +169,7 @@ def _short(value: float) -> str:
 
 
 def plain(results: list[Probed], transmission: dict[str, Score]) -> dict:
-    """Results as what JSON can hold; what is not defined is null."""
+    """Converts results to values that JSON can hold; NaN becomes null."""
     return {
         "probes": [
             result._replace(scores={name: _plain(score) for name, score in result.scores.items()})._asdict()

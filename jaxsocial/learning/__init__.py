@@ -10,4 +10,4 @@ MODULES = (
     "minibatch",
     "update",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

@@ -1,12 +1,14 @@
-"""One step of the optimiser: segments, their loss, and the trust region."""
+"""One gradient step: segments, their loss, and the trust region."""
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
+from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import LSTM_NAME, Outputs, Parameters
 from jaxsocial.agents.policy import distribution
 from jaxsocial.learning import losses, sharding
@@ -14,35 +16,42 @@ from jaxsocial.learning.replay import ReplayTargets
 from jaxsocial.learning.rollout import AgentSetup, Trajectory
 from jaxsocial.learning.settings import Coefficients, Sizes
 
+Targets = tuple[Float[Array, "T N"], Float[Array, "T N"]]
+"""(advantage, value target) of each step."""
+Metrics = dict[str, Float[Array, "*L"]]
+
 
 class SegmentIndex(NamedTuple):
-    """Where the segments of a minibatch lie, among all worlds."""
+    """Where the S segments of a minibatch begin."""
 
     world: Int[Array, "*M S"]
+    """Index among the worlds of all devices."""
     begin: Int[Array, "*M S"]
-    """The first row of each."""
+    """First row."""
 
 
 def draw_segments(key: Key[Array, ""], sizes: Sizes) -> SegmentIndex:
-    """Segments for every minibatch of an iteration, [round, minibatch, segment], uniformly with replacement."""
+    """Draws the segments of an iteration, [round, minibatch, segment], uniformly with replacement."""
     world_key, begin_key = jax.random.split(key)
+    # The upper limit of randint is exclusive: the last segment ends with the last row.
     shape = (sizes.rounds, sizes.refresh_interval, sizes.segments)
     world = jax.random.randint(world_key, shape, 0, sizes.worlds)
     return SegmentIndex(world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1))
 
 
 class UpdateState(NamedTuple):
-    """Where the minibatches of an iteration stand."""
+    """What the minibatches of an iteration change."""
 
     parameters: Parameters
     optimiser_state: PyTree
     stopped: Bool[Array, ""]
+    """Whether the policy has left the trust region; later minibatches change nothing."""
     approx_kl: Float[Array, ""]
-    """Of the last minibatch that was looked at."""
+    """Of the last minibatch that was evaluated."""
 
 
 def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
-    """Adam, after clipping the LSTM's gradient, and no other, by its global norm."""
+    """Returns Adam, preceded by clipping the gradient of the LSTM alone by its global norm."""
 
     def is_recurrent(parameters):
         return {name: name == LSTM_NAME for name in parameters}
@@ -55,32 +64,58 @@ def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
 
 
 def one_minibatch(
-    index: SegmentIndex, update_state: UpdateState, trajectory, replayed, coefficients, setup: AgentSetup
-):
-    """One look at a minibatch, and one step of the optimiser unless the policy has moved too far."""
+    update_state: UpdateState, index: SegmentIndex, trajectory, replayed: ReplayTargets, coefficients, setup: AgentSetup
+) -> tuple[UpdateState, tuple[Metrics, Float[Array, ""]]]:
+    """Evaluates a minibatch, and takes a gradient step unless its KL divergence exceeds ``kl_stop``.
+
+    Args:
+      update_state: the state before the step.
+      index: segments of the minibatch.
+      trajectory: of all worlds.
+      replayed: recurrent states and targets for ``trajectory``.
+      coefficients: traced coefficients.
+      setup: static setup.
+
+    Returns:
+      The state after the step, and (metrics, 1.0), or zeros where an earlier minibatch has stopped the iteration.
+    """
     segment, memory, targets = segments_at(index, trajectory, replayed, setup)
-    share, metrics = jax.grad(_loss, has_aux=True)(
+    local_gradient, metrics = jax.grad(minibatch_loss, has_aux=True)(
         update_state.parameters, segment, memory, targets, coefficients, setup
     )
-    gradient = jax.tree.map(lambda x: sharding.total(x, setup.axis), share)
-    looked_at = ~update_state.stopped
+    gradient = jax.tree.map(lambda x: sharding.total(x, setup.axis), local_gradient)
+    evaluated = ~update_state.stopped
+    # Not ``>``: a divergence that is NaN has to stop too.
     stopped = update_state.stopped | ~(metrics["approx_kl"] <= coefficients.kl_stop)
     updates, optimiser_state = optimiser(coefficients).update(
         gradient, update_state.optimiser_state, update_state.parameters
     )
-    parameters = optax.apply_updates(update_state.parameters, updates)
-    kept, kept_state = jax.tree.map(
+    parameters, optimiser_state = jax.tree.map(
         lambda old, new: jnp.where(stopped, old, new),
         (update_state.parameters, update_state.optimiser_state),
-        (parameters, optimiser_state),
+        (optax.apply_updates(update_state.parameters, updates), optimiser_state),
     )
-    approx_kl = jnp.where(looked_at, metrics["approx_kl"], update_state.approx_kl)
-    counted = jax.tree.map(lambda x: jnp.where(looked_at, x, 0.0), metrics)
-    return UpdateState(kept, kept_state, stopped, approx_kl), (counted, looked_at.astype(jnp.float32))
+    approx_kl = jnp.where(evaluated, metrics["approx_kl"], update_state.approx_kl)
+    metrics = jax.tree.map(lambda x: jnp.where(evaluated, x, 0.0), metrics)
+    return UpdateState(parameters, optimiser_state, stopped, approx_kl), (metrics, evaluated.astype(jnp.float32))
 
 
-def segments_at(index: SegmentIndex, trajectory: Trajectory, replayed: ReplayTargets, setup: AgentSetup):
-    """Segments of a trajectory, with the recurrent state before each and what each step is to learn."""
+def segments_at(
+    index: SegmentIndex, trajectory: Trajectory, replayed: ReplayTargets, setup: AgentSetup
+) -> tuple[Trajectory, LSTMState, Targets]:
+    """Gathers segments of a trajectory.
+
+    Args:
+      index: S segments.
+      trajectory: of all worlds.
+      replayed: recurrent states and targets for ``trajectory``.
+      setup: static setup.
+
+    Returns:
+      Segments with axes (step, segment), the recurrent state before the first step of each, and its targets.
+    """
+    chex.assert_rank((index.world, index.begin), 1)
+    chex.assert_equal_shape((index.world, index.begin))
     row = index.begin + jnp.arange(setup.sizes.segment_length)[:, None]
     segment, targets = jax.tree.map(
         lambda x: sharding.gathered(x, row, index.world, setup.axis),
@@ -90,17 +125,29 @@ def segments_at(index: SegmentIndex, trajectory: Trajectory, replayed: ReplayTar
     return segment, memory, targets
 
 
-def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coefficients, setup: AgentSetup):
-    """The loss on the segments that lie here, as their share of the mean over all, and the metrics of all.
+def minibatch_loss(
+    parameters: Parameters, segment: Trajectory, memory, targets: Targets, coefficients: Coefficients, setup: AgentSetup
+) -> tuple[Float[Array, ""], Metrics]:
+    """Computes the weighted loss of a minibatch, averaged over the steps in which the learner is present.
 
-    Rows in which the learner took no part do not count.
+    Args:
+      parameters: of the network.
+      segment: segments of this device.
+      memory: recurrent state before each segment.
+      targets: of each step.
+      coefficients: weights of the terms.
+      setup: static setup.
+
+    Returns:
+      This device's share of the mean loss, and the metrics over all devices.
     """
     outputs = setup.network.unroll(parameters, memory, segment.observation, segment.first)
-    terms = (_imitation_terms if setup.imitates else _policy_terms)(outputs, segment, targets, coefficients)
+    terms = (_imitation_terms if setup.imitates else _ppo_terms)(outputs, segment, targets, coefficients)
     if setup.sizes.prediction != "none":
         target = segment.observation_next if setup.sizes.prediction == "next" else segment.observation
         frame = setup.network.predict(parameters, outputs.hidden, segment.action)
         terms["prediction_loss"] = _Term(losses.prediction_loss(frame, target), coefficients.prediction_weight)
+    # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
     count = jnp.maximum(sharding.total(segment.present.sum(), setup.axis), 1)
     shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
     shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))
@@ -112,14 +159,14 @@ def _loss(parameters, segment: Trajectory, memory, targets, coefficients: Coeffi
 
 
 class _Term(NamedTuple):
-    """One number a step, and its weight in the loss; 0 for what is only watched."""
+    """A term of the loss: a value for each step, and a weight; 0 for a metric."""
 
     values: Num[Array, "T N"]
     weight: Float[Array, ""] | float = 0.0
 
 
-def _policy_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: Coefficients) -> dict[str, _Term]:
-    """Policy + value_weight value - entropy_weight entropy (PROTOCOL: loss)."""
+def _ppo_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: Coefficients) -> dict[str, _Term]:
+    """Computes policy loss + value_weight * value loss - entropy_weight * entropy (PROTOCOL: loss)."""
     advantage, value_target = targets
     policy = distribution(outputs.logits)
     log_ratio = jnp.asarray(policy.log_prob(segment.action)) - segment.log_prob
@@ -133,7 +180,7 @@ def _policy_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: 
 
 
 def _imitation_terms(outputs: Outputs, segment: Trajectory, targets, coefficients) -> dict[str, _Term]:
-    """The teacher's actions; there is no old policy to stay near, so nothing diverges."""
+    """Computes the terms of behaviour cloning. It has no old policy, so the KL divergence is 0."""
     policy = distribution(outputs.logits)
     return {
         "imitation_loss": _Term(losses.imitation_loss(jnp.asarray(policy.log_prob(segment.action))), 1.0),

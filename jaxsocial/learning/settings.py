@@ -1,4 +1,4 @@
-"""The settings of learning: static sizes, and traced coefficients."""
+"""Settings of learning: static sizes and traced coefficients."""
 
 import dataclasses
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from jaxsocial.learning.losses import Target
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """The static side of learning. Raises ValueError, with the cure, where sizes do not fit together."""
+    """Static sizes of learning. Raises ValueError, with the remedy, if they do not fit together."""
 
     learners: int = 1
-    """Learners in every world, in its first seats, each with a network of its own."""
+    """Learners in every world, its first agents; each has its own network."""
     worlds: int = 128
-    """Worlds played side by side."""
+    """Worlds played in parallel."""
     steps: int = 250
     """Steps of every world in one iteration."""
     minibatches: int = 20
@@ -28,19 +28,23 @@ class Sizes:
     refresh_interval: int = 2
     """Minibatches between recomputations of recurrent states, values and advantages."""
     normalise_advantages: bool = True
-    """Whether advantages of a batch get mean 0 and deviation 1. Where they are left as they are, the entropy's weight
-    counts for more the less there is to gain."""
+    """Whether the advantages of a batch are scaled to mean 0 and standard deviation 1. Without it, the entropy bonus
+    has more influence the smaller the advantages are."""
     prediction: Target = "next"
-    """Frame predicted beside acting: "next" (the paper's method), "current" (an autoencoder) or "none"."""
+    """Frame predicted as an auxiliary task: "next" (the paper's method), "current" (an autoencoder) or "none"."""
 
     @property
     def iteration_steps(self) -> int:
-        """Steps of each learner in one iteration, all worlds together."""
+        """Returns the steps of each learner in one iteration, summed over worlds.
+
+        >>> Sizes(worlds=8, steps=64).iteration_steps
+        512
+        """
         return self.worlds * self.steps
 
     @property
     def rounds(self) -> int:
-        """Refreshes in one iteration."""
+        """Returns the number of replays in one iteration."""
         return self.minibatches // self.refresh_interval
 
     def __post_init__(self):
@@ -62,9 +66,9 @@ class Sizes:
 
 
 class Coefficients(NamedTuple):
-    """The traced side of learning: a sweep may vary each under `jax.vmap`. The defaults are the paper's.
+    """Traced coefficients of learning: a sweep may vary each under `jax.vmap`. The defaults are the paper's.
 
-    Written as floats; `traced` makes them arrays, so that no value is compiled in.
+    Fields are floats in a config; `traced` makes them arrays, so that no value is compiled in.
     """
 
     learning_rate: float = 1e-4
@@ -74,20 +78,24 @@ class Coefficients(NamedTuple):
     gae_lambda: float = 0.97
     """Decay of advantage estimation, 0 to 1."""
     clip: float = 0.2
-    """Half-width of the interval that the policy's ratio is clipped to (PPO's epsilon)."""
+    """Half-width of the interval that the probability ratio is clipped to (PPO's epsilon)."""
     value_weight: float = 0.1
-    """Weight of the squared error of values in the loss."""
+    """Weight of the value loss (squared error)."""
     prediction_weight: float = 3.0
-    """Weight of the frame's mean absolute error in the loss."""
+    """Weight of the prediction loss (mean absolute error of the frame)."""
     entropy_weight: float = 1e-5
-    """Weight of the policy's entropy (nats) in the loss."""
+    """Weight of the entropy bonus (nats)."""
     kl_stop: float = 0.015
-    """A minibatch whose divergence (nats) exceeds this, and those after it, leave the weights alone."""
+    """KL divergence (nats) of a minibatch above which it and all later ones of the iteration take no step."""
     kl_restore: float = 0.03
-    """Where the divergence (nats) after the last step exceeds this, the weights from before return."""
+    """KL divergence (nats) after the last step above which the weights from before the iteration are restored."""
     lstm_gradient_norm: float = 10.0
-    """Limit on the norm of the LSTM's gradient."""
+    """Maximum global norm of the LSTM's gradient."""
 
     def traced(self) -> "Coefficients":
-        """The same numbers as arrays."""
+        """Returns the coefficients as 32-bit arrays.
+
+        >>> Coefficients(gamma=0.5).traced().gamma
+        Array(0.5, dtype=float32)
+        """
         return jax.tree.map(jnp.float32, self)

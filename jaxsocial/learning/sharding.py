@@ -1,7 +1,7 @@
-"""Worlds that lie on several devices: what must be known of all of them, and a minibatch that each does a share of.
+"""Worlds split over several devices: sums over all of them, and minibatches shared between them.
 
-``axis`` names the axis of devices that worlds are laid along (`jax.shard_map`); None where one device has them all.
-Every draw is made for the whole batch, alike on all devices, so that their number changes no result but by rounding.
+``axis`` names the device axis that worlds are split along (`jax.shard_map`); it is None on one device. Every device
+makes the draws for the whole batch, so the number of devices changes results only by rounding.
 """
 
 import jax
@@ -12,17 +12,22 @@ Axis = str | None
 
 
 def total(x: Num[Array, "*S"], axis: Axis) -> Num[Array, "*S"]:
-    """The sum over devices."""
+    """Returns the sum over devices."""
     return x if axis is None else jax.lax.psum(x, axis)
 
 
 def largest(x: Num[Array, "*S"], axis: Axis) -> Num[Array, "*S"]:
-    """The maximum over devices, a figure to watch: gradients do not pass, for which jax has no rule."""
+    """Returns the maximum over devices, without a gradient."""
+    # JAX has no differentiation rule for pmax.
     return x if axis is None else jax.lax.pmax(jax.lax.stop_gradient(x), axis)
 
 
 def world_numbers(worlds: int, axis: Axis) -> Int[Array, " N"]:
-    """The numbers, among all worlds, of the ``worlds`` that lie here."""
+    """Returns the indices, among all worlds, of the ``worlds`` worlds of this device.
+
+    >>> world_numbers(3, axis=None).tolist()
+    [0, 1, 2]
+    """
     return _first(worlds, axis) + jnp.arange(worlds)
 
 
@@ -31,20 +36,37 @@ def _first(worlds: int, axis: Axis):
 
 
 def world_keys(key: Key[Array, ""], worlds: int, axis: Axis) -> Key[Array, " N"]:
-    """A key for each world that lies here; a world's key does not depend on where it lies."""
+    """Returns a key for each world of this device.
+
+    Args:
+      key: the key of all worlds.
+      worlds: worlds on each device.
+      axis: the device axis; a world's key does not depend on its device.
+    """
     return jax.vmap(jax.random.fold_in, (None, 0))(key, world_numbers(worlds, axis))
 
 
-def gathered(x: Shaped[Array, "T N *S"], row: Int[Array, "L M"], world: Int[Array, " M"], axis: Axis):
-    """``x[row, world]`` of all worlds, of which each device receives its share along the second axis.
+def gathered(
+    x: Shaped[Array, "T N *S"], row: Int[Array, "L M"], world: Int[Array, " M"], axis: Axis
+) -> Shaped[Array, "L _ *S"]:
+    """Gathers ``x[row, world]`` from the worlds of all devices.
 
-    A device finds those that lie with it; the sum over devices, of which all but one have nothing, completes them.
+    Args:
+      x: the rows of this device's worlds.
+      row: row of each element.
+      world: index, among all worlds, of each column.
+      axis: the device axis; each device receives an equal share of the columns.
+
+    >>> x = jnp.arange(6).reshape(3, 2)
+    >>> gathered(x, jnp.array([[0, 1], [1, 2]]), jnp.array([1, 0]), axis=None).tolist()
+    [[1, 2], [3, 4]]
     """
     if axis is None:
         return x[row, world]
-    here = world - _first(x.shape[1], axis)
-    mine = (here >= 0) & (here < x.shape[1])
-    found = x.at[row, here].get(mode="clip")
+    local = world - _first(x.shape[1], axis)
+    mine = (local >= 0) & (local < x.shape[1])
+    found = x.at[row, local].get(mode="clip")
+    # Columns of other devices, clipped above, are set to 0: the sum is exact. Sums of bool need an integer type.
     is_bool = found.dtype == bool
     found = jnp.where(mine.reshape(1, -1, *(1,) * (found.ndim - 2)), found, 0).astype(jnp.int8 if is_bool else x.dtype)
     share = jax.lax.psum_scatter(found, axis, scatter_dimension=1, tiled=True)

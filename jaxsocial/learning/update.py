@@ -1,7 +1,7 @@
-"""One training iteration: play, then minibatches with recurrent state, values and advantages kept fresh.
+"""One training iteration: a rollout, then minibatches with a periodic replay under the current weights.
 
-Pure, and blind to grids: it is handed an `Env`, a `Network` and a `Policy`. Learners of a world learn side by side,
-each from what it saw itself: from `fit` on everything is written for one.
+Pure functions of an `Env`, a `Network` and a `Policy`. Learners of a world train side by side, each on its own
+trajectory: `fit` and all that it calls are written for one learner.
 """
 
 import functools
@@ -15,12 +15,10 @@ from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.env.types import Rules
 from jaxsocial.learning import sharding
-from jaxsocial.learning.minibatch import SegmentIndex, UpdateState, draw_segments, one_minibatch, optimiser
+from jaxsocial.learning.minibatch import Metrics, UpdateState, draw_segments, one_minibatch, optimiser
 from jaxsocial.learning.replay import replay
-from jaxsocial.learning.rollout import AgentSetup, EpisodeStats, Outcome, RolloutState, Trajectory, rollout, start
+from jaxsocial.learning.rollout import AgentSetup, Outcome, RolloutState, Trajectory, rollout, start
 from jaxsocial.learning.settings import Coefficients
-
-Metrics = dict[str, Float[Array, "*L"]]
 
 
 class Learner(NamedTuple):
@@ -28,21 +26,28 @@ class Learner(NamedTuple):
 
     key: Key[Array, ""]
     parameters: Parameters
-    """Of each learner, learners as the first axis of every leaf; so with the optimiser's state."""
+    """Of each learner; learners are the first axis of every leaf, also of the optimiser's state."""
     optimiser_state: PyTree
     rollout_state: RolloutState
     iteration: Int[Array, ""]
 
 
 def new_learner(key: Key[Array, ""], rules: Rules, coefficients: Coefficients, setup: AgentSetup) -> Learner:
-    """Learners before their first iteration; ``rules`` has the worlds as the first axis of every leaf."""
-    next_key, network_key, play_key = jax.random.split(key, 3)
+    """Initialises networks, optimisers and worlds.
+
+    Args:
+      key: for all draws of the training run.
+      rules: rules of each world; worlds are the first axis of every leaf.
+      coefficients: traced coefficients.
+      setup: static setup.
+    """
+    next_key, network_key, rollout_key = jax.random.split(key, 3)
     parameters = jax.vmap(setup.network.init)(jax.random.split(network_key, setup.sizes.learners))
     return Learner(
         key=next_key,
         parameters=parameters,
         optimiser_state=jax.vmap(optimiser(coefficients).init)(parameters),
-        rollout_state=start(play_key, rules, setup),
+        rollout_state=start(rollout_key, rules, setup),
         iteration=jnp.int32(0),
     )
 
@@ -50,22 +55,27 @@ def new_learner(key: Key[Array, ""], rules: Rules, coefficients: Coefficients, s
 def one_iteration(
     learner: Learner, partner_parameters: PyTree, rules: Rules, coefficients: Coefficients, setup: AgentSetup
 ) -> tuple[Learner, Metrics]:
-    """Plays ``steps`` steps of every world, and each learner learns from what it saw.
+    """Plays ``steps`` steps of every world and trains each learner on its own trajectory.
 
-    The metrics, one of each learner, are means over minibatches, and over the episodes that ended (see
-    `episode_means`).
+    Args:
+      learner: the learners and their worlds.
+      partner_parameters: parameters of ``setup.partners``.
+      rules: rules of each world; worlds are the first axis of every leaf.
+      coefficients: traced coefficients.
+      setup: static setup.
+
+    Returns:
+      The learners after the iteration, and metrics of each: means over minibatches, and those of `episode_means`.
     """
-    next_key, play_key, segment_key = jax.random.split(learner.key, 3)
-    memory = learner.rollout_state.memory
+    next_key, rollout_key, segment_key = jax.random.split(learner.key, 3)
     rollout_state, trajectory, outcome = rollout(
-        play_key, learner.rollout_state, learner.parameters, partner_parameters, rules, setup, setup.sizes.steps
+        rollout_key, learner.rollout_state, learner.parameters, partner_parameters, rules, setup, setup.sizes.steps
     )
-    learn = functools.partial(fit, coefficients=coefficients, setup=setup)
-    update_state, metrics = jax.vmap(learn, (0, 0, 0, 1, 1))(
+    update_state, metrics = jax.vmap(functools.partial(fit, coefficients=coefficients, setup=setup), (0, 0, 0, 1, 1))(
         jax.random.split(segment_key, setup.sizes.learners),
         learner.parameters,
         learner.optimiser_state,
-        memory,
+        learner.rollout_state.memory,
         trajectory,
     )
     learner = Learner(
@@ -75,32 +85,29 @@ def one_iteration(
 
 
 def episode_means(outcome: Outcome, setup: AgentSetup) -> Metrics:
-    """Means over the episodes that ended: of each learner, alone and in company, and of the partners.
+    """Computes means over the episodes that ended: of each learner with others and alone, and of the partners.
 
-    A learner was alone where no other agent took part at any time. Where no such episode ended the mean is NaN;
-    ``episodes`` says how many there were in all.
+    A learner was alone if no other agent was present at any time. A mean over no episodes is NaN. ``episodes`` counts
+    all episodes.
     """
     learners = setup.sizes.learners
-    took_part = outcome.episode_stats.steps > 0
-    accompanied = jnp.stack([jnp.delete(took_part, seat, axis=-1).any(-1) for seat in range(learners)], axis=-1)
-    ended = outcome.ended[..., None] & took_part[..., :learners]
+    stats = outcome.episode_stats
+    present = stats.steps > 0
+    with_others = jnp.stack([jnp.delete(present, agent, axis=-1).any(-1) for agent in range(learners)], axis=-1)
+    ended = outcome.ended[..., None] & present
+    social, solo = ended[..., :learners] & with_others, ended[..., :learners] & ~with_others
     means = {}
-    for name, sums in _counted(outcome.episode_stats).items():
-        for who, of_these in (("social", ended & accompanied), ("solo", ended & ~accompanied)):
-            means[f"{who}_{name}"] = _mean_where(of_these, sums[..., :learners], setup.axis)
-        partners = (outcome.ended[..., None] & took_part)[..., learners:]
-        mean = _mean_where(partners[..., None], sums[..., learners:, None], setup.axis, over=(0, 1, 2))
+    for name, sums in (("return", stats.return_), ("goals", stats.goals), ("penalties", stats.penalties)):
+        means[f"social_{name}"] = _mean_where(social, sums[..., :learners], setup.axis)
+        means[f"solo_{name}"] = _mean_where(solo, sums[..., :learners], setup.axis)
+        mean = _mean_where(ended[..., learners:, None], sums[..., learners:, None], setup.axis, over=(0, 1, 2))
         means[f"partner_{name}"] = jnp.broadcast_to(mean, (learners,))
     episodes = sharding.total(outcome.ended.sum(), setup.axis).astype(jnp.float32)
     return means | {"episodes": jnp.broadcast_to(episodes, (learners,))}
 
 
-def _counted(episode_stats: EpisodeStats) -> dict[str, Float[Array, "T N A"]]:
-    return {"return": episode_stats.return_, "goals": episode_stats.goals, "penalties": episode_stats.penalties}
-
-
 def _mean_where(chosen, values, axis: sharding.Axis, over=(0, 1)) -> Float[Array, " L"]:
-    """The mean over time and worlds; NaN where nothing is chosen."""
+    """Returns the mean of the chosen values over time and worlds; NaN if none is chosen."""
     return sharding.total((values * chosen).sum(over), axis) / sharding.total(chosen.sum(over), axis)
 
 
@@ -113,45 +120,47 @@ def fit(
     coefficients: Coefficients,
     setup: AgentSetup,
 ) -> tuple[UpdateState, Metrics]:
-    """All minibatches of one learner's iteration, within the trust region; ``memory`` is that before the first row."""
+    """Trains one learner on the minibatches of an iteration, within the trust region.
+
+    Args:
+      key: for drawing segments.
+      parameters: weights before the iteration.
+      optimiser_state: the optimiser's state before the iteration.
+      memory: recurrent state before the first row.
+      trajectory: T steps of N worlds.
+      coefficients: traced coefficients.
+      setup: static setup.
+    """
     index = draw_segments(key, setup.sizes)
-    learn = functools.partial(_one_round, memory=memory, trajectory=trajectory, coefficients=coefficients, setup=setup)
+
+    def one_round(number, update_state):
+        """Replays the trajectory and takes ``refresh_interval`` steps; returns sums of metrics."""
+        replayed = replay(update_state.parameters, memory, trajectory, coefficients, setup)
+        of_round = jax.tree.map(lambda x: x[number], index)
+        step = functools.partial(
+            one_minibatch, trajectory=trajectory, replayed=replayed, coefficients=coefficients, setup=setup
+        )
+        update_state, metrics = jax.lax.scan(step, update_state, of_round)
+        return update_state, jax.tree.map(lambda x: x.sum(0), metrics)
+
+    def add_round(carry):
+        number, update_state, sums = carry
+        update_state, metrics = one_round(number, update_state)
+        return number + 1, update_state, jax.tree.map(jnp.add, sums, metrics)
+
     before = UpdateState(parameters, optimiser_state, jnp.bool_(False), jnp.float32(0.0))
-    nothing_seen = jax.tree.map(jnp.zeros_like, jax.eval_shape(learn, before, _of_round(0, index))[1])
-
-    def one_round(carried):
-        number, update_state, sums = carried
-        update_state, seen = learn(update_state, _of_round(number, index))
-        return number + 1, update_state, jax.tree.map(jnp.add, sums, seen)
-
-    def goes_on(carried):
-        number, update_state, _ = carried
-        return (number < setup.sizes.rounds) & ~update_state.stopped
-
-    # Not a scan: it ends once the learner has stopped, under vmap once all have.
-    _, after, (sums, looked_at) = jax.lax.while_loop(goes_on, one_round, (jnp.int32(0), before, nothing_seen))
-    # Written so that a divergence that is no number counts as too far.
+    zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(one_round, 0, before)[1])
+    # Not a scan: the loop ends once the learner has stopped; under vmap, once all have.
+    _, after, (sums, evaluated) = jax.lax.while_loop(
+        lambda carry: (carry[0] < setup.sizes.rounds) & ~carry[1].stopped, add_round, (jnp.int32(0), before, zeros)
+    )
+    # Not ``>``: a divergence that is NaN has to restore the weights too.
     too_far = ~(after.approx_kl <= coefficients.kl_restore)
     parameters, optimiser_state = jax.tree.map(
         lambda old, new: jnp.where(too_far, old, new),
         (before.parameters, before.optimiser_state),
         (after.parameters, after.optimiser_state),
     )
-    means = jax.tree.map(lambda x: x / jnp.maximum(looked_at, 1.0), sums)
-    means |= {"minibatches": looked_at, "restored": too_far.astype(jnp.float32)}
+    means = jax.tree.map(lambda x: x / jnp.maximum(evaluated, 1.0), sums)
+    means |= {"minibatches": evaluated, "restored": too_far.astype(jnp.float32)}
     return UpdateState(parameters, optimiser_state, after.stopped, after.approx_kl), means
-
-
-def _of_round(number, index: SegmentIndex) -> SegmentIndex:
-    return jax.tree.map(lambda x: x[number], index)
-
-
-def _one_round(update_state: UpdateState, index: SegmentIndex, memory, trajectory, coefficients, setup: AgentSetup):
-    """A refresh, and the minibatches that learn from it; the sums of their metrics, and how many were looked at."""
-    replayed = replay(update_state.parameters, memory, trajectory, coefficients, setup)
-
-    def one_more(update_state, index):
-        return one_minibatch(index, update_state, trajectory, replayed, coefficients, setup)
-
-    update_state, seen = jax.lax.scan(one_more, update_state, index)
-    return update_state, jax.tree.map(lambda x: x.sum(0), seen)

@@ -1,6 +1,6 @@
-"""A person's game in the learner's seat among scripted partners: what keys do, and what the screen says.
+"""A person's game in the learner's seat among scripted partners: its state, and what keys do.
 
-Nothing here touches a terminal, see `jaxsocial.play.terminal`.
+Nothing here touches a terminal: see `jaxsocial.play.terminal`.
 """
 
 import functools
@@ -18,22 +18,13 @@ from jaxsocial.env.types import Observation, Rules, State
 from jaxsocial.train.build import seated
 
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-"""At a person's speed only the time to compile counts."""
+"""Compiles fast: a person never notices how long a step takes."""
 YOU = 0
 """The person's seat."""
-KEYS = {
-    "up": objects.FORWARD,
-    "w": objects.FORWARD,
-    "left": objects.LEFT_TURN,
-    "a": objects.LEFT_TURN,
-    "right": objects.RIGHT_TURN,
-    "d": objects.RIGHT_TURN,
-    "p": objects.PICK_UP,
-    "x": objects.DROP,
-    " ": objects.TOGGLE,
-    ".": objects.DONE,
-}
-"""Keys that act."""
+ARROWS = {"up": objects.FORWARD, "left": objects.LEFT_TURN, "right": objects.RIGHT_TURN}
+LETTERS = {"w": objects.FORWARD, "a": objects.LEFT_TURN, "d": objects.RIGHT_TURN}
+KEYS = ARROWS | LETTERS | {"p": objects.PICK_UP, "x": objects.DROP, " ": objects.TOGGLE, ".": objects.DONE}
+"""From keys to actions."""
 
 
 class Game(NamedTuple):
@@ -43,7 +34,7 @@ class Game(NamedTuple):
     state: State
     observation: Observation
     memory: Any
-    """The partners'."""
+    """Of the partners' policies."""
     first: Bool[Array, ""]
     reward: Float[Array, " A"]
     """Of the last turn."""
@@ -53,44 +44,44 @@ class Game(NamedTuple):
 
 
 class GameSetup(NamedTuple):
-    """What a game is played with; its functions compile at their first call."""
+    """The functions and facts of a game; the functions compile at their first call."""
 
     begin: Callable[[Key[Array, ""]], Game]
     turn: Callable[[Game, Int[Array, ""]], Game]
-    """One step: the person's action, and the partners' own."""
+    """Plays one step, given the person's action."""
     names: tuple[str, ...]
-    """Who sits where, the person first."""
+    """One for each seat, the person's first."""
     scenario: Scenario
     rules: Rules
 
 
 class Session(NamedTuple):
-    """A game and how it is shown."""
+    """A game, and how it is shown."""
 
     game: Game
     own_view: bool = False
-    """Whether the person sees what its agent sees; else the whole world."""
+    """Whether the person sees its agent's view; else the whole world."""
     as_text: bool = False
     note: str = ""
-    """What the last key was answered."""
+    """The answer to the last key."""
     left: bool = False
 
 
 def default_partners(scenario: Scenario) -> tuple[str, ...]:
-    """Experts where there is something to head for, else random players."""
+    """Returns experts if the world has goals, else random players."""
     return ("expert" if scenario.goals else "random",) * (scenario.agents - 1)
 
 
-def make_game(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ()) -> GameSetup:
-    """Everything a game needs.
+def make_setup(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ()) -> GameSetup:
+    """Returns the setup of a game.
 
     Args:
       scenario: the world.
-      rules: its numbers.
-      partners: one name a seat beside the person, or one for all; `default_partners` if there are none.
+      rules: its traced numbers.
+      partners: one name for each other seat, or one for all; empty for `default_partners`.
 
     Raises:
-      ValueError: partners that are unknown or too many.
+      ValueError: unknown partners, or too many.
     """
     names = partners or default_partners(scenario)
     names = names * (scenario.agents - 1) if len(names) == 1 else names
@@ -100,10 +91,8 @@ def make_game(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ()) 
     def begin(key):
         reset_key, key = jax.random.split(key)
         state, timestep = env.reset(reset_key)
-        nothing = jnp.zeros(scenario.agents, jnp.float32)
-        return Game(
-            key, state, timestep.observation, policy.init(), jnp.bool_(True), nothing, nothing, jnp.bool_(False)
-        )
+        zero, first, over = jnp.zeros(scenario.agents, jnp.float32), jnp.bool_(True), jnp.bool_(False)
+        return Game(key, state, timestep.observation, policy.init(), first, zero, zero, over)
 
     def turn(game, action):
         key, partner_key, step_key = jax.random.split(game.key, 3)
@@ -119,11 +108,21 @@ def make_game(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ()) 
 
 
 def press(key: str, session: Session, setup: GameSetup) -> Session:
-    """What a key does: a letter, or the name of an arrow."""
+    """Returns the session after a key.
+
+    Args:
+      key: a letter, or the name of an arrow.
+      session: the session before.
+      setup: the game's setup.
+    """
     session = session._replace(note="")
     match key:
+        case _ if key in KEYS and session.game.over:
+            return session._replace(note="the episode is over: r begins another")
+        case _ if key in KEYS and KEYS[key] >= setup.scenario.actions:
+            return session._replace(note=f"{objects.ACTION_NAMES[KEYS[key]]!r} is left out of this world")
         case _ if key in KEYS:
-            return _act(KEYS[key], session, setup)
+            return session._replace(game=setup.turn(session.game, jnp.int32(KEYS[key])))
         case "r":
             return session._replace(game=setup.begin(session.game.key), note="a new episode")
         case "v":
@@ -133,11 +132,3 @@ def press(key: str, session: Session, setup: GameSetup) -> Session:
         case "q":
             return session._replace(left=True)
     return session._replace(note=f"{key!r} does nothing")
-
-
-def _act(action: int, session: Session, setup: GameSetup) -> Session:
-    if session.game.over:
-        return session._replace(note="the episode is over: r begins another")
-    if action >= setup.scenario.actions:
-        return session._replace(note=f"{objects.ACTION_NAMES[action]!r} is left out of this world")
-    return session._replace(game=setup.turn(session.game, jnp.int32(action)))

@@ -1,4 +1,4 @@
-"""What a terminal shows of a game, as characters and colour codes."""
+"""The frames of a game: characters and colour codes for a terminal."""
 
 import textwrap
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from jaxsocial.env.text import alphabet
 from jaxsocial.play.game import YOU, GameSetup, Session
 
 SMALLEST_TILE, LARGEST_TILE = 3, 16
-"""Pixels on a side of a cell; below the smallest, agents are dots, and the map in characters says more."""
+"""Pixels on a side of a cell. Below the smallest, agents are dots, and a map in characters tells more."""
 WHITE = 255
 SEPARATOR, UNBROKEN = "   ", "\xa0"
 
 
 class Screen(NamedTuple):
-    """What a terminal can show."""
+    """The size and the abilities of a terminal."""
 
     columns: int
     rows: int
@@ -28,13 +28,19 @@ class Screen(NamedTuple):
 
 
 def frame(session: Session, setup: GameSetup, screen: Screen) -> str:
-    """The world, or the person's view of it, and below it how the game stands.
+    """Returns the world, or the person's view of it, above the lines of `status`.
+
+    Args:
+      session: the game, and how to show it.
+      setup: the game's setup.
+      screen: the terminal.
 
     Raises:
-      ValueError: not even a map has room.
+      ValueError: not even a map fits.
     """
     below = status(session, setup, screen)
-    height, width = _shape(session, setup)
+    side = setup.scenario.agent_views[YOU].size
+    height, width = (side, side) if session.own_view else (setup.scenario.height, setup.scenario.width)
     rows = screen.rows - len(below)
     if width > screen.columns or height > rows:
         raise ValueError(
@@ -49,28 +55,19 @@ def frame(session: Session, setup: GameSetup, screen: Screen) -> str:
     return "\n".join([world, *below])
 
 
-def _shape(session: Session, setup: GameSetup) -> tuple[int, int]:
-    """Rows and columns of cells to be shown."""
-    side = setup.scenario.agent_views[YOU].size
-    return (side, side) if session.own_view else (setup.scenario.height, setup.scenario.width)
-
-
 def _picture(session: Session, setup: GameSetup, tile: int) -> render.Picture:
+    """Returns the view, or the world with white corners in front of the person's agent, so that it is found."""
     state = session.game.state
     if session.own_view:
         return render.view(state, YOU, setup.rules, setup.scenario, tile)
     picture = render.image(state, setup.rules, setup.scenario, tile).copy()
     row, column = np.asarray(state.position[YOU]).tolist()
     if row >= 0:
-        _mark(picture[row * tile :, column * tile :][:tile, :tile], int(state.heading[YOU]))
+        cell = picture[row * tile :, column * tile :][:tile, :tile]
+        upright = np.rot90(cell, int(state.heading[YOU]) + 1)  # a view of the picture, not a copy
+        size = max(tile // 6, 1)
+        upright[:size, :size] = upright[:size, -size:] = WHITE
     return picture
-
-
-def _mark(cell: render.Picture, heading: int) -> None:
-    """Whitens the corners in front, so that a person finds its agent and sees where it looks."""
-    size = max(len(cell) // 6, 1)
-    looking_up = np.rot90(cell, heading + 1)  # no copy
-    looking_up[:size, :size] = looking_up[:size, -size:] = WHITE
 
 
 _whole_world = jax.jit(symbolic.whole_world, static_argnums=1)
@@ -85,49 +82,37 @@ def _map(session: Session, setup: GameSetup, screen: Screen) -> str:
         row, column = np.argwhere(np.asarray(vision.own_cell(state.heading[:1], view)[0]))[0].tolist()
         return render.symbols_text(seen, screen.colours, {}, (row, column))
     tints = np.asarray(pixels.tint(state, setup.rules, scenario)).tolist()
-    places = [(row, column) for row, column in np.asarray(state.position).tolist()]
-    first = np.flatnonzero(vision.first_come(state)).tolist()
-    colours = {places[agent]: tuple(tints[agent]) for agent in first}
-    return render.symbols_text(np.asarray(_whole_world(state, scenario)), screen.colours, colours, places[YOU])
+    cells = [(row, column) for row, column in np.asarray(state.position).tolist()]
+    colours = {cells[agent]: tuple(tints[agent]) for agent in np.flatnonzero(vision.is_drawn(state)).tolist()}
+    return render.symbols_text(np.asarray(_whole_world(state, scenario)), screen.colours, colours, cells[YOU])
 
 
 def status(session: Session, setup: GameSetup, screen: Screen) -> list[str]:
-    """Lines below the world: where the game stands, who has what, and what keys do."""
-    # Lines are not broken within what one key does.
-    keys = SEPARATOR.join(key.replace(" ", UNBROKEN) for key in _help(setup))
-    keys = [line.replace(UNBROKEN, " ") for line in textwrap.wrap(keys, screen.columns)]
-    return [line[: screen.columns] for line in [_progress(session, setup), _scores(session, setup), *keys]]
+    """Returns the lines below the world: the step, the returns, and what keys do.
 
-
-def _progress(session: Session, setup: GameSetup) -> str:
+    Args:
+      session: the game, and how it is shown.
+      setup: the game's setup.
+      screen: the terminal.
+    """
     game, scenario = session.game, setup.scenario
     shown = "your view" if session.own_view else "the whole world"
-    over = "the episode is over" if game.over else f"step {int(game.state.clock)} of {scenario.max_steps}"
-    return SEPARATOR.join([scenario.name, over, session.note or shown])
-
-
-def _scores(session: Session, setup: GameSetup) -> str:
-    """Everyone's return, what the last turn brought, and what there is to know of the person's agent."""
-    rewards, returns = np.asarray(session.game.reward).tolist(), np.asarray(session.game.returns).tolist()
+    step = "the episode is over" if game.over else f"step {int(game.state.clock)} of {scenario.max_steps}"
     scores = [
         f"{name} {total:+.2f}" + (f" ({reward:+.2f})" if reward else "")
-        for name, reward, total in zip(setup.names, rewards, returns, strict=True)
+        for name, reward, total in zip(setup.names, game.reward.tolist(), game.returns.tolist(), strict=True)
     ]
-    return SEPARATOR.join([*scores, *_your_state(session)])
-
-
-def _your_state(session: Session) -> list[str]:
-    state = session.game.state
-    if state.finished[YOU] and not session.game.over:
-        return ["your end: keys that act let the others go on"]
-    carrying = int(state.carrying[YOU])
-    return [] if carrying == objects.EMPTY else [f"you carry: {alphabet.in_words(carrying)}"]
-
-
-def _help(setup: GameSetup) -> list[str]:
-    scenario = setup.scenario
+    carrying = int(game.state.carrying[YOU])
+    if game.state.finished[YOU] and not game.over:
+        scores.append("your end: keys that act let the others go on")
+    elif carrying != objects.EMPTY:
+        scores.append(f"you carry: {alphabet.in_words(carrying)}")
     keys = ["arrows or w a d: move"]
     if scenario.actions > objects.DONE:
         keys += ["p: pick up", "x: put down", "space: open"] if scenario.grid_changes else []
         keys += [".: wait"]
-    return [*keys, "v: your view", "t: text", "r: restart", "q: quit"]
+    keys += ["v: your view", "t: text", "r: restart", "q: quit"]
+    # Spaces within one key's help are made unbreakable while lines are wrapped.
+    wrapped = textwrap.wrap(SEPARATOR.join(key.replace(" ", UNBROKEN) for key in keys), screen.columns)
+    lines = [SEPARATOR.join([scenario.name, step, session.note or shown]), SEPARATOR.join(scores), *wrapped]
+    return [line.replace(UNBROKEN, " ")[: screen.columns] for line in lines]

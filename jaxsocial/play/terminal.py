@@ -1,4 +1,4 @@
-"""The terminal of a game: keys in, frames out. It is put back as it was, however the game ends."""
+"""The terminal of a game: keys in, frames out. Its settings are restored, however the game ends."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ import jax.numpy as jnp
 from rich.console import Console
 
 from jaxsocial.env import render
-from jaxsocial.play.game import Game, GameSetup, Session, press
+from jaxsocial.play.game import GameSetup, Session, press
 from jaxsocial.play.screen import Screen, frame
 
 COLOURS = {"truecolor": render.true_colour, "256": render.palette_colour}
-"""By the names that rich gives to what terminals can do."""
+"""By rich's names of color systems."""
 OTHER_SCREEN, OWN_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 HOME, REST_OF_LINE, REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
@@ -25,40 +25,45 @@ UNFINISHED = (b"\x1b", b"\x1b[", b"\x1bO")
 ESCAPE_SECONDS = 0.05
 """How long the rest of an arrow key may take to arrive."""
 RESIZE_SECONDS = 0.5
-"""How often the terminal's size is looked at."""
+"""How often the terminal's size is checked."""
 
 
 def play(setup: GameSetup, seed: int, console: Console) -> Session:
-    """Plays until the person leaves; returns how the game then stood.
+    """Plays until the person leaves; returns the session as it ended.
+
+    Args:
+      setup: the game's setup.
+      seed: of the first episode.
+      console: the terminal.
 
     Raises:
-      ValueError: this terminal cannot show the game, with the cure.
+      ValueError: this terminal cannot show the game, with the remedy.
     """
     refuse_unfit(console)
     with _game_screen():
         _show("compiling, a few seconds ...")
-        session = Session(setup.begin(jax.random.key(seed)), note=_shortcoming(console))
-        _compile_turn(session.game, setup)
-        shown = frame(session, setup, _screen(console))
+        screen, lacks = _screen(console)
+        session = Session(setup.begin(jax.random.key(seed)), note=lacks)
+        # A turn whose result is dropped, so that the person's first turn does not wait for the compiler.
+        setup.turn(session.game._replace(key=jax.random.clone(session.game.key)), jnp.int32(0))
+        shown = frame(session, setup, screen)
         with contextlib.suppress(KeyboardInterrupt):
             while not session.left:
                 _show(shown)
                 for key in _next_keys(console):
                     session = press(key, session, setup)
-                shown = _frame(session, setup, console)
+                try:
+                    shown = frame(session, setup, _screen(console)[0])
+                except ValueError as error:  # the terminal was made smaller
+                    shown = str(error)
     return session
 
 
-def _compile_turn(game: Game, setup: GameSetup) -> None:
-    """Plays a turn that does not count, so that the first that does is not a long wait."""
-    setup.turn(game._replace(key=jax.random.clone(game.key)), jnp.int32(0))
-
-
 def refuse_unfit(console: Console) -> None:
-    """Refuses a terminal that no game can be played in.
+    """Refuses a terminal in which no game can be played.
 
     Raises:
-      ValueError: what it lacks, with the cure.
+      ValueError: what it lacks, with the remedy.
     """
     instead = "or use jaxsocial draw for a picture"
     if sys.platform == "win32":
@@ -71,41 +76,23 @@ def refuse_unfit(console: Console) -> None:
         )
 
 
-def _colours(console: Console) -> render.Colours | None:
-    return None if console.no_color else COLOURS.get(console.color_system or "")
-
-
-def _speaks_unicode() -> bool:
-    return (sys.stdout.encoding or "").lower().startswith("utf")
-
-
-def _screen(console: Console) -> Screen:
-    colours = _colours(console)
-    columns, rows = console.size
-    return Screen(columns, rows, colours or render.no_colour, pictures=colours is not None and _speaks_unicode())
-
-
-def _shortcoming(console: Console) -> str:
-    """What would make pictures, or better ones, of what this terminal shows."""
+def _screen(console: Console) -> tuple[Screen, str]:
+    """Returns the terminal's abilities, and what would give it pictures, or better ones."""
+    colours = None if console.no_color else COLOURS.get(console.color_system or "")
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    lacks = "256 colours: set COLORTERM=truecolor for all" if colours is render.palette_colour else ""
     if console.no_color:
-        return "no colours: unset NO_COLOR for pictures"
-    if _colours(console) is None:
-        return "no colours: set COLORTERM=truecolor for pictures"
-    if not _speaks_unicode():
-        return "no Unicode: choose a UTF-8 locale for pictures"
-    return "256 colours: set COLORTERM=truecolor for all" if _colours(console) is render.palette_colour else ""
-
-
-def _frame(session: Session, setup: GameSetup, console: Console) -> str:
-    """A frame, or what the terminal lacks since it was made smaller."""
-    try:
-        return frame(session, setup, _screen(console))
-    except ValueError as error:
-        return str(error)
+        lacks = "no colours: unset NO_COLOR for pictures"
+    elif colours is None:
+        lacks = "no colours: set COLORTERM=truecolor for pictures"
+    elif not unicode:
+        lacks = "no Unicode: choose a UTF-8 locale for pictures"
+    pictures = colours is not None and unicode
+    return Screen(console.size.width, console.size.height, colours or render.no_colour, pictures), lacks
 
 
 def _show(lines: str) -> None:
-    # Each line is erased before it is written: behind a full one, erasing would take its last character.
+    # Each line is erased before it is written: after a full line, erasing would remove its last character.
     *above, last = lines.split("\n")
     text = "".join(f"{REST_OF_LINE}{line}\n" for line in above)
     sys.stdout.write(f"{HOME}{text}{REST_OF_SCREEN}{last}")
@@ -113,7 +100,7 @@ def _show(lines: str) -> None:
 
 
 def _next_keys(console: Console) -> list[str]:
-    """Waits for keys; returns none where the terminal's size has changed, and q where there will be no more."""
+    """Waits for keys; returns none if the terminal's size changes, and q if the input ends."""
     descriptor, size = sys.stdin.fileno(), console.size
     while not _ready(descriptor, RESIZE_SECONDS):
         if console.size != size:
@@ -129,13 +116,17 @@ def _ready(descriptor: int, seconds: float) -> bool:
 
 
 def keys_in(typed: str) -> list[str]:
-    """The keys behind what a terminal sends: letters in lower case, and the arrows by their names."""
+    """Returns the keys that a terminal sends: letters in lower case, and arrows by their names.
+
+    >>> keys_in("\\x1b[AW")
+    ['up', 'w']
+    """
     return [ARROWS[arrow] if arrow else letter.lower() for arrow, letter in _KEY.findall(typed) if arrow or letter]
 
 
 @contextlib.contextmanager
 def _game_screen() -> Iterator[None]:
-    """While inside, keys arrive one by one and unseen, and what is shown leaves no trace."""
+    """Enters another screen, where keys arrive one by one without an echo; restores the terminal on exit."""
     import termios  # noqa: PLC0415, Windows has neither
     import tty  # noqa: PLC0415
 

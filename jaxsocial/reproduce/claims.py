@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxsocial.evaluate.returns import Score, interquartile_mean, middle_mean
+from jaxsocial.evaluate.statistics import Score, interquartile_mean, middle_mean
 
 RESAMPLES = 2000
 

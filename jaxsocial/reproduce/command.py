@@ -19,9 +19,9 @@ from jaxsocial.reproduce.store import Record
 from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.train import metrics
 from jaxsocial.train.folder import locked
-from jaxsocial.train.loop import Stopped
 from jaxsocial.train.metrics import METRICS
 from jaxsocial.train.progress import ProgressDisplay, Status
+from jaxsocial.train.stopping import Stopped
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS, RECORDS = "claims.md", "runs"
@@ -235,7 +235,8 @@ class Watch:
         left, speed = train.left_to_train(self._conditions, self._runs), self.status().speed
         trained = sum(store.is_trained(condition, self._runs) for condition in self._conditions)
         hours = f", about {left / speed / 3600:.1f} h" if speed > 0 else ""
-        return f"{trained} of {len(self._conditions)} conditions trained; {left / 1e6:,.1f} M learner steps are left{hours}"
+        said = f"{trained} of {len(self._conditions)} conditions trained"
+        return f"{said}; {left / 1e6:,.1f} M learner steps are left{hours}"
 
     def warnings(self) -> Iterator[str]:
         """Yields what processes have logged about seeds whose numbers are no longer finite."""

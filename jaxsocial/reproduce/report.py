@@ -159,7 +159,7 @@ def verdict(row: Row, found: Findings) -> str:
     """Returns whether a row's claim holds, and in what share of resamples of the seeds.
 
     Returns:
-      Nothing if the row has no claim; "not yet known" if it, or a row that it is compared with, is not trained to the end.
+      "" if the row has no claim; "not yet known" if it, or a row that it is compared with, is not trained to the end.
     """
     if row.expectation is None:
         return ""
@@ -188,8 +188,8 @@ def _how(found: Findings) -> str:
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
         f"trained in {sum(found.seconds.values()) / 3600:.1f} h of programs' time, some of them side by side, "
         f"on {devices}, jax {versions}, Python {pythons}; "
-        f"evaluated {found.evaluated['date'][:10]}, commit {'-'.join((number[:10], *dirty))}. Intervals: bootstrap over "
-        f"seeds; behind a verdict, the share of such resamples in which it holds, which few seeds make look surer than "
+        f"evaluated {found.evaluated['date'][:10]}, commit {'-'.join((number[:10], *dirty))}. Intervals: bootstrap "
+        f"over seeds; behind a verdict, the share of such resamples in which it holds, which few seeds make look surer than "
         f"it is. Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
 

@@ -19,9 +19,9 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from jaxsocial.config.config import Config, to_plain
+from jaxsocial.config.config import Config
 from jaxsocial.config.fields import digest
-from jaxsocial.config.traced import static_config
+from jaxsocial.config.traced import same_program
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import SECONDS, folder_of, is_trained, resolved, run_name, seconds_of
 from jaxsocial.sweep.backends import local
@@ -29,12 +29,13 @@ from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.train import checkpoint, loop, metrics
 from jaxsocial.train.devices import keep_compiled_programs
 from jaxsocial.train.folder import config_of, write_at_once, write_config
-from jaxsocial.train.loop import Stopped, members_of, stop_requests
+from jaxsocial.train.loop import members_of
 from jaxsocial.train.member import Member
 from jaxsocial.train.metrics import METRICS
 from jaxsocial.train.program import make_program
 from jaxsocial.train.provenance import write_provenance
 from jaxsocial.train.run import report_bad
+from jaxsocial.train.stopping import Stopped, stop_requests
 
 NAMES = "members.json"
 TOGETHER = "together-"
@@ -138,8 +139,8 @@ def iterations_done(condition: Condition, runs: Path) -> int:
 def ready_groups(conditions: Sequence[Condition], runs: Path, processes: int = 1) -> list[Path]:
     """Makes the folders of all groups that can train now, and returns them.
 
-    A run that has begun continues in its group. Runs of one program that have not begun train together, distributed over
-    the processes that are free. A group of one run has the run's folder; one of several has a folder that names them.
+    A run that has begun continues in its group. Runs of one program that have not begun train together, distributed
+    over the free processes. A group of one run has the run's folder; one of several has a folder that names them.
 
     Args:
       conditions: the conditions to train.
@@ -179,9 +180,8 @@ def _has_begun(name: str, runs: Path) -> bool:
 
 def _train_together(one: str, other: str, runs: Path) -> bool:
     """Returns whether two runs can train in one program. A run that keeps early checkpoints trains by itself."""
-    configs = [config_of(runs / name) for name in (one, other)]
-    shapes = [to_plain(static_config(config)) | {"seeds": 0, "preset": ""} for config in configs]
-    return shapes[0] == shapes[1] and not configs[0].keep_every
+    first, second = (config_of(runs / name) for name in (one, other))
+    return same_program(first, second) and not first.keep_every
 
 
 def _group_folder(names: Sequence[str], runs: Path) -> Path:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from jaxsocial.config.config import from_plain
 from jaxsocial.config.fields import flat
-from jaxsocial.evaluate.returns import Score
+from jaxsocial.evaluate.statistics import Score
 from jaxsocial.sweep import plan, progress, rungs, table
 from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.executor import Executor
@@ -21,12 +21,13 @@ from jaxsocial.sweep.report import About, Ranking, write
 from jaxsocial.sweep.report.fields import labels
 from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
 from jaxsocial.sweep.work import DOES_NOT_FIT, Task, is_done, write_plain, write_settings, write_task
+from jaxsocial.train.stopping import Stopped
 
 SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
 WORK, MEASURE = "jaxsocial.sweep.work:work", "jaxsocial.sweep.plan:measure"
 
 
-class Unfinished(Exception):  # noqa: N818, asked for: no error
+class Unfinished(Stopped):
     """Some items did not come to their end; the message says which, and how to go on."""
 
 

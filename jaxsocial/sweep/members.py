@@ -8,7 +8,7 @@ import jax
 import psutil
 
 from jaxsocial.config.config import Config
-from jaxsocial.config.traced import static_config
+from jaxsocial.config.traced import program_key
 from jaxsocial.train.program import Program, make_program
 
 SHARE = 0.9
@@ -39,10 +39,7 @@ def groups(settings: Sequence[Config], traced: Sequence[int]) -> list[list[int]]
     """The settings of these numbers, in groups that differ in traced numbers only: a compilation each."""
     found: dict[Any, list[int]] = {}
     for number in traced:
-        config = settings[number]
-        # Whether partners come and go is compiled in.
-        shape = dataclasses.replace(static_config(config), preset=""), config.partner_schedule.leave > 0
-        found.setdefault(shape, []).append(number)
+        found.setdefault(program_key(settings[number]), []).append(number)
     return list(found.values())
 
 

@@ -18,8 +18,8 @@ from jaxsocial.sweep.batch import Batch, Compiled, compiled_for, train
 from jaxsocial.sweep.members import Entry, config_of, is_out_of_memory
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.train.folder import write_at_once
-from jaxsocial.train.loop import Stopped, stop_requests
 from jaxsocial.train.provenance import write_provenance
+from jaxsocial.train.stopping import Stopped, stop_requests
 
 TASK, DONE, SETTINGS = "item.json", "done.json", "settings.json"
 DOES_NOT_FIT = "members do not fit at once"

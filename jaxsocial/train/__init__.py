@@ -1,6 +1,7 @@
 """Training: from a config to compiled programs, checkpoints and a run folder."""
 
 MODULES = (
+    "stopping",
     "folder",
     "provenance",
     "distributed",
@@ -15,4 +16,4 @@ MODULES = (
     "progress",
     "run",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

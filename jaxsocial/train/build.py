@@ -1,4 +1,4 @@
-"""A config made into its static parts: environment, network and partners."""
+"""The static parts of a run from its config: environment, network and partners."""
 
 from jaxsocial.agents.policy import Policy
 from jaxsocial.agents.seating import seat_partners
@@ -11,14 +11,14 @@ from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.train.pretrained import frozen_player
 
 FROZEN = "run:"
-"""Marks a partner that is the folder of an earlier run."""
+"""Prefix of a partner that is the folder of an earlier run."""
 
 
 def make_agent_setup(config: Config) -> AgentSetup:
-    """The environment, network and partners of a config.
+    """Builds the environment, network and partners of a config.
 
     Raises:
-      ValueError: partners that are unknown or do not fit, or layers that the view has no room for.
+      ValueError: partners that are unknown or do not fit, or a network that does not fit the observation.
     """
     teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
     partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
@@ -29,7 +29,12 @@ def make_agent_setup(config: Config) -> AgentSetup:
 
 
 def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> Policy:
-    """The players of these names, those of earlier runs loaded.
+    """Builds one policy of named players, and loads those of earlier runs.
+
+    Args:
+      names: the players, one per seat.
+      scenario: the world.
+      first_seat: the first of their seats.
 
     Raises:
       ValueError: players that are unknown or do not fit.

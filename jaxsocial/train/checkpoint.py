@@ -1,4 +1,4 @@
-"""Checkpoints by orbax: what a run needs to go on bit for bit."""
+"""Checkpoints by orbax: all that a run needs to resume exactly."""
 
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,19 @@ from jaxsocial.config.network import network_of
 
 CHECKPOINTS = "checkpoints"
 STORED_NAMES = {"learner.rollout_state": "learner.play", "episode_stats": "tally"}
-"""Names of records that differ in checkpoints, where they are those of the first version."""
+"""Names of records to their names in checkpoints, which are those of the first version."""
 KEPT = 2
 """How many checkpoints of a run stay on disk."""
 
 
 def manager(folder: Path, keep_period: int | None = None) -> ocp.CheckpointManager:
-    """The checkpoints of a run. Saves are finished, or not there at all, however the process ends."""
+    """Opens the checkpoints of a run for writing. A save is complete or absent, however the process ends."""
     options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, keep_period=keep_period, enable_async_checkpointing=False)
     return ocp.CheckpointManager(folder.resolve() / CHECKPOINTS, options=options)
 
 
 def _reader(folder: Path) -> ocp.CheckpointManager:
-    """The checkpoints that are there already, for this process on its own: no other need read them."""
+    """Opens existing checkpoints for this process alone: orbax would else wait for the other processes."""
     me = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
     options = ocp.CheckpointManagerOptions(
@@ -33,36 +33,43 @@ def _reader(folder: Path) -> ocp.CheckpointManager:
     return ocp.CheckpointManager(folder.resolve() / CHECKPOINTS, options=options)
 
 
-def save(folder: Path, members, iteration: int, config: Config) -> None:
-    """Saves the members of a run, records with a ``learner``, as they stand after so many iterations.
+def save(folder: Path, members: Any, iteration: int, config: Config) -> None:
+    """Saves the members of a run. All processes that hold them call it, with one folder that they share.
 
-    Where several processes hold them, all have to call it, with a folder that they share.
+    Args:
+      folder: the run's folder.
+      members: a record with a field ``learner``.
+      iteration: iterations that they have done.
+      config: the run's config.
     """
     items = {name: ocp.args.StandardSave(flat(part)) for name, part in _items(members).items()}
-    # Kept checkpoints are deleted by a manager that does not know of them: every one has to be told.
+    # A manager without the period would delete the checkpoints that are kept for good.
     with manager(folder, config.keep_every * config.checkpoint_iterations or None) as checkpoints:
         checkpoints.save(iteration, args=ocp.args.Composite(**items))
 
 
 def latest(folder: Path) -> int | None:
-    """The iteration of the last checkpoint; None if there is none."""
+    """Returns the iteration of the last checkpoint; None if there is none."""
     return max(_iterations(folder), default=None)
 
 
 def _iterations(folder: Path) -> list[int]:
-    """Of all checkpoints of a run, sorted."""
+    """Returns the iterations of all checkpoints of a run, sorted."""
     if not (folder / CHECKPOINTS).is_dir():
         return []
     with _reader(folder) as checkpoints:
         return sorted(checkpoints.all_steps())
 
 
-def restore(folder: Path, like):
-    """The members of the last checkpoint, and how many iterations they had done.
+def restore(folder: Path, like: Any) -> tuple[Any, int]:
+    """Loads the members of the last checkpoint.
 
     Args:
-      folder: the run's.
+      folder: the run's folder.
       like: members of the same structure, arrays or shapes.
+
+    Returns:
+      The members, and the iterations that they have done.
 
     Raises:
       ValueError: there is no checkpoint.
@@ -75,20 +82,23 @@ def restore(folder: Path, like):
     return found["rest"]._replace(learner=learner), iteration
 
 
-def _items(members) -> dict[str, Any]:
-    """What is stored apart, so that it can be read without the rest."""
+def _items(members: Any) -> dict[str, Any]:
+    """Returns the parts that are stored separately, so that parameters can be read alone."""
     learner = members.learner
     rest = members._replace(learner=learner._replace(parameters={}, optimiser_state={}))
     return {"parameters": learner.parameters, "optimiser": learner.optimiser_state, "rest": rest}
 
 
 def restore_parameters(folder: Path, config: Config, steps: int | None = None) -> tuple[Parameters, int]:
-    """The parameters of all seeds and learners (the first two axes), and the iteration they are of.
+    """Loads the parameters of a run.
 
     Args:
-      folder: the run's.
-      config: the run's.
-      steps: learner steps of an earlier checkpoint that was kept; the last one if not given.
+      folder: the run's folder.
+      config: the run's config.
+      steps: learner steps of an earlier checkpoint that was kept; the last one if None.
+
+    Returns:
+      The parameters of all seeds and learners (the first two axes), and the checkpoint's iteration.
 
     Raises:
       ValueError: there is no such checkpoint.
@@ -101,40 +111,50 @@ def restore_parameters(folder: Path, config: Config, steps: int | None = None) -
 
 
 def iteration_at(folder: Path, config: Config, steps: int | None = None) -> int:
-    """The iteration of the checkpoint after so many learner steps; of the last one if none are given.
+    """Returns the iteration of a checkpoint.
+
+    Args:
+      folder: the run's folder.
+      config: the run's config.
+      steps: learner steps of the checkpoint; the last one if None.
 
     Raises:
-      ValueError: there is no such checkpoint, with those there are.
+      ValueError: there is no such checkpoint, with those that exist.
     """
-    there = {iteration * config.iteration_steps: iteration for iteration in _iterations(folder)}
-    if not there:
+    existing = {iteration * config.iteration_steps: iteration for iteration in _iterations(folder)}
+    if not existing:
         raise ValueError(f"{folder} has no checkpoint yet: let it train for longer, or start it again")
-    if steps is not None and steps not in there:
-        raise ValueError(f"{folder} has no checkpoint @{steps}: choose from {', '.join(f'@{s}' for s in there)}")
-    return max(there.values()) if steps is None else there[steps]
+    if steps is not None and steps not in existing:
+        raise ValueError(f"{folder} has no checkpoint @{steps}: choose from {', '.join(f'@{s}' for s in existing)}")
+    return max(existing.values()) if steps is None else existing[steps]
 
 
-def flat(tree) -> dict[str, Any]:
-    """Leaves by path. Empty parts, and the classes of the optimiser's records, need not be stored."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {_stored_name(jax.tree_util.keystr(path, simple=True, separator=".")): leaf for path, leaf in leaves}
+def flat(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by their stored paths. Empty parts and record classes are not stored.
+
+    >>> flat({"dense": {"bias": 1.0, "kernel": 2.0}, "empty": ()})
+    {'dense.bias': 1.0, 'dense.kernel': 2.0}
+    """
+    leaves = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        for current, stored in STORED_NAMES.items():
+            name = name.replace(current, stored)
+        leaves[name] = leaf
+    return leaves
 
 
-def _stored_name(path: str) -> str:
-    for name, stored in STORED_NAMES.items():
-        path = path.replace(name, stored)
-    return path
+def restore_item(folder: Path, iteration: int, item: str, like: Any) -> Any:
+    """Loads one item of a checkpoint, whole, onto a device of this process.
 
-
-def restore_item(folder: Path, iteration: int, item: str, like):
-    """One of the items of a checkpoint, in the structure and shapes of ``like``, whole on a device of this process."""
-    with _reader(folder) as checkpoints:
-        shapes = jax.tree.map(_shape, flat(like))
-        restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))
-    leaves = [restored[item][name] for name in flat(like)]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def _shape(leaf):
+    Args:
+      folder: the run's folder.
+      iteration: the checkpoint's.
+      item: parameters, optimiser or rest.
+      like: a tree of the same structure, arrays or shapes.
+    """
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+    shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding) for name, x in flat(like).items()}
+    with _reader(folder) as checkpoints:
+        restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))
+    return jax.tree.unflatten(jax.tree.structure(like), [restored[item][name] for name in shapes])

@@ -1,4 +1,4 @@
-"""Which devices a program runs on, and what lies on which: members along one axis, the worlds of each along another."""
+"""The devices of a program: members are sharded along one axis of a mesh, the worlds of each along another."""
 
 import contextlib
 import math
@@ -16,17 +16,17 @@ from jaxsocial.train.distributed import placed
 
 Tree = TypeVar("Tree")
 MEMBERS, WORLDS = "members", "worlds"
-"""The axes of devices."""
+"""The axes of a mesh."""
 LEAST_SECONDS = 0.5
-"""What compiles faster than this is not kept."""
+"""Programs that compile faster are not cached."""
 MOST_CORES = 8
-"""More have not been measured: worlds would lie a few on each, and what devices tell each other would cost more."""
+"""More were not measured: each would have few worlds, and communication would take a larger share."""
 
 
 def keep_compiled_programs() -> None:
-    """Keeps them in the user's cache folder, unless the user has chosen a folder, or none, in jax's own way.
+    """Caches compiled programs in the user's cache folder, unless the user has configured jax's cache.
 
-    That way is the environment's JAX_COMPILATION_CACHE_DIR, JAX_ENABLE_COMPILATION_CACHE, or `jax.config`.
+    The user's ways are JAX_COMPILATION_CACHE_DIR, JAX_ENABLE_COMPILATION_CACHE and `jax.config`.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ or jax.config.values["jax_compilation_cache_dir"]:
         return
@@ -36,59 +36,70 @@ def keep_compiled_programs() -> None:
 
 
 def use_all_cores() -> None:
-    """Makes a device of every CPU core that this process may use, unless the user has chosen, or jax has begun.
+    """Makes every CPU core of this process a device, unless the user has configured that, or jax has started.
 
-    A core that trains worlds of its own is busier than one that helps with every product (docs/performance.md). The
-    user's choice is the environment's JAX_NUM_CPU_DEVICES, jax's flag in XLA_FLAGS, or `jax.config`. Where there is a
-    GPU or TPU, nothing runs on these devices.
+    A core that trains its own worlds is busier than one that shares every product (docs/performance.md). The user's
+    ways are JAX_NUM_CPU_DEVICES, the flag in XLA_FLAGS, and `jax.config`. With a GPU or TPU these devices idle.
     """
     chosen = jax.config.values["jax_num_cpu_devices"] != -1
     if chosen or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
-    with contextlib.suppress(RuntimeError):  # jax has begun
-        jax.config.update("jax_num_cpu_devices", min(_cores(), MOST_CORES))
-
-
-def _cores() -> int:
-    """Those that this process may use, where the system tells; all of the machine's else."""
-    own = getattr(os, "sched_getaffinity", None)
-    return len(own(0)) if own else os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):  # jax has started
+        jax.config.update("jax_num_cpu_devices", min(cores, MOST_CORES))
 
 
 def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
-    """Members, and the worlds of each, in even shares on as many devices as can be; rather members than worlds."""
+    """Returns a mesh of as many devices as can have even shares. It prefers to shard members over worlds.
+
+    Args:
+      members: the number of members.
+      config: the config; worlds and segments must be divisible too.
+      devices: the devices to choose from.
+
+    Raises:
+      ValueError: a host would have no device of the mesh.
+    """
     shareable = math.gcd(config.sizes.worlds, config.sizes.segments)
     shapes = ((m, w) for m in range(1, len(devices) + 1) for w in range(1, len(devices) // m + 1))
     even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0]
     shape = max(even, key=lambda shape: (math.prod(shape), shape))
     used = np.array(devices[: math.prod(shape)], dtype=object)
-    _check_every_host(used, members, config, devices)
-    return Mesh(used.reshape(shape), (MEMBERS, WORLDS))
-
-
-def _check_every_host(used, members: int, config: Config, devices: Sequence[Any]) -> None:
-    taking_part, all_hosts = ({device.process_index for device in some} for some in (used, devices))
-    if taking_part != all_hosts:
+    if {device.process_index for device in used} != {device.process_index for device in devices}:
         raise ValueError(
             f"seeds={members}, sizes.worlds={config.sizes.worlds}, sizes.segments={config.sizes.segments} go evenly "
             f"onto {len(used)} of {len(devices)} devices, and leave hosts without any: choose fewer hosts, or numbers "
             "that more devices divide"
         )
+    return Mesh(used.reshape(shape), (MEMBERS, WORLDS))
 
 
-def put(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
-    """Members on the devices of a mesh; ``layout`` has, for each of their parts, the axes that it lies along."""
-    return jax.tree.map(placed, members, _spread(members, layout, mesh))
+def put(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
+    """Puts members on the devices of a mesh.
+
+    Args:
+      members: a tree of arrays.
+      specs: a prefix of that tree, with the PartitionSpec of each part.
+      mesh: the mesh.
+    """
+    return jax.tree.map(placed, members, _shardings(members, specs, mesh))
 
 
-def shapes_on(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
-    """Shapes of members, as they will lie on the devices of a mesh."""
+def shapes_on(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
+    """Returns the shapes of members with the shardings that `put` would give them.
 
-    def one(leaf, sharding):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+    Args:
+      members: a tree of arrays or shapes.
+      specs: a prefix of that tree, with the PartitionSpec of each part.
+      mesh: the mesh.
+    """
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        members,
+        _shardings(members, specs, mesh),
+    )
 
-    return jax.tree.map(one, members, _spread(members, layout, mesh))
 
-
-def _spread(members: Tree, layout: Tree, mesh: Mesh) -> Tree:
-    return jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), layout, members)
+def _shardings(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
+    return jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), specs, members)

@@ -1,7 +1,7 @@
-"""Several processes as one run, commonly one a host: how they join, what they have to agree on, and how they part.
+"""Several processes as one run, commonly one per host: how they join, agree and leave.
 
-Every process runs the same program on the same config and holds the shares of arrays that lie on its own devices.
-Whatever all devices compute, all processes have to call, in the same order. The first one alone writes and shows.
+Every process runs the same program on the same config, and holds the shards of arrays on its own devices. All
+processes call every collective function, in the same order. The first process alone writes and prints.
 """
 
 import dataclasses
@@ -22,15 +22,24 @@ JOINING, PARTING = 300, 60
 
 @dataclasses.dataclass(frozen=True)
 class Hosts:
-    """Who trains a run together. Raises ValueError, with the cure, where it does not fit together."""
+    """The hosts of a run.
+
+    Raises:
+      ValueError: values that do not fit together, with the remedy.
+
+    >>> Hosts(hosts=2, host=2, coordinator="10.0.0.1:1234")
+    Traceback (most recent call last):
+    ...
+    ValueError: host=2: choose 0 to 1, another on each of 2 hosts
+    """
 
     hosts: int | Literal["auto"] = 1
-    """How many hosts train this run, each started with the same command but for --host; auto where SLURM, Open MPI or
-    a TPU says so."""
+    """Number of hosts that train this run, each started with the same command but for --host; auto where SLURM, Open
+    MPI or a TPU names them."""
     host: int = 0
-    """Which of the hosts this is, from 0."""
+    """Index of this host, from 0."""
     coordinator: str = ""
-    """Where host 0 waits for the others, as ADDRESS:PORT."""
+    """Address of host 0, where it waits for the others, as ADDRESS:PORT."""
 
     def __post_init__(self):
         if self.hosts == "auto" or self.hosts == 1:
@@ -46,23 +55,21 @@ class Hosts:
             raise ValueError(f"host={self.host}: choose 0 to {self.hosts - 1}, another on each of {self.hosts} hosts")
         address, _, port = self.coordinator.rpartition(":")
         if not address or not port.isdecimal():
-            raise ValueError(
-                f"coordinator={self.coordinator!r}: write ADDRESS:PORT of host 0, with a port that is free"
-            )
+            raise ValueError(f"coordinator={self.coordinator!r}: write ADDRESS:PORT of host 0, with a free port")
 
 
 def join(chosen: Hosts) -> None:
-    """Makes this process one of several; before anything is computed.
+    """Joins this process with the others, before anything is computed.
 
-    Where the others do not come, jax ends the process after `JOINING` seconds. When one fails, so do the others, after
-    `PARTING` seconds or, where it was killed, after some 100.
+    If the others do not join, jax ends the process after `JOINING` seconds. If one fails, the others fail after
+    `PARTING` seconds, or after about 100 seconds if it was killed.
 
     Raises:
-      ValueError: nobody says who takes part, or the port is taken.
+      ValueError: the hosts are not named, or the port is taken.
     """
     if chosen.hosts == 1:
         return
-    # It would swallow a termination until training begins; between chunks we agree on stops ourselves.
+    # The service would swallow a SIGTERM until training begins; processes agree on stops between chunks instead.
     jax.config.update("jax_enable_preemption_service", False)
     given: dict[str, Any] = {}
     if chosen.hosts != "auto":
@@ -76,25 +83,25 @@ def join(chosen: Hosts) -> None:
         jax.distributed.initialize(**given, initialization_timeout=JOINING, shutdown_timeout_seconds=PARTING)
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        cure = "choose a port of host 0 that is free" if given else "give --hosts N --host I --coordinator ADDRESS:PORT"
-        raise ValueError(f"hosts={chosen.hosts} cannot begin ({reason}): {cure}") from None
+        remedy = "choose a free port of host 0" if given else "give --hosts N --host I --coordinator ADDRESS:PORT"
+        raise ValueError(f"hosts={chosen.hosts} cannot begin ({reason}): {remedy}") from None
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and shows."""
+    """Returns whether this process writes and prints."""
     return jax.process_index() == 0
 
 
 def any_host(flag: bool) -> bool:
-    """Whether it is so on any host. All have to ask, and wait for each other."""
+    """Returns whether the flag is true on any host. All hosts call it and wait for each other."""
     return flag if jax.process_count() == 1 else bool(multihost_utils.process_allgather(np.bool_(flag)).any())
 
 
 def check_alike(what: str, value: str) -> None:
-    """All have to ask.
+    """Checks that a value is equal on all hosts. All hosts call it.
 
     Raises:
-      ValueError: ``value`` is not the same on all hosts.
+      ValueError: it is not.
     """
     mine = np.uint32(zlib.crc32(value.encode()))
     if jax.process_count() > 1 and (multihost_utils.process_allgather(mine) != mine).any():
@@ -102,23 +109,23 @@ def check_alike(what: str, value: str) -> None:
 
 
 def leave() -> None:
-    """Lets go of the others, so that each may end when it likes. From then on a process computes on its own devices."""
+    """Disconnects this process from the others. From then on it computes on its own devices."""
     if jax.process_count() > 1:
         jax.distributed.shutdown()
 
 
-def placed(leaf, sharding: Sharding):
-    """An array on the devices of all hosts; its value is the same on all, or it lies on such devices already."""
-    lies_there = isinstance(leaf, jax.Array) and not leaf.is_fully_addressable
-    if sharding.is_fully_addressable or lies_there:
+def placed(leaf: Any, sharding: Sharding) -> jax.Array:
+    """Puts an array on the devices of all hosts; its value is equal on all hosts, or it is there already."""
+    is_global = isinstance(leaf, jax.Array) and not leaf.is_fully_addressable
+    if sharding.is_fully_addressable or is_global:
         return jax.device_put(leaf, sharding)
-    # Keys are no numbers, and are cut where they lie.
+    # Key arrays have no NumPy form, and are sliced as they are.
     value = leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
     return jax.make_array_from_callback(leaf.shape, sharding, lambda index: value[index])
 
 
 def fetched(tree: Tree) -> Tree:
-    """Arrays that lie on devices of all hosts, whole on each host; as they are where there is one. All have to ask."""
+    """Returns arrays of devices of all hosts, whole on each host. All hosts call it. Of one host: unchanged."""
     if jax.process_count() == 1:
         return tree
     mesh = jax.tree.leaves(tree)[0].sharding.mesh
@@ -127,4 +134,5 @@ def fetched(tree: Tree) -> Tree:
 
 
 def _same(tree):
+    # A function of the module: jit would compile a new lambda at every call.
     return tree

@@ -1,4 +1,4 @@
-"""Files that a kill must not leave half written, and folders that one process at a time may use."""
+"""The files of a run folder, written so that a killed process leaves none half written, and the folder's lock."""
 
 import contextlib
 import fcntl
@@ -6,21 +6,27 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from jaxsocial.config.config import Config, from_plain, to_plain
 
-LOCK = "lock"
+LOCK, CONFIG = "lock", "config.json"
 EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
-"""What evaluation leaves in a run's folder; without the first the run is unfinished."""
+"""Files that evaluation writes. Without the first the run is unfinished."""
 
 
-class FolderInUse(ValueError):  # noqa: N818, what is so, not what went wrong
-    """Another process has the folder."""
+class FolderInUse(ValueError):  # noqa: N818, a state, not an error
+    """Another process uses the folder."""
 
 
 def write_at_once(path: Path, text: str) -> None:
-    """The whole file, or what was there before."""
+    """Writes a file as a whole: at any time it holds the new text or the old one.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "rows.json"
+    >>> write_at_once(path, "[]")
+    >>> path.read_text()
+    '[]'
+    """
     new = path.with_name(f"{path.name}.new")
     new.write_text(text)
     new.replace(path)
@@ -28,51 +34,48 @@ def write_at_once(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, patience_seconds: float) -> Iterator[None]:
-    """While inside, no other process is inside with the same folder.
-
-    The system unlocks what a dead process had locked, so that no lock is left behind.
+    """Holds a folder's lock inside the context. The system releases it when the process ends.
 
     Args:
-      folder: has to be there; a file in it is what is locked.
-      patience_seconds: how long to wait for another process to let go.
+      folder: an existing folder; a file in it is locked.
+      patience_seconds: how long to wait for another process.
 
     Raises:
-      FolderInUse: another process has the folder, and did not let go of it.
+      FolderInUse: another process still holds the lock.
     """
     deadline = time.monotonic() + patience_seconds
     with open(folder / LOCK, "w") as file:
-        while not _lock(file):
-            if time.monotonic() > deadline:
-                raise FolderInUse(f"{folder} is in use by another process: wait for it, or stop it")
-            time.sleep(0.1)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise FolderInUse(f"{folder} is in use by another process: wait for it, or stop it") from None
+                time.sleep(0.1)
+            except OSError as error:  # a file system without locks: users must not start two processes there
+                print(f"cannot lock {file.name}: {error}", flush=True)
+                break
         yield
 
 
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # a file system without locks: whoever calls has to see to it
-        print(f"cannot lock {file.name}: {error}", flush=True)
-    return True
-
-
 def write_config(config: Config, path: Path) -> None:
+    """Writes a config as JSON."""
     write_at_once(path, json.dumps(to_plain(config), indent=2) + "\n")
 
 
 def read_config(path: Path) -> Config:
+    """Returns the config that `write_config` wrote."""
     return from_plain(json.loads(path.read_text()))
 
 
 def config_of(folder: str | Path) -> Config:
-    """The config of a run.
+    """Returns the config of a run.
 
     Raises:
       ValueError: there is no run in the folder.
     """
-    path = Path(folder) / "config.json"
+    path = Path(folder) / CONFIG
     if not path.is_file():
         raise ValueError(f"{folder} holds no run: name the folder that `jaxsocial train` printed")
     return read_config(path)

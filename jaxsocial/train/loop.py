@@ -1,10 +1,8 @@
 """The training loop: compiled chunks of iterations, with metrics and checkpoints between them."""
 
-import contextlib
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -14,14 +12,11 @@ from jaxsocial.config.config import Config
 from jaxsocial.train import distributed
 from jaxsocial.train.member import Member
 from jaxsocial.train.program import Program
-
-
-class Stopped(Exception):  # noqa: N818, a request and no error
-    """Training was asked to stop, and is saved; the message says how to continue."""
+from jaxsocial.train.stopping import Stopped
 
 
 class Chunk(NamedTuple):
-    """What the members are after a chunk of iterations, and what was measured in it."""
+    """The members after a chunk of iterations, and its metrics."""
 
     members: Member
     iteration: int
@@ -41,8 +36,8 @@ def train(
     save: Callable[[Member, int], None],
     stop: Callable[[], bool],
     call_iterations: int | None = None,
-    save_iterations: float = math.inf,
-    save_seconds: float = math.inf,
+    save_iterations: int | float = math.inf,
+    save_seconds: int | float = math.inf,
 ) -> Member:
     """Trains members to the iteration ``end`` and saves them.
 
@@ -54,9 +49,9 @@ def train(
       chunk_iterations: iterations between two calls of ``record``.
       record: receives each chunk, before it is saved: after a kill, records later than the checkpoint are dropped.
       save: (members, iteration) -> None.
-      stop: whether training is asked to stop; asked after each chunk, on every host.
+      stop: returns whether training is asked to stop; called after each chunk, on every host.
       call_iterations: iterations in one compiled call; those of a chunk if None.
-      save_iterations: saves once so many iterations have passed since the last save.
+      save_iterations: saves after so many iterations since the last save.
       save_seconds: the same in seconds.
 
     Returns:
@@ -67,9 +62,13 @@ def train(
     """
     saved_at, saved_time = iteration, time.monotonic()
     while iteration < end:
-        size = min(chunk_iterations, end - iteration)
-        began = time.monotonic()
-        members, metrics = _call(program, members, size, call_iterations or size)
+        size, began = min(chunk_iterations, end - iteration), time.monotonic()
+        call, calls = call_iterations or size, []
+        for first in range(0, size, call):
+            members, measured = program.chunk(members, min(call, size - first))
+            calls.append(measured)
+        calls = [{name: np.asarray(x) for name, x in distributed.fetched(measured).items()} for measured in calls]
+        metrics = {name: np.concatenate([measured[name] for measured in calls], axis=1) for name in calls[0]}
         iteration += size
         record(Chunk(members, iteration, metrics, time.monotonic() - began))
         due = iteration - saved_at >= save_iterations or time.monotonic() - saved_time >= save_seconds
@@ -82,37 +81,10 @@ def train(
     return members
 
 
-def _call(program: Program, members: Member, size: int, call_iterations: int) -> tuple[Member, dict[str, np.ndarray]]:
-    each = []
-    for first in range(0, size, call_iterations):
-        members, metrics = program.chunk(members, min(call_iterations, size - first))
-        each.append(metrics)
-    each = [{name: np.asarray(x) for name, x in distributed.fetched(metrics).items()} for metrics in each]
-    return members, {name: np.concatenate([metrics[name] for metrics in each], axis=1) for name in each[0]}
-
-
 def members_of(members: Member, configs: Sequence[Config]) -> list[Member]:
-    """Returns the members of each config, from members of all of them in their order."""
+    """Returns the members of each config, from the members of all of them in order."""
     ends = np.cumsum([config.seeds for config in configs])
     return [
         jax.tree.map(lambda x, a=end - config.seeds, b=end: x[a:b], members)
         for config, end in zip(configs, ends.tolist(), strict=True)
     ]
-
-
-@contextlib.contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns Ctrl-C and a termination into a request that is read between chunks; a second Ctrl-C stops at once."""
-    asked: list[int] = []
-
-    def ask(number, frame):
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

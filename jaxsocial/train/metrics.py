@@ -1,4 +1,4 @@
-"""Metrics as JSON lines: one line a seed, learner and log point."""
+"""Metrics as JSON lines: one line per seed, learner and log point."""
 
 import itertools
 import json
@@ -18,15 +18,25 @@ Row = dict[str, Any]
 
 
 def rows_of(metrics: dict[str, np.ndarray], step: int, first_seed: int) -> list[Row]:
-    """Means over a chunk's iterations, for each seed and learner; metrics are (seeds, iterations, learners).
+    """Computes means over a chunk's iterations, for each seed and learner.
 
-    What is no finite number counts as absent: JSON has no name for it.
+    >>> rows_of({"loss": np.array([[[1.0], [3.0]], [[np.nan], [np.nan]]])}, step=64, first_seed=5)
+    [{'step': 64, 'seed': 5, 'learner': 0, 'loss': 2.0}, {'step': 64, 'seed': 6, 'learner': 0, 'loss': None}]
+
+    Args:
+      metrics: arrays of shape (seeds, iterations, learners). Values that are not finite are left out of means.
+      step: learner steps taken.
+      first_seed: the seed of the first entry.
     """
     seeds, _, learners = next(iter(metrics.values())).shape
     rows = []
     for index, learner in itertools.product(range(seeds), range(learners)):
-        means = {name: _mean(values[index, :, learner]) for name, values in metrics.items()}
-        rows.append({"step": step, "seed": first_seed + index, "learner": learner} | means)
+        row: Row = {"step": step, "seed": first_seed + index, "learner": learner}
+        for name, values in metrics.items():
+            own = values[index, :, learner]
+            finite = own[np.isfinite(own)]
+            row[name] = float(finite.mean()) if finite.size else None
+        rows.append(row)
     return rows
 
 
@@ -46,21 +56,18 @@ def write_rows(
     """
     rows, first = [], 0
     for config, folder in zip(configs, folders, strict=True):
-        own = {name: values[first : first + config.seeds] for name, values in metrics.items()}
-        rows.append(rows_of(own, step, config.seed))
+        own = rows_of(
+            {name: values[first : first + config.seeds] for name, values in metrics.items()}, step, config.seed
+        )
         if distributed.is_first():
-            append(folder / METRICS, rows[-1])
+            append(folder / METRICS, own)
+        rows += own
         first += config.seeds
-    return [row for of_one in rows for row in of_one]
-
-
-def _mean(values: np.ndarray) -> float | None:
-    kept = values[np.isfinite(values)]
-    return float(kept.mean()) if kept.size else None
+    return rows
 
 
 def append(path: Path, rows: list[Row]) -> None:
-    """Adds lines in one write, so that a killed run leaves whole lines."""
+    """Appends rows in one write, so that a killed run leaves whole lines."""
     with path.open("a") as file:
         file.write(_lines(rows))
 
@@ -70,19 +77,22 @@ def _lines(rows: list[Row]) -> str:
 
 
 def read(path: Path) -> list[Row]:
-    """All rows of a run; a last line that a kill has left torn is none."""
+    """Returns all rows of a run, without a last line that a killed process left incomplete."""
     lines = path.read_text().rpartition("\n")[0].splitlines() if path.is_file() else []
     return [json.loads(line) for line in lines]
 
 
 def cut(path: Path, step: int) -> None:
-    """Drops the rows after a step: those that a resumed run will write again."""
-    kept = [row for row in read(path) if row["step"] <= step]
-    write_at_once(path, _lines(kept))
+    """Drops the rows after a step, which a resumed run writes again."""
+    write_at_once(path, _lines([row for row in read(path) if row["step"] <= step]))
 
 
 def learner_return(row: Row) -> float:
-    """The learner's mean return in company, or alone where it was never in company; NaN if no episode ended."""
+    """Returns the learner's mean return beside partners, or else alone; NaN if no episode ended.
+
+    >>> learner_return({"social_return": None, "solo_return": 2.5})
+    2.5
+    """
     for name in ("social_return", "solo_return"):
         if row.get(name) is not None:
             return row[name]

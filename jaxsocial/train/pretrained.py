@@ -1,9 +1,9 @@
-"""Networks of earlier runs, for use elsewhere: as partners, as a beginning, in a user's own code."""
+"""Trained networks of earlier runs: as partners, as initial networks, and in users' own code."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ from jaxsocial.train.folder import config_of
 
 
 class Source(NamedTuple):
-    """Which trained networks are meant: FOLDER, FOLDER@STEPS, FOLDER#SEED, FOLDER@STEPS#SEED.LEARNER."""
+    """The networks that FOLDER, FOLDER@STEPS, FOLDER#SEED or FOLDER@STEPS#SEED.LEARNER names."""
 
     folder: Path
     steps: int | None = None
@@ -29,24 +29,27 @@ class Source(NamedTuple):
 
 
 def source_of(text: str) -> Source:
-    """The inverse of writing one down. What follows @ or # and is no number belongs to the folder's name.
+    """Parses the name of networks. After @ or #, anything but a number belongs to the folder's name.
+
+    >>> source_of("runs/a@64_000#4.1")
+    Source(folder=PosixPath('runs/a'), steps=64000, seed=4, learner=1)
 
     Raises:
       ValueError: no folder is named.
     """
-    setup = re.fullmatch(
+    found = re.fullmatch(
         r"(?P<folder>.*?)(@(?P<steps>\d+(_\d+)*))?(#(?P<seed>\d+)(\.(?P<learner>\d+))?)?", text, re.ASCII
     )
-    if setup is None or not setup["folder"]:
+    if found is None or not found["folder"]:
         raise ValueError(f"{text!r} names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED")
-    steps, seed = (int(setup[name]) if setup[name] else None for name in ("steps", "seed"))
-    return Source(Path(setup["folder"]), steps, seed, int(setup["learner"] or 0))
+    steps, seed = (int(found[name]) if found[name] else None for name in ("steps", "seed"))
+    return Source(Path(found["folder"]), steps, seed, int(found["learner"] or 0))
 
 
 def pinned(text: str) -> str:
-    """The same networks, named so that they stay the same: the folder in full, and its last checkpoint by its steps.
+    """Returns a name that always means the same networks: with the full folder, and the last checkpoint's steps.
 
-    A run that is trained further drops old checkpoints; then what was meant is missing, and not another network.
+    A run that trains further drops old checkpoints. Then a pinned name is an error, and never another network.
     """
     source = source_of(text)
     iteration = checkpoint.latest(source.folder)
@@ -69,16 +72,16 @@ class LoadedPolicy(NamedTuple):
 def load_policy(
     folder: str | Path, seed: int | None = None, steps: int | None = None, learner: int = 0
 ) -> LoadedPolicy:
-    """The policy that a run has trained.
+    """Loads the policy that a run has trained; also `jaxsocial.load_policy`.
 
     Args:
       folder: the run's folder.
-      seed: which seed of a run of several; the first if not given.
-      steps: learner steps of an earlier checkpoint that was kept; the last one if not given.
-      learner: which learner of a world of several.
+      seed: the seed; the run's first if None.
+      steps: learner steps of an earlier checkpoint that was kept; the last one if None.
+      learner: index of the learner in its world.
 
     Raises:
-      ValueError: no run there, no checkpoint yet or none at these steps, or no such seed or learner.
+      ValueError: there is no such run, checkpoint, seed or learner.
     """
     config = config_of(folder)
     if not 0 <= learner < config.sizes.learners:
@@ -88,14 +91,22 @@ def load_policy(
 
 
 def load_learners(folder: str | Path, seed: int | None = None, steps: int | None = None) -> Parameters:
-    """The networks of all learners of one seed, learners as the first axis; see `load_policy`."""
+    """Loads the networks of all learners of one seed, learners as the first axis.
+
+    Args:
+      folder: the run's folder.
+      seed: the seed; the run's first if None.
+      steps: learner steps of an earlier checkpoint that was kept; the last one if None.
+
+    Raises:
+      ValueError: there is no such run, checkpoint or seed.
+    """
     config = config_of(folder)
-    index = _place_of(seed, folder, config)
+    index = _seed_index(seed, folder, config)
     return jax.tree.map(lambda x: x[index], restore_parameters(Path(folder), config, steps)[0])
 
 
-def _place_of(seed: int | None, folder: str | Path, config: Config) -> int:
-    """The place of a seed among those of a run."""
+def _seed_index(seed: int | None, folder: str | Path, config: Config) -> int:
     index = 0 if seed is None else seed - config.seed
     if not 0 <= index < config.seeds:
         last = config.seed + config.seeds - 1
@@ -103,8 +114,8 @@ def _place_of(seed: int | None, folder: str | Path, config: Config) -> int:
     return index
 
 
-def frozen_player(text: str):
-    """A trained learner as a partner: (seats, scenario) -> policy.
+def frozen_player(text: str) -> Callable:
+    """Returns a trained learner as a partner: (seats, scenario) -> policy.
 
     Raises:
       ValueError: there is no such learner, or it was trained for other observations or actions.
@@ -127,32 +138,35 @@ def frozen_player(text: str):
     return build
 
 
-def begin_with(text: str, members, configs: Sequence[Config], keep_optimiser: bool):
-    """Members that begin with the networks of an earlier run.
+def begin_with(text: str, members: Any, configs: Sequence[Config], keep_optimiser: bool) -> Any:
+    """Replaces the networks of untrained members by those of an earlier run.
 
     Args:
-      text: the run, as `source_of` reads it. A run of one seed, or one of its seeds, serves all members. A run of as
-        many seeds as a config has gives each its own, in their order; of another number, to each seed the same seed.
-      members: as they would begin.
-      configs: those of the members, in their order.
-      keep_optimiser: whether its optimiser's state comes along.
+      text: the run, as `source_of` parses it. One seed serves all members. A run with as many seeds as a config gives
+        each member its own, in order; with another number, each member gets the network of the same seed.
+      members: the untrained members.
+      configs: the configs of the members, in order.
+      keep_optimiser: whether to load the optimiser's state too.
 
     Raises:
       ValueError: there is no such run, or it does not fit.
     """
     source = source_of(text)
     if source.learner:
-        raise ValueError(f"start_from={text}: all learners of a world go on, leave .{source.learner} out")
+        raise ValueError(f"start_from={text}: all learners of a world continue, leave .{source.learner} out")
     config = config_of(source.folder)
     learner = members.learner
 
+    def shapes(tree):
+        return {name: leaf.shape[1:] for name, leaf in checkpoint.flat(tree).items()}
+
     parameters, iteration = restore_parameters(source.folder, config, source.steps)
-    if _shapes(parameters) != _shapes(learner.parameters):
-        raise ValueError(f"start_from={text}: its networks are others: choose the network and prediction that it has")
-    places = np.concatenate([_places_for(own, source, config) for own in configs])
+    if shapes(parameters) != shapes(learner.parameters):
+        raise ValueError(f"start_from={text}: its networks differ: choose the network and prediction that it has")
+    indices = np.concatenate([_seed_indices(own, source, config) for own in configs])
 
     def given(found, own):
-        return jax.tree.map(lambda x, like: x[places].astype(like.dtype), found, own)
+        return jax.tree.map(lambda x, like: x[indices].astype(like.dtype), found, own)
 
     learner = learner._replace(parameters=given(parameters, learner.parameters))
     if keep_optimiser:
@@ -163,21 +177,16 @@ def begin_with(text: str, members, configs: Sequence[Config], keep_optimiser: bo
     return members._replace(learner=learner)
 
 
-def _shapes(tree) -> dict[str, tuple[int, ...]]:
-    """Of every leaf but for the seeds."""
-    return {name: leaf.shape[1:] for name, leaf in checkpoint.flat(tree).items()}
-
-
-def _places_for(own: Config, source: Source, config: Config) -> np.ndarray:
-    """For each seed of ``own`` the place, among those of the source's run, of the seed that it begins with."""
+def _seed_indices(own: Config, source: Source, config: Config) -> np.ndarray:
+    """Returns, for each seed of ``own``, the index of the seed of the source's run that it begins with."""
     if source.seed is not None or config.seeds == 1:
-        return np.full(own.seeds, _place_of(source.seed, source.folder, config))
+        return np.full(own.seeds, _seed_index(source.seed, source.folder, config))
     if own.seeds == config.seeds:
         return np.arange(own.seeds)
-    places = own.seed - config.seed + np.arange(own.seeds)
-    if places[0] < 0 or places[-1] >= config.seeds:
+    indices = own.seed - config.seed + np.arange(own.seeds)
+    if indices[0] < 0 or indices[-1] >= config.seeds:
         raise ValueError(
             f"start_from={source.folder} has seeds {config.seed} to {config.seed + config.seeds - 1}, and not all of "
             f"{own.seed} to {own.seed + own.seeds - 1}: name one by #SEED, or train as many"
         )
-    return places
+    return indices

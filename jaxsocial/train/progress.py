@@ -1,4 +1,4 @@
-"""One progress display for training, figures and sweeps."""
+"""The progress display of training, figures and sweeps."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -8,28 +8,28 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 
 
 class Status(NamedTuple):
-    """How far training is."""
+    """The progress of training."""
 
     steps: int
     """Learner steps done, of all seeds that are counted."""
     what: str = ""
-    """What trains, or in which state it is."""
+    """What trains, or its state."""
     returns: str = "-"
     """The latest returns."""
     speed: float = 0.0
-    """Learner steps a second; 0 if unknown."""
+    """Learner steps per second; 0 if unknown."""
 
 
 class ProgressDisplay(Progress):
-    """A line in the terminal: steps done and left, speed, returns and the time that is left."""
+    """A line in the terminal: steps, speed, returns and remaining time."""
 
     def __init__(self, console: Console, total_steps: int, poll: Callable[[], Status] | None = None):
-        """Makes the display; use it as a context manager.
+        """Makes the display, which is a context manager.
 
         Args:
-          console: where it is shown.
+          console: where to show it.
           total_steps: learner steps at the end.
-          poll: returns the status whenever the line is drawn, once a second; without it call `show`.
+          poll: returns the status; called once a second when the line is drawn. Without it call `show`.
         """
         columns = (
             SpinnerColumn(),
@@ -57,7 +57,8 @@ class ProgressDisplay(Progress):
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Draws the line, after asking for the status if there is someone to ask."""
+        """Draws the line, with the status that ``poll`` returns."""
+        # rich draws once in its own constructor, before the task exists.
         if self._poll is not None and self.tasks:
             self.show(self._poll())
         yield from super().get_renderables()

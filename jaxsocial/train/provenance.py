@@ -1,4 +1,4 @@
-"""Where, when and with what something was computed."""
+"""When, where and with which versions something was computed."""
 
 import contextlib
 import datetime
@@ -17,45 +17,43 @@ LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-ch
 
 
 def provenance() -> dict[str, Any]:
-    """Date, command, versions, devices and commit, as what JSON can hold."""
+    """Returns date, command, versions, devices and commit, as JSON holds them."""
+    versions = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "devices": [_described(device) for device in jax.devices()],
+        "devices": [described(device) for device in jax.devices()],
         "processes": jax.process_count(),
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES if _installed(name)},
+        "versions": versions,
         "git": _git_commit(),
     }
 
 
-def _described(device: Any) -> str:
-    """Its place, and of what make it is where the platform alone does not say that."""
+def described(device: Any) -> str:
+    """Returns a device's name, with its model unless that is the platform's name only."""
     return str(device) if device.device_kind == device.platform else f"{device} ({device.device_kind})"
 
 
 def write_provenance(folder: Path) -> None:
-    """Puts them into a run's folder."""
+    """Writes the provenance into a run's folder."""
     (folder / PROVENANCE).write_text(json.dumps(provenance(), indent=2) + "\n")
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """Those in which a run was begun."""
+    """Returns the provenance of a run."""
     return json.loads((folder / PROVENANCE).read_text())
 
 
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 def _git_commit() -> str | None:
-    """The commit of the code that runs, "-dirty" behind it where the package differs from it. None where the code is a
-    copy that git does not know: a copy may be older than the clone that it lies in."""
+    """Returns the commit of this code, with "-dirty" if the package differs from it.
+
+    None where git does not track this file: a copy may be older than the clone that it lies in.
+    """
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
     differs = _git("status", "--porcelain", "--", str(Path(__file__).parents[1]))
@@ -63,7 +61,7 @@ def _git_commit() -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of this folder; None if it refuses, or is not there."""
+    """Returns git's output for this folder; None if it fails, or is not installed."""
     with contextlib.suppress(OSError):
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

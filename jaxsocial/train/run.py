@@ -1,4 +1,4 @@
-"""A training run: build once, compile once, loop over compiled chunks; between them log, show and save."""
+"""A training run: builds and compiles once, then trains in chunks; between them it logs, shows and saves."""
 
 import dataclasses
 import datetime
@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -15,91 +15,91 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
 from jaxsocial.train import checkpoint, distributed, loop, metrics
 from jaxsocial.train.build import FROZEN
-from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION, config_of, write_config
-from jaxsocial.train.loop import Chunk, Stopped, stop_requests
+from jaxsocial.train.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, write_config
+from jaxsocial.train.loop import Chunk
 from jaxsocial.train.member import Member
 from jaxsocial.train.pretrained import pinned
 from jaxsocial.train.program import Program, make_program
 from jaxsocial.train.progress import ProgressDisplay, Status
 from jaxsocial.train.provenance import write_provenance
+from jaxsocial.train.stopping import Stopped, stop_requests
 
 
 class Trained(NamedTuple):
-    """What came out of training; `jaxsocial.evaluate.finish` measures it."""
+    """The result of training, which `jaxsocial.evaluate.finish` evaluates."""
 
     folder: Path
     config: Config
     parameters: Parameters
-    """Of every seed and learner, the first two axes, whole on each host."""
+    """Of every seed and learner, the first two axes; whole on each host."""
     untrained: Parameters
     """The same before training."""
     seconds: float
 
 
 def new_folder(parent: Path, config: Config) -> Path:
-    """A folder name for a run that is not taken."""
+    """Returns a folder name for a run that does not exist yet."""
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     path = parent / f"{config.preset}-seed{config.seed}-{stamp}"
     return path if not path.exists() else path.with_name(f"{path.name}-{time.time_ns() % 1000:03d}")
 
 
 def train(config: Config, folder: Path, console: Console) -> Trained:
-    """Trains from the beginning, into a folder that must not exist yet.
+    """Trains from the beginning. Several processes (`distributed.join`) all call it; they part after training.
 
-    Several processes (`distributed.join`) all call it; they part after training.
+    Args:
+      config: the config.
+      folder: the run's folder, which must not exist.
+      console: where to show progress.
 
     Raises:
       ValueError: the folder exists, or the config's parts do not fit together.
-      Stopped: asked to stop; what was learned is saved.
+      Stopped: asked to stop; the members are saved.
     """
-    config = dataclasses.replace(config, partners=tuple(map(_pinned, config.partners)), teacher=_pinned(config.teacher))
+
+    def fixed(player: str) -> str:
+        return FROZEN + pinned(player.removeprefix(FROZEN)) if player.startswith(FROZEN) else player
+
+    config = dataclasses.replace(config, partners=tuple(map(fixed, config.partners)), teacher=fixed(config.teacher))
     distributed.check_alike("config", json.dumps(to_plain(config)))
     if distributed.any_host(distributed.is_first() and folder.exists()):
-        raise ValueError(f"{folder} exists: choose another --out, or go on with it by --resume {folder}")
+        raise ValueError(f"{folder} exists: choose another --out, or continue it by --resume {folder}")
     program = make_program(config)
     members = program.begin()
     if distributed.is_first():
-        _make_folder(folder, config)
-    _check_shared(folder)
-    return _go_on(config, folder, program, members, 0, console)
-
-
-def _pinned(player: str) -> str:
-    return FROZEN + pinned(player.removeprefix(FROZEN)) if player.startswith(FROZEN) else player
-
-
-def _make_folder(folder: Path, config: Config) -> None:
-    folder.mkdir(parents=True)
-    try:
-        write_config(config, folder / "config.json")
-        write_provenance(folder)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-
-
-def _check_shared(folder: Path) -> None:
-    """Once the first host has written: it waits, and each looks whether it sees that."""
-    distributed.any_host(False)
-    if distributed.any_host(not (folder / "config.json").is_file()):
+        folder.mkdir(parents=True)
+        try:
+            write_config(config, folder / CONFIG)
+            write_provenance(folder)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+    distributed.any_host(False)  # waits until the first host has written
+    if distributed.any_host(not (folder / CONFIG).is_file()):
         if distributed.is_first():
             shutil.rmtree(folder)
         raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
+    return _train(config, folder, program, members, 0, console)
 
 
 def resume(folder: Path, console: Console, total_steps: int | None = None) -> Trained:
-    """Goes on with a run from its last checkpoint, as if it had never stopped; to a new length if one is given.
+    """Continues a run from its last checkpoint, exactly as if it had not stopped.
+
+    Args:
+      folder: the run's folder.
+      console: where to show progress.
+      total_steps: a new length, in learner steps; that of the run if None.
 
     Raises:
       ValueError: there is no run in the folder, or it is longer already.
-      Stopped: asked to stop; what was learned is saved.
+      Stopped: asked to stop; the members are saved.
     """
     config = config_of(folder)
     if total_steps is not None:
         config = dataclasses.replace(config, total_steps=total_steps)
     program = make_program(config)
     begun = checkpoint.latest(folder) is not None
-    # What it began from need not be there any more.
+    # With a checkpoint, the run of start_from is not read: it may be gone.
     members, iteration = checkpoint.restore(folder, program.untrained()) if begun else (program.begin(), 0)
     distributed.check_alike("config or checkpoint", json.dumps([to_plain(config), iteration]))  # all have read by now
     if iteration > config.iterations:
@@ -108,20 +108,16 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Tr
         )
     if distributed.is_first():
         if iteration < config.iterations:
-            _forget_results(folder)
+            # The evaluation of a shorter run is no result of this one.
+            for name in (EVALUATION, CURVE, EPISODE):
+                (folder / name).unlink(missing_ok=True)
         if total_steps is not None:
-            write_config(config, folder / "config.json")
+            write_config(config, folder / CONFIG)
         metrics.cut(folder / metrics.METRICS, iteration * config.iteration_steps)
-    return _go_on(config, folder, program, program.place(members), iteration, console)
+    return _train(config, folder, program, program.place(members), iteration, console)
 
 
-def _forget_results(folder: Path) -> None:
-    """What was measured is no result of a run that is trained further."""
-    for name in (EVALUATION, CURVE, EPISODE):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _go_on(
+def _train(
     config: Config, folder: Path, program: Program, members: Member, iteration: int, console: Console
 ) -> Trained:
     began = time.monotonic()
@@ -159,12 +155,23 @@ def _go_on(
     return Trained(folder, config, learned, untrained, time.monotonic() - began)
 
 
-def report_bad(console: Console, config: Config, before, healthy, iteration: int):
-    """Says which seeds have just been stopped because a number went bad; returns those that go on."""
+def report_bad(console: Console, config: Config, before: Any, healthy: Any, iteration: int) -> Any:
+    """Prints which seeds have just stopped because a number became non-finite.
+
+    Args:
+      console: where to print.
+      config: the config of the seeds.
+      before: whether each seed was healthy before the chunk.
+      healthy: whether each is healthy after it.
+      iteration: iterations done.
+
+    Returns:
+      The argument ``healthy``.
+    """
     for index in np.flatnonzero(before & ~healthy):
         console.print(
             f"seed {config.seed + index} stopped before step {iteration * config.iteration_steps:,}: its loss or a "
-            "weight is no longer a finite number; it keeps what it had learned, the others go on. A lower "
+            "weight is no longer a finite number; it keeps what it had learned, the others continue. A lower "
             "coefficients.learning_rate may help",
             highlight=False,
         )

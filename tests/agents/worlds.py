@@ -1,4 +1,4 @@
-"""Worlds made by hand, and whole episodes played by experts, for the tests of this folder."""
+"""Worlds from pictures, and episodes of experts, for the tests of this folder."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ LETTERS = {"#": objects.encode(objects.WALL, "worst"), ".": objects.EMPTY}
 
 
 def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
-    """An environment and a state, from a picture: # wall, . floor, 0 to 9 a goal; agents as (row, column, heading)."""
+    """Returns environment and state of a picture: # wall, . floor, 0 to 9 goals; agents are (row, column, heading)."""
     rows = picture.split()
     goals = sorted((int(c), (r, k)) for r, row in enumerate(rows) for k, c in enumerate(row) if c.isdigit())
     codes = LETTERS | {str(n): objects.encode(objects.BONUS, "yellow", state=n) for n, _ in goals}
@@ -23,7 +23,7 @@ def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
     seats = jnp.array(agents, jnp.int32)
     state = State(
         grid=jnp.array([[codes[c] for c in row] for row in rows], jnp.int32),
-        goals=jnp.array([place for _, place in goals], jnp.int32),
+        goals=jnp.array([cell for _, cell in goals], jnp.int32),
         position=seats[:, :2],
         heading=seats[:, 2],
         active=jnp.ones(len(agents), bool),
@@ -40,7 +40,7 @@ def drawn(picture: str, agents: list[tuple[int, int, int]], **sizes):
 
 
 def episode(env, policy, state, steps, rules=None):
-    """(position, action, reward) of every step, of one world; nothing restarts."""
+    """Returns (position, action, reward) of every step of one world, without a restart."""
     rules = env.rules if rules is None else rules
     observation = Observation(jnp.zeros((env.scenario.agents, *env.scenario.observation_shape), jnp.uint8))
 
@@ -56,14 +56,14 @@ def episode(env, policy, state, steps, rules=None):
 
 
 def play_drawn(expert, picture, agents, steps, rules=None, **sizes):
-    """The same from a picture, every agent an expert of this kind, as NumPy arrays."""
+    """Plays an `episode` from a picture with this expert for every agent; returns NumPy arrays."""
     env, state = drawn(picture, agents, **sizes)
     policy = expert(tuple(range(len(agents))), env.scenario)
     return jax.tree.map(np.asarray, quick_jit(lambda state: episode(env, policy, state, steps, rules))(state))
 
 
 def play_many(env, expert, worlds, seed=0):
-    """First states, and rewards (worlds, steps, agents) of one whole episode in each of many random worlds."""
+    """Plays one episode in each of many random worlds; returns first states and rewards (worlds, steps, agents)."""
     policy = expert(tuple(range(env.scenario.agents)), env.scenario)
 
     @quick_jit
@@ -71,6 +71,6 @@ def play_many(env, expert, worlds, seed=0):
         state, _ = jax.vmap(env.reset)(keys)
         return state, jax.vmap(lambda s: episode(env, policy, s, env.scenario.max_steps)[2])(state)
 
-    # jax's checker takes the transposition of keys in a vmapped scan for their use (jax 0.10).
+    # jax's checker counts the transposition of keys in a vmapped scan as use (jax 0.10).
     with jax.debug_key_reuse(False):
         return jax.tree.map(np.asarray, play(jax.random.split(jax.random.key(seed), worlds)))

@@ -1,7 +1,15 @@
+"""The command line: refusals, help, options of worlds, and verbs that need no training."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+import jaxsocial
 from jaxsocial.cli import main
 from jaxsocial.cli.parsing import parse
 from jaxsocial.config.presets import presets
@@ -11,7 +19,7 @@ from tests import runs
 
 
 @pytest.mark.parametrize(
-    ("command", "cure"),
+    ("command", "remedy"),
     [
         ("train --world.gaols 3", "Perhaps you meant --world.goals"),
         ("train --world.goals three", "It takes INT: Goals, or bonus tiles in the hidden cycle"),
@@ -40,7 +48,10 @@ from tests import runs
         ("train --scenario empty --scenario-file map.txt", "leave one of them out"),
         ("train --scenario-file map.txt", "map.txt is no file"),
         ("train --scenario visibility", "or other partners"),
-        ("train --world.name maze", "--help"),
+        ("train --world.name maze", "train --help-all for every field"),
+        ("train --world.inputs reward", "networks take the image only, leave world.inputs empty"),
+        ("train --coefficients.gamma 1.5", "coefficients.gamma=1.5: choose 0 to 1"),
+        ("train --company.leave 0.1", "--company.leave is now called --partner-schedule.leave: write that"),
         ("play goal_cycle", "redirect neither"),
         ("draw goal_cycle --out world.bmp", "end the name in .png or .txt"),
         ("draw goal_cycle --tile 0", "choose 1 to 256"),
@@ -50,33 +61,85 @@ from tests import runs
         ("", "Expected one of"),
     ],
 )
-def test_a_refusal_is_one_line_with_the_cure(command, cure, capsys, tmp_path, monkeypatch):
+def test_a_refusal_is_one_line_with_the_remedy(command, remedy, capsys, tmp_path, monkeypatch):
     if "--out tests" not in command:
         monkeypatch.chdir(tmp_path)
     assert main.main(command.split()) == 2
     complaint = capsys.readouterr().err
-    assert cure in complaint
+    assert remedy in complaint
     assert complaint.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
-def test_help_lists_every_field_with_its_meaning(capsys):
+def test_full_help_lists_every_field_with_its_meaning(capsys):
     with pytest.raises(SystemExit) as leaving:
-        main.main(["train", "--help"])
+        main.main(["train", "--help-all"])
     assert leaving.value.code == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for option, meaning in {
         "--world.view-offset INT": "Rows of the view behind the agent.",
-        "--rules.penalty FLOAT": "Price of entering any other goal.",
+        "--rules.penalty FLOAT": "Penalty for entering any other goal, 0 or more.",
         "--coefficients.gae-lambda FLOAT": "Decay of advantage estimation, 0 to 1.",
         "--sizes.refresh-interval INT": "Minibatches between recomputations",
         "--network.memory INT": "Units of the LSTM.",
-        "--seeds INT": "How many seeds train at once",
+        "--seeds INT": "Number of seeds that train at once",
     }.items():
         assert f"{option} {meaning}" in text
 
 
-def test_a_scenario_takes_the_place_of_the_preset_s_world_and_keeps_its_agents(capsys):
+@pytest.mark.parametrize("verb", ["train", "sweep"])
+def test_help_is_short_and_names_the_full_help(verb, capsys):
+    for flag in ("--help", "-h"):
+        with pytest.raises(SystemExit) as leaving:
+            main.main([verb, flag])
+        assert leaving.value.code == 0
+    text = capsys.readouterr().out
+    assert text.count("\n") < 2 * 50
+    assert text.count(f"every field: jaxsocial {verb} --help-all\n") == 2
+    assert text.count("\n  --") == 2 * {"train": 10, "sweep": 6}[verb]
+    example = re.search(r"example: jaxsocial (.*)", text)
+    assert example is not None
+    parse(example[1].split())
+
+
+def test_short_help_has_the_preset_s_defaults_and_meanings(capsys):
+    with pytest.raises(SystemExit):
+        main.main(["train", "--preset", "paper", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--preset (default: paper) The preset to begin from" in text
+    assert "--total-steps (default: 375000000) Learner steps of each seed" in text
+    assert "--rules.penalty (default: 1.5) Penalty for entering any other goal" in text
+    assert "--resume Continues the run in this folder." in text
+
+
+def test_the_version_is_the_package_s(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main.main(["--version"])
+    assert leaving.value.code == 0
+    assert capsys.readouterr().out == f"jaxsocial {jaxsocial.__version__}\n"
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "jaxsocial", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(jaxsocial.__file__).parents[1])
+    assert done.stdout == f"jaxsocial {jaxsocial.__version__}\n"
+
+
+def test_a_resumed_run_takes_a_new_length_only():
+    assert parse(["train", "--resume", "run"]).longer is None
+    assert parse(["train", "--resume=run", "--total-steps=128", "--hosts", "1"]).longer == 128
+    assert parse(["train", "--total-steps", "128"]).longer is None
+    with pytest.raises(ValueError, match="--seed cannot change a run that has begun"):
+        parse(["train", "--resume", "run", "--seed=4"])
+
+
+def test_play_and_draw_accept_further_inputs(tmp_path):
+    assert parse(["play", "goal_cycle", "--inputs", "reward", "position"]).world.inputs == ("reward", "position")
+    out = str(tmp_path / "world.txt")
+    assert main.main(["draw", "goal_cycle", "--inputs", "reward", "--out", out]) == 0
+
+
+def test_a_scenario_replaces_the_preset_s_world_and_keeps_its_agents(capsys):
     preset = parse(["train"]).config
     world = parse(["train", "--scenario", "maze", "--world.view-size", "9"]).config.world
     assert (world.name, world.height, world.max_steps) == ("maze", 19, 100)
@@ -85,7 +148,7 @@ def test_a_scenario_takes_the_place_of_the_preset_s_world_and_keeps_its_agents(c
     assert parse(["train", "--scenario", "door_key"]).config.world.actions == 7
 
 
-def test_options_of_a_scenario_s_own_are_options():
+def test_a_scenario_s_own_settings_are_options():
     world = parse(["train", "--scenario=maze", "--world.extra-connections", "0.5"]).config.world
     assert world == make_scenario("maze", extra_connections=0.5, agents=3, view_offset=3, actions=3)
     assert parse(["draw", "maze", "--extra-connections", "0.5", "--agents", "2"]).world == make_scenario(
@@ -93,13 +156,13 @@ def test_options_of_a_scenario_s_own_are_options():
     )
 
 
-def test_sizes_that_are_not_given_follow_those_that_are():
+def test_sizes_that_are_not_given_follow_from_the_others():
     assert parse(["draw", "cluttered", "--height", "21"]).world == make_scenario("cluttered", height=21)
-    # The quickstart chose to have none.
+    # The quickstart sets it.
     assert parse(["train", "--world.height", "21"]).config.world.clutter == 0
 
 
-def test_a_map_takes_the_place_of_the_preset_s_world(tmp_path):
+def test_a_map_replaces_the_preset_s_world(tmp_path):
     (tmp_path / "map.txt").write_text("#####\n#>0.#\n#.1<#\n#####\n")
     chosen = parse(["train", "--scenario-file", str(tmp_path / "map.txt"), "--world.max-steps", "20"])
     world = chosen.config.world
@@ -111,7 +174,7 @@ def test_a_map_takes_the_place_of_the_preset_s_world(tmp_path):
         parse(["train", "--scenario-file", str(tmp_path / "map.txt"), "--world.height", "9"])
 
 
-def test_help_leaves_out_what_no_command_line_can_set(capsys):
+def test_help_omits_fields_that_the_command_line_cannot_set(capsys):
     with pytest.raises(SystemExit):
         main.main(["draw", "--help"])
     shown = capsys.readouterr().out
@@ -135,12 +198,14 @@ def test_presets_and_scenarios_are_listed(capsys):
     assert main.main(["presets"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in presets())
+    for term in ("expert", "SociAPL", "vanilla", "autoencoder", "solo", "mixed", "imitation"):
+        assert f"\n{term}: " in listed
     assert main.main(["scenarios"]) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in registered_scenarios())
 
 
-def test_evaluate_prints_everyone(finished_run, capsys):
+def test_evaluate_prints_all_agents(finished_run, capsys):
     assert runs.command("evaluate", str(finished_run), "--episodes", "8") == 0
     together = capsys.readouterr().out
     assert "learner" in together

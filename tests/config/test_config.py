@@ -1,4 +1,7 @@
+"""The config: its checks, its form in JSON, its presets, and the rules that follow from it."""
+
 import dataclasses
+import functools
 import json
 
 import jax
@@ -8,9 +11,11 @@ import pytest
 
 from jaxsocial.config import config as configs
 from jaxsocial.config import presets
+from jaxsocial.config.network import network_of
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages, first_progress
-from jaxsocial.config.traced import evaluation_rules, traced_config, training_rules
+from jaxsocial.config.ranges import RANGES
+from jaxsocial.config.traced import TracedConfig, evaluation_rules, traced_config, training_rules
 from jaxsocial.env import registry, settings
 from jaxsocial.env.core import make_env
 from jaxsocial.env.registry import make_scenario, registered_scenarios
@@ -28,7 +33,7 @@ def test_a_preset_survives_json(name):
 
 @dataclasses.dataclass(frozen=True)
 class Corridor:
-    """A layout with a setting of its own, as users write them; it is never called here."""
+    """A user's layout with one setting; it is never called here."""
 
     doors: tuple[int, ...] = (2,)
 
@@ -71,7 +76,7 @@ def test_every_scenario_is_made_again_from_its_settings(name):
     assert settings.changed(world, max_steps=17) == dataclasses.replace(world, max_steps=17)
 
 
-def test_a_changed_world_keeps_what_it_set_itself():
+def test_a_changed_world_recomputes_only_fields_that_were_not_set():
     larger = settings.changed(make_scenario("goal_cycle", view_size=5), height=23)
     assert larger == make_scenario("goal_cycle", view_size=5, height=23)
     assert larger.clutter > make_scenario("goal_cycle").clutter
@@ -83,16 +88,16 @@ def test_a_map_s_sizes_cannot_be_changed():
         settings.changed(WORLDS["map"], height=9)
 
 
-def test_what_makes_no_world_is_refused():
+def test_a_map_that_cannot_be_built_is_refused():
     plain = configs.to_plain(dataclasses.replace(presets.preset("paper"), world=make_scenario("goal_cycle")))
     plain["world"] |= {"name": "text", "text": "###\n###\n###", "size": 3}
     with pytest.raises(ValueError, match="the map cannot be built"):
         configs.from_plain(plain)
 
 
-def test_fixed_levels_are_in_every_world_s_rules_and_held_out_ones_are_others():
+def test_fixed_levels_are_in_every_world_s_rules_and_held_out_levels_differ():
     config = dataclasses.replace(
-        presets.preset("quickstart"), rules=configs.RuleNumbers(first_level=4, levels=3), sizes=Sizes(worlds=40)
+        presets.preset("quickstart"), rules=configs.RulesConfig(first_level=4, levels=3), sizes=Sizes(worlds=40)
     )
     rules = evaluation_rules(config, 40)
     assert (rules.first_level == 4).all()
@@ -110,13 +115,13 @@ def test_fixed_levels_are_in_every_world_s_rules_and_held_out_ones_are_others():
     assert not pools[0] & pools[2]
 
 
-def test_quickstart_solo_differs_from_quickstart_in_company_only():
+def test_quickstart_solo_differs_from_quickstart_in_partners_only():
     social, solo = presets.preset("quickstart"), presets.preset("quickstart-solo")
     alone = dataclasses.replace(social.world, agents=1)
     assert dataclasses.replace(social, world=alone, partners=(), preset=solo.preset) == solo
 
 
-def test_paper_is_the_papers():
+def test_paper_has_the_paper_s_sizes():
     paper = presets.preset("paper")
     assert paper.iteration_steps == 128 * 250
     assert paper.total_steps == 1_500_000 * 250
@@ -132,7 +137,7 @@ def test_paper_is_the_papers():
 
 
 def rules_after(steps, config):
-    """The rules of all its worlds in an iteration that begins after so many steps."""
+    """The rules of all worlds in an iteration that begins after so many steps."""
     worlds = jnp.arange(config.sizes.worlds)
     return training_rules(traced_config(config), jnp.float32(steps), first_progress(), config, worlds)
 
@@ -156,7 +161,7 @@ def test_the_share_of_solo_worlds_follows_its_schedule():
     assert solo == [0, 0, 32, 64, 48, 32]
 
 
-def test_drawn_company_is_a_probability_in_every_world():
+def test_drawn_solo_episodes_are_a_probability_in_every_world():
     partner_schedule = PartnerSchedule(solo=(0.3,), solo_drawn=True)
     config = dataclasses.replace(
         presets.preset("paper"), partner_schedule=partner_schedule, partners=("expert", "absent")
@@ -164,7 +169,7 @@ def test_drawn_company_is_a_probability_in_every_world():
     np.testing.assert_allclose(rules_after(0, config).present, np.ones((128, 1)) * [1.0, 0.7, 0.0], rtol=1e-6)
 
 
-def test_only_partners_come_and_go():
+def test_only_partners_leave_and_rejoin():
     partner_schedule = PartnerSchedule(leave=0.1, rejoin=0.2)
     dropout = rules_after(0, dataclasses.replace(presets.preset("paper"), partner_schedule=partner_schedule)).dropout
     np.testing.assert_allclose(dropout.leave[0], [0, 0.1, 0.1], rtol=1e-6)
@@ -173,13 +178,13 @@ def test_only_partners_come_and_go():
 
 
 @pytest.mark.parametrize(
-    ("change", "cure"),
+    ("change", "remedy"),
     [
-        ({"company": PartnerSchedule(solo=(1.5,))}, "partner_schedule.solo=.*choose 0 to 1"),
-        ({"company": PartnerSchedule(solo=(0.5, 0.6))}, "as many of one as of the other"),
-        ({"company": PartnerSchedule(solo=(0.5, 0.6), solo_steps=(5.0, 2.0))}, "let them rise"),
-        ({"company": PartnerSchedule(epsilon=(0.5, 0.6, 0.7))}, "one for each of the 2"),
-        ({"company": PartnerSchedule(leave=-0.1)}, "partner_schedule.leave=-0.1: choose 0 to 1"),
+        ({"partner_schedule": PartnerSchedule(solo=(1.5,))}, "partner_schedule.solo=.*choose 0 to 1"),
+        ({"partner_schedule": PartnerSchedule(solo=(0.5, 0.6))}, "as many numbers of one as of the other"),
+        ({"partner_schedule": PartnerSchedule(solo=(0.5, 0.6), solo_steps=(5.0, 2.0))}, "give increasing numbers"),
+        ({"partner_schedule": PartnerSchedule(epsilon=(0.5, 0.6, 0.7))}, "one for each of the 2"),
+        ({"partner_schedule": PartnerSchedule(leave=-0.1)}, "partner_schedule.leave=-0.1: choose 0 to 1"),
         ({"stages": Stages(penalties=(0.5, 1.5))}, "give stages.returns or stages.steps"),
         ({"stages": Stages(penalties=(0.5, 1.5), returns=(1.0, 2.0))}, "give 1, one for each"),
         ({"stages": Stages(penalties=(0.5, 1.0), steps=(10.0,))}, "end with rules.penalty=1.5"),
@@ -188,16 +193,57 @@ def test_only_partners_come_and_go():
         ({"sizes": Sizes(learners=2)}, "leaves 1 seats beside the learner: name one for each"),
         ({"total_steps": 0}, "choose 1 or more"),
         ({"partners": ("expert",)}, "name one for each"),
-        ({"rules": configs.RuleNumbers(prestige_scale=0.0)}, "above 0"),
-        ({"rules": configs.RuleNumbers(levels=-1)}, "rules.levels=-1: choose 0 or more"),
-        ({"rules": configs.RuleNumbers(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
+        ({"rules": configs.RulesConfig(prestige_scale=0.0)}, "above 0"),
+        ({"rules": configs.RulesConfig(levels=-1)}, "rules.levels=-1: choose 0 or more"),
+        ({"rules": configs.RulesConfig(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
         ({"penalty_ramp": PenaltyRamp(initial_fraction=1.5)}, "choose 0 to 1"),
         ({"penalty_ramp": PenaltyRamp(ramp_start=5.0, ramp_end=3.0)}, "no smaller"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_a_cure(change, cure):
-    with pytest.raises(ValueError, match=cure):
+def test_a_config_that_does_not_fit_is_refused_with_a_remedy(change, remedy):
+    with pytest.raises(ValueError, match=remedy):
         dataclasses.replace(presets.preset("paper"), **change)
+
+
+OUT_OF_RANGE = {
+    "1 or more": 0,
+    "0 or more": -1,
+    "a number above 0": 0,
+    "0 to 1": 1.5,
+    "0 up to below 1": 1.0,
+    "a finite number": float("inf"),
+}
+NUMBERS = [(words, name) for words, (_, names) in RANGES.items() for name in names.split()]
+
+
+@pytest.mark.parametrize(("words", "name"), NUMBERS)
+def test_every_number_has_a_range_that_nan_is_not_in(words, name):
+    config, (part, _, inner) = presets.preset("expert"), name.partition(".")
+    record = getattr(config, part)
+    usual = getattr(record, inner) if inner else record
+    values = (OUT_OF_RANGE[words],) if isinstance(usual, int) else (float(OUT_OF_RANGE[words]), float("nan"))
+    for value in values:
+        given = (value,) * 4 if isinstance(usual, tuple) else value
+        replace = getattr(record, "_replace", functools.partial(dataclasses.replace, record))
+        with pytest.raises(ValueError, match=f"^{name}=.*: choose {words}$"):
+            dataclasses.replace(config, **{part: replace(**{inner: given}) if inner else given})
+
+
+def test_every_traced_number_has_a_range():
+    paper = presets.preset("paper")
+    known = {name for _, name in NUMBERS} | {"partner_schedule.solo_drawn"}
+    for part in TracedConfig._fields:
+        record = getattr(paper, part)
+        names = record._fields if hasattr(record, "_fields") else [f.name for f in dataclasses.fields(record)]
+        assert {f"{part}.{name}" for name in names} <= known
+
+
+def test_further_inputs_are_refused_for_training_only():
+    world = dataclasses.replace(presets.preset("paper").world, inputs=("reward", "position"))
+    config = dataclasses.replace(presets.preset("paper"), world=world)
+    message = r"world.inputs=\('reward', 'position'\): networks take the image only, leave world.inputs empty"
+    with pytest.raises(ValueError, match=message):
+        network_of(config)
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():

@@ -1,4 +1,4 @@
-"""Worlds for people: pictures, maps and terminals. Pixels themselves are compared in test_golden."""
+"""Pictures, maps and terminals for people; test_golden compares the pixels themselves."""
 
 import functools
 
@@ -47,18 +47,18 @@ def made(text, **sizes):
 
 
 def coloured(terminal):
-    """The characters and their foreground colours of the first line of true-colour text."""
+    """Returns the (foreground colour, characters) of the first line of true-colour text."""
     runs = terminal.split("\n")[0].split("\x1b[38;2;")[1:]
     return [(run.split("m", 1)[0], run.split("m", 1)[1].split("\x1b")[0]) for run in runs]
 
 
-def test_a_map_is_shown_as_it_was_drawn():
+def test_a_map_is_written_as_it_was_read():
     env, state = made(ROOM)
     assert render.text(state, env.scenario) == ROOM.lstrip()
 
 
 @pytest.mark.parametrize("text", [ROOM, STRANGE])
-def test_a_map_that_was_shown_is_read_back(text):
+def test_a_written_map_can_be_read_back(text):
     env, state = made(text)
     again = scenario_from_text(render.text(state, env.scenario))
     shown = again.layout(jax.random.key(1), again)
@@ -68,7 +68,7 @@ def test_a_map_that_was_shown_is_read_back(text):
     assert again.things == env.scenario.things
 
 
-def test_a_legend_explains_only_what_the_characters_do_not():
+def test_a_legend_defines_only_unusual_characters():
     env, state = made(STRANGE)
     picture, legend = render.text(state, env.scenario).split("\n\n")
     assert picture.splitlines()[3] == "#1k.aa#"
@@ -77,7 +77,7 @@ def test_a_legend_explains_only_what_the_characters_do_not():
     assert not any(line.startswith(("#", "k", "G")) for line in legend.splitlines())
 
 
-def test_an_image_is_what_paint_draws_at_any_tile_size():
+def test_an_image_equals_pixels_whole_world_at_any_tile_size():
     env, state = made(ROOM)
     for tile in (3, 8):
         picture = render.image(state, env.rules, env.scenario, tile)
@@ -108,7 +108,7 @@ def test_the_nearest_of_256_colours_is_taken(colour, number):
     assert render.palette_colour(colour, True) == f"\x1b[48;5;{number}m"
 
 
-def test_of_256_colours_walls_and_floors_lit_or_not_keep_their_own():
+def test_walls_and_floors_lit_or_not_differ_in_256_colours():
     env, state = made("#####\n#>..#\n###.#\n#.0.#\n#####", view_size=3)
     picture = render.image(state, env.rules, env.scenario, 3)
     colours = {tuple(pixel) for pixel in picture[1::3, 1::3].reshape(-1, 3).tolist()}
@@ -131,13 +131,13 @@ def test_a_terminal_s_map_has_the_colours_of_things_and_agents():
     assert coloured(first) == [("74;65;42", "#"), ("255;255;0", "k"), ("9;8;7", ">")]
 
 
-def test_agents_in_one_cell_are_shown_once_by_who_came_first():
+def test_of_agents_in_one_cell_the_first_is_shown():
     env, state = made(ROOM)
     together = state._replace(position=jnp.array([[1, 2], [1, 2]]), arrival=jnp.array([5, 4]))
     assert render.text(together, env.scenario).splitlines()[1] == "#.<.2b#"
 
 
-def test_what_can_be_told_apart_has_characters_of_its_own():
+def test_things_that_differ_have_different_characters():
     colours = [encode(objects.KEY, name) for name in ("red", "green", "blue", "pink")]
     env, state = made("#####\n#>..#\n#...#\n#####")
     crowded = state._replace(grid=state.grid.at[2, 1:4].set(jnp.array(colours[:3])).at[1, 3].set(colours[3]))

@@ -1,4 +1,4 @@
-"""Recorded episodes against the states they were played through, step by step and by plain rules."""
+"""Recorded episodes against the states of each step, by plain rules."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.config import presets
-from jaxsocial.config.config import Config, RuleNumbers
+from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.network import network_of
 from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env import objects
@@ -27,12 +27,12 @@ def small_config(world, partners=(), prediction="none") -> Config:
     preset = presets.preset("quickstart")
     network = dataclasses.replace(preset.network, channels=(4,), dense=8, memory=8, heads=(8,))
     sizes = dataclasses.replace(preset.sizes, prediction=prediction)
-    rules = RuleNumbers(penalty=PENALTY)
+    rules = RulesConfig(penalty=PENALTY)
     return dataclasses.replace(preset, world=world, partners=partners, network=network, sizes=sizes, rules=rules)
 
 
 def recorded(config, **options):
-    """Episodes of an untrained learner, and the states (T + 1, E, ...) that they went through."""
+    """Plays episodes of an untrained learner; returns them and their states (T + 1, E, ...)."""
     states = {}
 
     def keep(clock, state):
@@ -53,7 +53,7 @@ def recorded(config, **options):
     return found, jax.tree.map(lambda *each: np.stack(each), *(states[clock] for clock in sorted(states)))
 
 
-# Even views are not in the middle of themselves.
+# In a view of even size the agent is not in the middle.
 CYCLE = make_scenario(
     "goal_cycle", height=6, width=7, goals=3, clutter=2, agents=4, max_steps=STEPS, view_size=4, actions=3
 )
@@ -62,16 +62,16 @@ PARTNERS = ("expert", "searching_expert", "anti_expert")
 
 @pytest.fixture(scope="module")
 def cycle():
-    """A learner that foretells frames, and experts that are gone from step 30 on."""
+    """Records a learner that predicts frames, with experts that are gone from step 30 on."""
     return recorded(small_config(CYCLE, PARTNERS, prediction="next"), gone_from=GONE_FROM, foresight=True)
 
 
 def entries(states, world, agent):
-    """(step, goal, whether it was the next) of every goal entered, by the rules as they are told."""
+    """Yields (step, goal, whether it was the next) of every goal entered, by plain rules."""
     last = None
     for step in range(STEPS):
         before, after = states.position[step : step + 2, world, agent]
-        goals = [n for n, place in enumerate(states.goals[0, world]) if (place == after).all()]
+        goals = [n for n, cell in enumerate(states.goals[0, world]) if (cell == after).all()]
         if (before == after).all() or not goals:
             continue
         right = last is None or goals[0] == (last + 1) % CYCLE.goals
@@ -79,7 +79,7 @@ def entries(states, world, agent):
         yield step, goals[0], right
 
 
-def test_goals_and_rewards_are_those_of_the_states(cycle):
+def test_goals_and_rewards_agree_with_the_states(cycle):
     found, states = cycle
     goal, right, reward = np.full((WORLDS, STEPS, 4), -1), np.zeros((WORLDS, STEPS, 4), bool), 0
     for world in range(WORLDS):
@@ -92,7 +92,7 @@ def test_goals_and_rewards_are_those_of_the_states(cycle):
     np.testing.assert_allclose(found.reward[0], reward, atol=1e-5)
 
 
-def test_experts_go_in_order_or_find_it_or_go_wrong_on_purpose(cycle):
+def test_experts_know_the_order_or_search_for_it_or_err_on_purpose(cycle):
     found, _ = cycle
     wrong = (found.goal >= 0) & ~found.right
     number, mistakes = found.right.sum((0, 1, 2)), wrong.sum((0, 1, 2))
@@ -104,7 +104,7 @@ def test_experts_go_in_order_or_find_it_or_go_wrong_on_purpose(cycle):
         assert (np.diff(order) % 3 == 1).all()
 
 
-def test_those_who_leave_midway_are_gone_and_the_learner_stays(cycle):
+def test_partners_that_leave_midway_are_gone_and_the_learner_stays(cycle):
     found, states = cycle
     assert found.present[..., 0].all()
     np.testing.assert_array_equal(found.present[0], states.active[:-1].swapaxes(0, 1))
@@ -113,7 +113,7 @@ def test_those_who_leave_midway_are_gone_and_the_learner_stays(cycle):
     assert (found.goal[:, :, GONE_FROM:, 1:] == -1).all()
 
 
-def test_others_are_in_view_where_the_picture_shows_them(cycle):
+def test_others_are_in_view_where_the_image_shows_them(cycle):
     found, states = cycle
     env = make_env(dataclasses.replace(CYCLE, tile_pixels=5))
     rules = jax.tree.map(lambda x: x[0], evaluation_rules(small_config(CYCLE, PARTNERS), 1))
@@ -138,14 +138,14 @@ def test_others_are_in_view_where_the_picture_shows_them(cycle):
     assert not shown[:, GONE_FROM - 1 :].any()
 
 
-def test_how_far_frames_are_from_those_foretold(cycle):
+def test_prediction_errors_are_between_0_and_2(cycle):
     found, _ = cycle
     assert found.prediction_error.shape == (1, WORLDS, STEPS, 1)
     assert (found.prediction_error > 0).all()
     assert (found.prediction_error < 2).all()
 
 
-# A corridor of goals that end an episode before the clock does, each for itself.
+# A corridor whose goal ends the episode of the agent that enters it, before the time limit.
 ENDING = scenario_from_text("#######\n#>.G.<#\n#######", max_steps=60, actions=3, view_size=3)
 
 
@@ -156,7 +156,7 @@ def ending():
 
 def test_after_the_end_nothing_counts(ending):
     found, states = ending
-    # The expert needs two steps, the learner many more; then the world rests.
+    # The expert needs two steps, the learner many more. Then nothing moves.
     np.testing.assert_array_equal(found.present[0, :, :, 1], np.broadcast_to(np.arange(60) < 2, (WORLDS, 60)))
     at_goal = (states.position[1:, :, 0] == states.goals[0, :, 0]).all(-1).T
     before = at_goal.cumsum(1) - at_goal == 0
@@ -166,32 +166,32 @@ def test_after_the_end_nothing_counts(ending):
     counted = found.present
     paid = np.where(counted, found.reward, 0)[0].sum(1)
     np.testing.assert_array_equal(paid, np.stack([at_goal.any(1), np.ones(WORLDS)], axis=1))
-    # Where nothing has an order all that is entered is right.
+    # Without an order every goal entered is right.
     np.testing.assert_array_equal(found.right & counted, (found.goal >= 0) & counted)
 
 
-def test_what_is_foretold_is_recorded_only_if_asked_for(ending):
+def test_prediction_errors_are_recorded_only_on_request(ending):
     assert ending[0].prediction_error is None
     assert ending[0].other_in_view is None
 
 
-def moved(before, agent, place):
-    return before._replace(position=before.position.at[agent].set(jnp.array(place)))
+def moved(before, agent, cell):
+    return before._replace(position=before.position.at[agent].set(jnp.array(cell)))
 
 
-def test_who_enters_a_goal_may_be_put_elsewhere_at_once_and_has_entered_it():
+def test_an_agent_that_is_moved_after_entering_a_goal_has_entered_it():
     _, state = drawn("###### #..0.# #.1..# ######", [(1, 2, objects.RIGHT), (2, 4, objects.LEFT)])
-    assert episodes._goal_entered(state, moved(state, 0, (2, 1))).tolist() == [0, -1]
-    assert episodes._goal_entered(state, moved(state, 0, (2, 2))).tolist() == [0, -1]
-    # Of lava or another end ahead it is put onto a goal.
-    assert episodes._goal_entered(state, moved(state, 1, (1, 3))).tolist() == [-1, -1]
-    assert episodes._goal_entered(state, state).tolist() == [-1, -1]
+    assert episodes.goal_entered(state, moved(state, 0, (2, 1))).tolist() == [0, -1]
+    assert episodes.goal_entered(state, moved(state, 0, (2, 2))).tolist() == [0, -1]
+    # Lava or another end is ahead, and it is moved onto a goal.
+    assert episodes.goal_entered(state, moved(state, 1, (1, 3))).tolist() == [-1, -1]
+    assert episodes.goal_entered(state, state).tolist() == [-1, -1]
 
 
-def test_where_there_are_no_goals_none_is_entered():
+def test_without_goals_none_is_entered():
     _, state = drawn("##### #..0# #####", [(1, 1, objects.RIGHT)])
     state = state._replace(goals=jnp.zeros((0, 2), jnp.int32))
-    assert episodes._goal_entered(state, moved(state, 0, (1, 2))).tolist() == [-1]
+    assert episodes.goal_entered(state, moved(state, 0, (1, 2))).tolist() == [-1]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_where_there_are_no_goals_none_is_entered():
         ({"goals": 2}, [-1, 0, 1], [-1, -1, 0], [False, False, True]),
     ],
 )
-def test_an_entry_is_right_by_the_order_whatever_it_pays(scenario, last, goal, right):
+def test_an_entry_is_right_by_the_order_whatever_its_reward(scenario, last, goal, right):
     world = make_scenario("goal_cycle", height=5, width=5, clutter=0, agents=len(last), **scenario)
-    got = episodes._is_right(jnp.array([goal]), jnp.array([last]), world)
+    got = episodes.is_next_goal(jnp.array([goal]), jnp.array([last]), world)
     assert got.tolist() == [right]

@@ -1,4 +1,4 @@
-"""Probes of social learning: the command, and what is made of recorded episodes."""
+"""Probes of social learning: the command, and measures of recorded episodes."""
 
 import dataclasses
 import json
@@ -10,10 +10,11 @@ import pytest
 from jaxsocial.config import presets
 from jaxsocial.evaluate import probes
 from jaxsocial.evaluate.episodes import Episodes
+from jaxsocial.evaluate.statistics import mean_over_seeds
 from jaxsocial.train.folder import config_of
 from tests import runs
 
-ALL = ["company", "alone", "half", "random", "anti_expert"]
+ALL = ["partners", "alone", "half", "random", "anti_expert"]
 
 
 def finite_or_null(score):
@@ -25,22 +26,22 @@ def said(capsys):
 
 
 def taken(path):
-    """What a file holds, which is then as if it had never been."""
+    """Returns the content of a file and deletes it."""
     found = json.loads(path.read_text())
     path.unlink()
     return found
 
 
 def test_probes_are_shown_and_saved(finished_run, capsys):
-    assert runs.command("evaluate", str(finished_run), "--probes", "company", "alone", "--episodes", "16") == 0
+    assert runs.command("evaluate", str(finished_run), "--probes", "partners", "alone", "--episodes", "16") == 0
     shown = said(capsys)
     assert "16 episodes of each of 2 seeds" in shown
-    assert "company alone" in shown
+    assert "partners alone" in shown
     assert "cultural transmission" not in shown  # one of the three probes is missing
     found = taken(finished_run / "probes.json")
     assert found["cultural_transmission"] == {}
     assert [(p["learner"], p["probe"], p["seeds"], p["episodes"]) for p in found["probes"]] == [
-        ("learner", "company", 2, 16),
+        ("learner", "partners", 2, 16),
         ("learner", "alone", 2, 16),
     ]
     assert all(finite_or_null(score) for probe in found["probes"] for score in probe["scores"].values())
@@ -65,7 +66,7 @@ def test_all_probes(finished_run, capsys):
 
 
 @pytest.mark.slow
-def test_others_are_put_beside_a_run(finished_run, capsys):
+def test_other_partners_replace_those_of_a_run(finished_run, capsys):
     partners = ["--partners", "anti_expert", "random", f"run:{finished_run}#4"]
     assert runs.command("evaluate", str(finished_run), "--episodes", "4", *partners) == 0
     shown = said(capsys)
@@ -76,12 +77,12 @@ def test_others_are_put_beside_a_run(finished_run, capsys):
 
 
 @pytest.mark.slow
-def test_one_trained_alone_is_probed_beside_others(tmp_path, capsys):
+def test_a_learner_trained_alone_is_probed_beside_partners(tmp_path, capsys):
     folder = tmp_path / "alone"
     assert runs.train(folder, "--preset", "quickstart-solo", "--total-steps", "64") == 0
     assert runs.command("evaluate", str(folder), "--probes", "all", "--episodes", "4") == 0
     assert [p["probe"] for p in json.loads((folder / "probes.json").read_text())["probes"]] == ["alone"]
-    beside = ["--probes", "company", "half", "alone", "--partners", "expert"]
+    beside = ["--probes", "partners", "half", "alone", "--partners", "expert"]
     assert runs.command("evaluate", str(folder), "--episodes", "4", *beside) == 0
     assert set(json.loads((folder / "probes.json").read_text())["cultural_transmission"]) == {"learner"}
     capsys.readouterr()
@@ -89,16 +90,21 @@ def test_one_trained_alone_is_probed_beside_others(tmp_path, capsys):
     assert "--probes half needs partners, and the run has none: name them by --partners" in capsys.readouterr().err
 
 
-def test_a_probe_that_does_not_exist_is_refused_with_those_that_do(finished_run, capsys):
+def test_an_unknown_probe_is_refused_with_the_known_ones(finished_run, capsys):
     assert runs.command("evaluate", str(finished_run), "--probes", "compnay") == 2
-    assert "--probes compnay: choose from company, alone, half, random, anti_expert, all" in capsys.readouterr().err
+    assert "--probes compnay: choose from partners, alone, half, random, anti_expert, all" in capsys.readouterr().err
     assert not (finished_run / "probes.json").exists()
+
+
+def test_an_old_name_is_refused_with_the_new_one():
+    with pytest.raises(ValueError, match="--probes company: this probe has a new name, choose partners"):
+        probes.chosen_probes(("alone", "company"), presets.preset("quickstart"))
 
 
 def test_without_partners_only_alone_is_probed():
     config = presets.preset("quickstart-solo")
     assert probes.chosen_probes(("all",), config) == ("alone",)
-    for name in ("company", "half", "random", "anti_expert"):
+    for name in ("partners", "half", "random", "anti_expert"):
         with pytest.raises(ValueError, match=f"--probes {name} needs partners, and the run has none"):
             probes.chosen_probes(("alone", name), config)
     assert list(probes.chosen_probes(("all",), presets.preset("quickstart"))) == ALL
@@ -112,7 +118,7 @@ SHAPE = (2, 6, 4, 3)
 
 
 def recorded(learner, expert):
-    """Episodes in which these rewards are paid in the first step, one a seed; the third seat is empty."""
+    """Returns episodes with these rewards in the first step, one for each seed; the third seat is empty."""
     reward = np.zeros(SHAPE, np.float32)
     reward[:, :, 0, 0] = np.asarray(learner)[:, None]
     reward[:, :, 0, 1] = np.asarray(expert)[:, None]
@@ -126,24 +132,24 @@ def recorded(learner, expert):
 
 
 def played(monkeypatch, by_kind):
-    """The probes of these recordings: of all partners, of partners gone midway, alone."""
+    """Returns the probes of these recordings: with partners, with partners gone midway, alone."""
 
     def episode_player(config, episodes, alone, gone_from, foresight):
         assert foresight
-        kind = "alone" if alone else "company" if gone_from is None else "half"
+        kind = "alone" if alone else "partners" if gone_from is None else "half"
         assert gone_from in (None, config.world.max_steps // 2)
         return lambda parameters: by_kind[kind]
 
     monkeypatch.setattr(probes, "episode_player", episode_player)
-    return probes.probe(CONFIG, {}, ("company", "half", "alone"), SHAPE[1])
+    return probes.probe(CONFIG, {}, ("partners", "half", "alone"), SHAPE[1])
 
 
-def test_transmission_is_what_company_is_worth_to_the_learner(monkeypatch):
+def test_transmission_is_the_gain_in_return_from_partners(monkeypatch):
     results, transmission = played(
         monkeypatch,
-        {"company": recorded([5, 7], [10, 10]), "half": recorded([3, 5], [9, 9]), "alone": recorded([1, 1], [0, 0])},
+        {"partners": recorded([5, 7], [10, 10]), "half": recorded([3, 5], [9, 9]), "alone": recorded([1, 1], [0, 0])},
     )
-    # Against one expert: the empty seat is nobody.
+    # There is one expert: the empty seat does not count.
     assert transmission["learner"].mean == pytest.approx(0.5 * (6 - 1) / 10 + 0.5 * (4 - 1) / 10)
     assert [result.scores["return"].mean for result in results] == [6, 4, 1]
     assert results[0].scores["prediction_error_with_others"].mean == pytest.approx(0.75)
@@ -152,29 +158,29 @@ def test_transmission_is_what_company_is_worth_to_the_learner(monkeypatch):
 
 
 @pytest.mark.parametrize("expert", [[0, 0], [-3, 2]])
-def test_partners_who_earn_nothing_transmit_nothing(monkeypatch, expert):
+def test_partners_that_earn_nothing_have_no_transmission(monkeypatch, expert):
     together, alone = recorded([5, 7], expert), recorded([1, 1], [0, 0])
-    results, transmission = played(monkeypatch, {"company": together, "half": together, "alone": alone})
+    results, transmission = played(monkeypatch, {"partners": together, "half": together, "alone": alone})
     assert transmission == {}
     assert len(results) == 3
 
 
-def test_one_episode_tells_nothing_of_transmission(monkeypatch):
+def test_one_episode_gives_no_transmission(monkeypatch):
     one = Episodes(*(field[:1, :1] for field in recorded([5, 7], [10, 10])))
-    results, transmission = played(monkeypatch, {"company": one, "half": one, "alone": one})
+    results, transmission = played(monkeypatch, {"partners": one, "half": one, "alone": one})
     assert transmission == {}
     assert results[0].scores["return"] == (5, 5, 5)
 
 
-def test_what_is_not_known_is_null_and_a_dash(finished_run):
+def test_unknown_values_are_null_in_json_and_a_dash_in_the_table(finished_run):
     config = config_of(finished_run)
     nobody = recorded([0, 0], [0, 0])
     nobody = nobody._replace(prediction_error=np.full_like(nobody.prediction_error, np.nan))
-    scores = probes._scores(probes.measured(nobody, config, 0))
-    result = probes.Probed("learner", "company", 2, 6, scores)
+    scores = {name: mean_over_seeds(values) for name, values in probes.measured(nobody, config, 0).items()}
+    result = probes.Probed("learner", "partners", 2, 6, scores)
     plain = probes.plain([result], {})["probes"][0]["scores"]
     assert plain["lag"] == {"mean": None, "low": None, "high": None}
     assert plain["prediction_error_with_others"]["mean"] is None
     assert plain["penalties"] == {"mean": 0, "low": 0, "high": 0}
     column = probes.table([result], "").columns[1]
-    assert [column.header, *column.cells] == ["company", "", "0.00", "0.0, 0.0", *["0.00"] * 3, *["-"] * 5]
+    assert [column.header, *column.cells] == ["partners", "", "0.00", "0.0, 0.0", *["0.00"] * 3, *["-"] * 5]

@@ -1,18 +1,17 @@
-"""Measures of social learning: cases worked by hand, the rules as plain loops, and intervals that hold the truth."""
+"""Measures of social learning: cases computed by hand, the rules as plain loops, and intervals with their coverage."""
 
 import numpy as np
 import pytest
 
-from jaxsocial.evaluate.returns import score
-from jaxsocial.evaluate.social import Events, cultural_transmission, measures, over_seeds
+from jaxsocial.evaluate.social import Events, cultural_transmission, measures
 
 WRONG = "abc"
 
 
 def recorded(*episodes):
-    """Episodes written out, one line an agent and one sign a step.
+    """Reads episodes written as text, one line for each agent and one character for each step.
 
-    A digit is that goal entered rightly, a letter (a for goal 0) wrongly, a space a step not acted in.
+    A digit is that goal entered rightly, a letter (a for goal 0) wrongly, a space a step without the agent.
     """
     signs = np.array([[list(line) for line in lines] for lines in episodes]).swapaxes(1, 2)
     goal = np.full(signs.shape, -1)
@@ -24,12 +23,12 @@ def recorded(*episodes):
 
 
 def one(*lines, **options):
-    """All measures of one episode, as plain numbers."""
+    """Returns all measures of one episode, as plain numbers."""
     return {name: values.item() for name, values in measures(recorded(lines), **options).items()}
 
 
 def rounds(rng, episodes, steps, agents):
-    """Everyone goes round on its own, from any goal, a goal every 4 to 12 steps."""
+    """Draws episodes of independent agents: each starts at any goal and enters the next every 4 to 12 steps."""
     goal = np.full((episodes, agents, steps), -1)
     for line in goal.reshape(-1, steps):
         at = np.cumsum(rng.integers(4, 13, size=steps))
@@ -39,14 +38,14 @@ def rounds(rng, episodes, steps, agents):
     return Events((goal >= 0).astype(float), goal, goal >= 0, np.ones(goal.shape, bool))
 
 
-def test_an_episode_worked_by_hand():
+def test_an_episode_computed_by_hand():
     got = one(
         "...0..ca..1...2..0.b",
         "0......1..1.........",
         ".0.......1...2......",
     )
     # Goal 0 in step 3 was led from step 1, goal 1 in step 10 from 9 (in step 10 itself is too late), goal 2 in
-    # step 14 from 13, and for goal 0 in step 17 nobody had gone ahead.
+    # step 14 from 13. Nobody led goal 0 in step 17.
     expected = {
         "return": 4 - 3 * 1.5,
         "goals": 4,
@@ -62,18 +61,18 @@ def test_an_episode_worked_by_hand():
     ("learner", "partner", "following"),
     [
         ("..0", "0..", 1),
-        ("0..", "0..", 0),  # at once is not first
+        ("0..", "0..", 0),  # in the same step is not earlier
         ("0..", "..0", 0),
-        ("..0", "a..", 0),  # wrong entries lead nowhere
+        ("..0", "a..", 0),  # wrong entries do not lead
         ("..0", "1..", 0),
-        ("0..1", "1...", 1 / 2),  # what it saw on its own last goal counts
-        (".0.1", "1...", 0),  # what came before that does not
+        ("0..1", "1...", 1 / 2),  # an entry in the step of its own last goal counts
+        (".0.1", "1...", 0),  # an earlier one does not
         (".0c.1", "..1..", 1 / 2),  # mistakes change nothing
         ("a...", "0...", np.nan),
         ("...0", "    ", 0),
     ],
 )
-def test_who_leads(learner, partner, following):
+def test_which_partners_lead(learner, partner, following):
     assert one(learner, partner, partners=(1,))["following"] == pytest.approx(following, nan_ok=True)
 
 
@@ -81,11 +80,11 @@ def test_who_leads(learner, partner, following):
     ("line", "goals", "cycles"),
     [("....", 3, 0), ("2...", 3, 0), ("201.", 3, 0), ("2012", 3, 1), ("2012012", 3, 2), ("0101", 2, 1), ("000", 1, 2)],
 )
-def test_a_cycle_is_complete_when_its_first_goal_comes_again(line, goals, cycles):
+def test_a_cycle_is_complete_when_its_first_goal_is_entered_again(line, goals, cycles):
     assert one(line, partners=(), goals=goals)["cycles"] == cycles
 
 
-def test_what_happens_in_absence_does_not_count():
+def test_steps_without_the_agent_do_not_count():
     events = recorded(["0.1.20b", ".......", "......."], ["..0.1.2", "0.1.2..", "......."])
     gone = np.zeros(events.present.shape, bool)
     gone[0, 4:, 0] = gone[1, 2:, 1] = True
@@ -96,7 +95,7 @@ def test_what_happens_in_absence_does_not_count():
     assert got["following"].tolist() == [0, 1 / 3]
 
 
-def test_mistakes_count_whatever_they_cost():
+def test_mistakes_count_whatever_the_penalty():
     free = recorded(["0.c", "..."])
     free = free._replace(reward=np.maximum(free.reward, 0))
     got = measures(free, partners=(1,))
@@ -127,14 +126,14 @@ def test_an_independent_learner_follows_as_by_chance():
     assert got["following"].mean() == pytest.approx(got["following_by_chance"].mean(), abs=0.04)
 
 
-def test_chance_is_the_partners_of_the_next_episode():
+def test_following_by_chance_uses_the_partners_of_the_next_episode():
     events = recorded(["..0..1", "0....."], ["..0...", "......"], ["......", ".0.1.."])
     got = measures(events, partners=(1,))
     np.testing.assert_array_equal(got["following"], [1 / 2, 0, np.nan])
     np.testing.assert_array_equal(got["following_by_chance"], [0, 1, np.nan])
 
 
-def test_lag_needs_somebody_to_follow():
+def test_lag_is_undefined_without_following():
     got = one("0.1.2", ".....", "2....", partners=(1,))
     assert got["following"] == 0
     assert np.isnan(got["lag"])
@@ -146,7 +145,7 @@ def test_goals_beyond_their_number_are_refused():
 
 
 def looped(goal, right, present, learner, partners):
-    """`following` and `lag` of one episode, as the rules say it."""
+    """Computes `following` and `lag` of one episode by plain loops."""
     followed, lags, since = [], [], 0
     for t in range(len(goal)):
         if not (present[t, learner] and right[t, learner] and goal[t, learner] >= 0):
@@ -167,7 +166,7 @@ def looped(goal, right, present, learner, partners):
 def test_plain_loops_agree(seed):
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers([2, 1, 3], [8, 40, 5]))
-    goal = rng.integers(-1 - seed % 4, 4, size=shape).clip(-1)  # more or less of it is nothing
+    goal = rng.integers(-1 - seed % 4, 4, size=shape).clip(-1)  # various shares of steps without a goal
     right, present = rng.random((2, *shape)) < [[[[0.7]]], [[[0.9]]]]
     seats = rng.permutation(shape[2])[:3]
     learner, partners = int(seats[0]), tuple(int(seat) for seat in seats[1:])
@@ -176,19 +175,19 @@ def test_plain_loops_agree(seed):
     np.testing.assert_allclose(np.stack([got["following"], got["lag"]], axis=1), expected)
 
 
-def test_cultural_transmission_worked_by_hand():
+def test_cultural_transmission_computed_by_hand():
     full, half = np.array([[19.0, 21.0, 20.0]]), np.array([[9.0, 11.0, 10.0]])
     solo, expert = np.array([[1.0, 3.0, 2.0]]), np.array([[24.0, 26.0, 25.0]])
     got = cultural_transmission(full, half, solo, expert)
     assert got.mean == pytest.approx(0.5 * 18 / 25 + 0.5 * 8 / 25)
-    # Three episodes cannot stray beyond their extremes.
+    # Resampled means of three episodes stay within their extremes.
     assert 0.5 * (19 - 3) / 26 + 0.5 * (9 - 3) / 26 < got.low < got.mean
     assert got.mean < got.high < 0.5 * (21 - 1) / 24 + 0.5 * (11 - 1) / 24
     same = np.full((2, 3), 2.0)
     assert cultural_transmission(same, same, same, same) == (0, 0, 0)
 
 
-def test_transmission_from_who_earns_nothing_is_refused():
+def test_transmission_from_an_expert_that_earns_nothing_is_refused():
     some = np.ones((1, 2))
     with pytest.raises(ValueError, match=r"return -0\.5: measure by an expert whose mean return is above 0"):
         cultural_transmission(some, some, some, np.array([[-2.0, 1.0]]))
@@ -200,17 +199,17 @@ def holds(interval, truth):
     return interval.low <= truth <= interval.high
 
 
-def test_intervals_of_transmission_hold_the_truth():
+def test_intervals_of_transmission_contain_the_true_value():
     rng = np.random.default_rng(0)
     truth = 0.5 * (15 - 1) / 20 + 0.5 * (8 - 1) / 20
     drawn = [[rng.normal(mean, 4, size=(1, 40)) for mean in (15, 8, 1, 20)] for _ in range(100)]
     assert 85 <= sum(holds(cultural_transmission(*returns), truth) for returns in drawn) < 100
 
 
-def test_intervals_of_transmission_hold_for_other_seeds():
+def test_intervals_of_transmission_cover_other_seeds():
     rng = np.random.default_rng(3)
     truth = 0.5 * (15 - 1) / 20 + 0.5 * (8 - 1) / 20
-    # What a seed has learned shows in all of its returns but the expert's.
+    # A seed's skill affects all returns but the expert's.
     skill = rng.normal(0, 0.3, size=(100, 16, 1))
     noise = rng.normal(0, 2, size=(4, 100, 16, 8))
     means = [15 * (1 + skill), 8 * (1 + skill), 1 + skill, 20]
@@ -218,27 +217,3 @@ def test_intervals_of_transmission_hold_for_other_seeds():
     assert 85 <= sum(holds(cultural_transmission(*[x[i] for x in drawn]), truth) for i in range(100)) <= 100
     pooled = [x.reshape(100, 1, -1) for x in drawn]
     assert sum(holds(cultural_transmission(*[x[i] for x in pooled]), truth) for i in range(100)) < 85
-
-
-@pytest.mark.parametrize(("between", "within"), [(2.0, 1.0), (1.0, 2.0)])
-def test_intervals_over_seeds_hold_the_truth(between, within):
-    rng = np.random.default_rng(1)
-    drawn = 3 + between * rng.normal(size=(100, 16, 1)) + within * rng.normal(size=(100, 16, 8))
-    assert 85 <= sum(holds(over_seeds(values), 3) for values in drawn) <= 100
-    # Taken for episodes of one seed, they would promise too much.
-    assert sum(holds(over_seeds(values.reshape(1, -1)), 3) for values in drawn) < 85
-
-
-def test_one_seed_is_the_bootstrap_over_its_episodes():
-    values = np.random.default_rng(2).normal(size=100)
-    np.testing.assert_allclose(over_seeds(values[None]), score(values), atol=0.02)
-
-
-def test_every_seed_counts_alike_and_nan_as_absent():
-    values = np.array([[1.0, 3.0, np.nan, np.nan], [5.0, 6.0, 7.0, 6.0], [np.nan] * 4])
-    got = over_seeds(values)
-    assert got.mean == pytest.approx((2 + 6) / 2)
-    assert got == over_seeds(values[:2])
-    assert 1 <= got.low < got.mean < got.high <= 7
-    assert over_seeds(np.full((2, 3), 4.0)) == (4, 4, 4)
-    assert np.isnan(over_seeds(np.full((2, 3), np.nan))).all()

@@ -1,4 +1,4 @@
-"""A frame that can be known is predicted."""
+"""A predictable frame is predicted."""
 
 import dataclasses
 
@@ -7,23 +7,23 @@ import jax.numpy as jnp
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.env.scenarios import goal_cycle
 from jaxsocial.learning.losses import prediction_loss
 from jaxsocial.learning.rollout import AgentSetup, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import new_learner, one_iteration
-from tests.learning.probes import nobody
-from tests.learning.training import the_only, tiny_network
+from tests.learning.probes import no_partners
+from tests.learning.training import single_learner, tiny_network
 
 SIZES = Sizes(worlds=32, steps=32, minibatches=8, segments=32, segment_length=16, refresh_interval=8)
 SMALL = NetworkSizes(channels=(16, 32), dense=64, memory=64, heads=(16,))
-# So much entropy that play stays random: no few frames come again and again.
+# The entropy bonus keeps play random, so that frames vary.
 NUMBERS = Coefficients(learning_rate=3e-3, entropy_weight=1.0, kl_stop=1e3, kl_restore=1e3)
 
 
 def one_layout(key, scenario):
-    """Always the same one; the heading alone is drawn afresh."""
+    """Returns a constant layout; only the heading is drawn."""
     del key
     return goal_cycle.GoalCycle()(jax.random.key(1), scenario)
 
@@ -35,9 +35,9 @@ def one_world():
 
 
 @pytest.mark.slow
-def test_on_one_layout_the_next_frame_is_known_from_what_was_seen():
+def test_on_one_layout_the_next_frame_is_predicted():
     env = one_world()
-    setup = AgentSetup(env, tiny_network(env, SMALL, prediction=True), nobody(), SIZES)
+    setup = AgentSetup(env, tiny_network(env, SMALL, prediction=True), no_partners(), SIZES)
     rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (SIZES.worlds, *x.shape)), env.rules)
 
     @jax.jit
@@ -49,16 +49,16 @@ def test_on_one_layout_the_next_frame_is_known_from_what_was_seen():
 
     @jax.jit
     def errors(key, learner):
-        """Of the prediction, and of taking the next frame to be the current one."""
-        _, seen, _ = rollout(key, learner.rollout_state, learner.parameters, (), rules, setup, 64)
-        parameters, memory, seen = the_only(learner.parameters, learner.rollout_state.memory, seen)
-        outputs = setup.network.unroll(parameters, memory, seen.observation, seen.first)
-        predicted = setup.network.predict(parameters, outputs.hidden, seen.action)
-        current = seen.observation.astype(jnp.float32) / 255.0
-        return [prediction_loss(frame, seen.observation_next).mean() for frame in (predicted, current)]
+        """Returns the error of the prediction, and that of the current frame as prediction."""
+        _, trajectory, _ = rollout(key, learner.rollout_state, learner.parameters, (), rules, setup, 64)
+        parameters, memory, trajectory = single_learner(learner.parameters, learner.rollout_state.memory, trajectory)
+        outputs = setup.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
+        predicted = setup.network.predict(parameters, outputs.hidden, trajectory.action)
+        current = trajectory.observation.astype(jnp.float32) / 255.0
+        return [prediction_loss(frame, trajectory.observation_next).mean() for frame in (predicted, current)]
 
     learner, metrics = train(jax.random.key(0))
     assert metrics["prediction_loss"][0] > 0.1
     assert metrics["entropy"][-1] > 1.8
-    predicted, standing_still = errors(jax.random.key(1), learner)
-    assert predicted < 0.02 < standing_still
+    predicted, unchanged = errors(jax.random.key(1), learner)
+    assert predicted < 0.02 < unchanged

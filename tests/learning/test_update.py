@@ -1,4 +1,4 @@
-"""One iteration of training, in a small Goal Cycle with and without company, the clock ending episodes midway."""
+"""One iteration of training in a small Goal Cycle, with and without partners; episodes are truncated midway."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.seating import seat_partners
 from jaxsocial.env.types import make_rules
 from jaxsocial.learning import update
@@ -28,7 +28,7 @@ STILL = NORMAL._replace(learning_rate=0.0)
 
 
 def rules_of(penalty=1.5):
-    """Three worlds alone and five beside partners."""
+    """Returns rules of three worlds without partners and five with partners."""
     each = [make_rules(ENV.scenario, penalty=penalty, present=1)] * SOLO
     each += [make_rules(ENV.scenario, penalty=penalty)] * SOCIAL
     return jax.tree.map(lambda *x: jnp.stack(x), *each)
@@ -50,7 +50,7 @@ def start(setup):
 
 
 class Iterating:
-    """`one_iteration`, compiled, and how often it was traced."""
+    """`one_iteration`, compiled, with a count of its traces."""
 
     def __init__(self, setup):
         self.traces = 0
@@ -73,7 +73,7 @@ def iterate(setup):
 
 @pytest.fixture(scope="module")
 def second(start, iterate):
-    """A learner before its second iteration: its memories were made by older weights, in mid-episode."""
+    """A learner before its second iteration, in mid-episode: older weights computed its memory."""
     return iterate(start(jax.random.key(0), rules_of()))[0]
 
 
@@ -93,7 +93,7 @@ def test_ratio_is_one_before_the_weights_move(second, iterate):
     assert metrics["approx_kl"] < 1e-9
 
 
-def test_ratio_leaves_one_as_the_weights_move(second, iterate):
+def test_ratio_differs_from_one_after_a_step(second, iterate):
     learner, metrics = iterate(second)
     assert metrics["ratio_error"] > 1e-3
     assert not same(learner.parameters, second.parameters)
@@ -108,7 +108,7 @@ def test_a_minibatch_beyond_the_limit_changes_nothing(second, iterate):
 
 
 def test_after_the_limit_the_remaining_minibatches_change_nothing(second, iterate):
-    # The first minibatch has no divergence and takes a step, the second sees what that step did.
+    # The first minibatch has no divergence and takes a step; the second has the divergence of that step.
     learner, metrics = iterate(second, NORMAL._replace(kl_stop=1e-9))
     assert metrics["minibatches"] == 2
     assert steps_of_adam(learner) == steps_of_adam(second) + 1
@@ -116,7 +116,7 @@ def test_after_the_limit_the_remaining_minibatches_change_nothing(second, iterat
     assert metrics["restored"] == 0
 
 
-def test_too_far_and_the_old_weights_return(second, iterate):
+def test_too_large_a_divergence_restores_the_old_weights(second, iterate):
     learner, metrics = iterate(second, NORMAL._replace(kl_restore=1e-9))
     assert metrics["restored"] == 1
     assert metrics["minibatches"] == SIZES.minibatches
@@ -125,34 +125,34 @@ def test_too_far_and_the_old_weights_return(second, iterate):
     assert not same(learner.rollout_state, second.rollout_state)
 
 
-def test_weights_that_are_no_numbers_are_given_back(second, iterate):
+def test_weights_that_become_nan_are_restored(second, iterate):
     learner, metrics = iterate(second, NORMAL._replace(learning_rate=float("nan")))
     assert metrics["minibatches"] == 2
     assert metrics["restored"] == 1
     assert same(learner.parameters, second.parameters)
 
 
-def test_numbers_may_change_without_another_trace(second, iterate):
+def test_coefficients_change_without_recompilation(second, iterate):
     traces = iterate.traces
     iterate(second, Coefficients(learning_rate=1e-5, gamma=0.5), penalty=0.25)
     assert iterate.traces == traces == 1
 
 
-def test_a_batch_holds_exact_numbers_of_worlds_alone_and_in_company(second, iterate):
+def test_a_batch_has_the_exact_number_of_worlds_without_partners(second, iterate):
     learner, metrics = iterate(second)
     present = np.asarray(learner.rollout_state.state.active)
     np.testing.assert_array_equal(present.sum(1), [1] * SOLO + [3] * SOCIAL)
-    # Steps 17 to 32 of episodes of 10: two ends in each world.
+    # Steps 17 to 32 of episodes of 10 steps: two episodes end in each world.
     assert metrics["episodes"] == 2 * (SOLO + SOCIAL)
     assert (np.asarray(learner.rollout_state.state.position)[:SOLO, 1:] == -1).all()
 
 
-def test_means_tell_alone_from_company(setup, second):
-    numbers = setup.partners.parameters
-    rollout_state = quick_jit(
-        lambda key, one, rules: rollout(key, one.rollout_state, one.parameters, numbers, rules, setup, 16)
+def test_means_separate_solo_and_social_episodes(setup, second):
+    partner_parameters = setup.partners.parameters
+    play = quick_jit(
+        lambda key, one, rules: rollout(key, one.rollout_state, one.parameters, partner_parameters, rules, setup, 16)
     )
-    _, trajectory, outcome = rollout_state(jax.random.key(5), second, rules_of())
+    _, trajectory, outcome = play(jax.random.key(5), second, rules_of())
     means = {name: mean[0] for name, mean in update.episode_means(outcome, setup).items()}
     episode_stats, ended = jax.tree.map(np.asarray, outcome)
     assert (episode_stats.return_[:, :SOLO, 1:] == 0).all()
@@ -161,7 +161,7 @@ def test_means_tell_alone_from_company(setup, second):
     np.testing.assert_allclose(means["solo_return"], finished[:, :SOLO, 0].mean(), rtol=1e-5)
     np.testing.assert_allclose(means["social_return"], finished[:, SOLO:, 0].mean(), rtol=1e-5)
     np.testing.assert_allclose(means["partner_return"], finished[:, SOLO:, 1:].mean(), rtol=1e-5)
-    # An episode that lies in the window as a whole: its sums are those of its rewards.
+    # An episode that is complete in the trajectory: its sums are those of its rewards.
     rows = np.flatnonzero(ended[:, 0])
     assert list(rows) == [3, 13]
     whole = np.asarray(trajectory.reward_next)[:, 0][rows[0] + 1 : rows[1] + 1]
@@ -170,7 +170,7 @@ def test_means_tell_alone_from_company(setup, second):
     np.testing.assert_array_equal(episode_stats.penalties[rows[1], :, 0], (whole < 0).sum(0))
 
 
-def test_seeds_side_by_side_are_the_same_as_alone(setup, start, iterate):
+def test_vmapped_seeds_equal_single_seeds(setup, start, iterate):
     keys = jax.random.split(jax.random.key(7), 2)
     rates = jnp.array([3e-3, 1e-3])
     each = Coefficients(*[jnp.full(2, number) for number in NORMAL])._replace(learning_rate=rates)
@@ -179,7 +179,7 @@ def test_seeds_side_by_side_are_the_same_as_alone(setup, start, iterate):
         learner = new_learner(key, rules_of(), coefficients, setup)
         return one_iteration(learner, setup.partners.parameters, rules_of(), coefficients, setup)
 
-    # jax's checker takes the transposition of keys in a vmapped scan for their use (jax 0.10).
+    # jax's checker counts the transposition of keys in a vmapped scan as use (jax 0.10).
     with jax.debug_key_reuse(False):
         together, metrics = quick_jit(jax.vmap(seed))(keys, each)
     for number, key in enumerate(keys):
@@ -194,7 +194,7 @@ def test_seeds_side_by_side_are_the_same_as_alone(setup, start, iterate):
 
 @pytest.fixture(scope="module")
 def of_two(setup):
-    """Two learners beside a random player, after an iteration, and its metrics."""
+    """Two learners with a random partner, before and after an iteration."""
     sizes = dataclasses.replace(SIZES, learners=2)
     partners = seat_partners(("random",), ENV.scenario, first_seat=2)
     both = setup._replace(partners=partners, sizes=sizes)
@@ -209,7 +209,7 @@ def of_two(setup):
         return both, *one(jax.random.key(3))
 
 
-def test_learners_of_a_world_have_networks_and_metrics_of_their_own(of_two):
+def test_learners_of_a_world_have_separate_networks_and_metrics(of_two):
     _, before, (after, metrics) = of_two
     for learner in (before, after):
         kernel = np.asarray(learner.parameters["policy"]["last"]["kernel"])
@@ -218,24 +218,26 @@ def test_learners_of_a_world_have_networks_and_metrics_of_their_own(of_two):
     assert all(values.shape == (2,) for values in metrics.values())
     assert metrics["loss"][0] != metrics["loss"][1]
     assert metrics["episodes"].tolist() == [8, 8]
-    assert np.isnan(metrics["solo_return"]).all()  # each is the other's company
+    assert np.isnan(metrics["solo_return"]).all()  # each is present in the episodes of the other
 
 
-def test_a_learner_learns_from_its_own_trajectory_alone(of_two):
+def test_a_learner_is_trained_on_its_own_trajectory_only(of_two):
     setup, before, (after, _) = of_two
-    _, play_key, segment_key = jax.random.split(jax.random.clone(before.key), 3)
+    _, rollout_key, segment_key = jax.random.split(jax.random.clone(before.key), 3)
     rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (8, *x.shape)), make_rules(ENV.scenario))
-    numbers = setup.partners.parameters
+    partner_parameters = setup.partners.parameters
 
     @quick_jit
-    def alone(play_key, segment_key):
-        played = rollout(play_key, before.rollout_state, before.parameters, numbers, rules, setup, SIZES.steps)[1]
+    def alone(rollout_key, segment_key):
+        played = rollout(
+            rollout_key, before.rollout_state, before.parameters, partner_parameters, rules, setup, SIZES.steps
+        )[1]
         memory, trajectory = jax.tree.map(lambda x: x[:, 1], (before.rollout_state.memory, played))
         own = jax.tree.map(lambda x: x[1], (before.parameters, before.optimiser_state))
         key = jax.random.split(segment_key, 2)[1]
         return update.fit(key, *own, memory, trajectory, NORMAL.traced(), setup)[0].parameters
 
     with jax.debug_key_reuse(False):
-        found = alone(play_key, segment_key)
+        found = alone(rollout_key, segment_key)
     mine = jax.tree.map(lambda x: x[1], after.parameters)
     chex.assert_trees_all_close(found, mine, rtol=1e-3, atol=1e-4)

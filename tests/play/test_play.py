@@ -1,4 +1,4 @@
-"""A game in the terminal: what keys do, what the screen says, and one whole game on a pseudo-terminal."""
+"""A game in the terminal: what keys do, what the screen shows, and one whole game on a pseudo-terminal."""
 
 import fcntl
 import os
@@ -17,9 +17,8 @@ from rich.console import Console
 import jaxsocial
 from jaxsocial.env import objects, render
 from jaxsocial.env.text.text_map import scenario_from_text
-from jaxsocial.play import game as play
 from jaxsocial.play import terminal
-from jaxsocial.play.game import Session
+from jaxsocial.play.game import Session, make_setup, press
 from jaxsocial.play.screen import Screen, frame, status
 
 ROOM = """
@@ -35,7 +34,7 @@ SCREEN = Screen(80, 24, render.true_colour, pictures=True)
 @pytest.fixture(scope="module")
 def setup():
     scenario = scenario_from_text(ROOM, max_steps=6)
-    return play.make_game(scenario, jaxsocial.make_rules(scenario))
+    return make_setup(scenario, jaxsocial.make_rules(scenario))
 
 
 @pytest.fixture
@@ -44,10 +43,10 @@ def start(setup):
 
 
 def pressed(keys, session, setup):
-    # Tests may go on from one game twice.
+    # Tests continue from one game twice, which its key forbids.
     session = session._replace(game=session.game._replace(key=jax.random.clone(session.game.key)))
     for key in keys:
-        session = play.press(key, session, setup)
+        session = press(key, session, setup)
     return session
 
 
@@ -71,7 +70,7 @@ def test_returns_add_up_and_the_last_reward_is_shown(setup, start):
     assert "you +1.00 (+1.00)" in status(fast, setup, SCREEN)[1]
 
 
-def test_an_episode_ends_and_another_begins(setup, start):
+def test_r_begins_another_episode_after_the_end(setup, start):
     over = pressed(["."] * 6, start, setup)
     assert "the episode is over" in status(over, setup, SCREEN)[0]
     still = pressed("w", over, setup)
@@ -83,43 +82,43 @@ def test_an_episode_ends_and_another_begins(setup, start):
     assert not (jax.random.key_data(again.game.key) == jax.random.key_data(start.game.key)).all()
 
 
-def test_whoever_has_come_to_its_end_is_told_so():
+def test_a_person_whose_agent_has_finished_is_told_so():
     scenario = scenario_from_text("####\n#>G#\n#A.#\n####")
-    setup = play.make_game(scenario, jaxsocial.make_rules(scenario), ("random",))
-    ended = play.press("w", Session(setup.begin(jax.random.key(0))), setup)
+    setup = make_setup(scenario, jaxsocial.make_rules(scenario), ("random",))
+    ended = press("w", Session(setup.begin(jax.random.key(0))), setup)
     assert status(ended, setup, SCREEN)[1].startswith("you +1.00 (+1.00)")
     assert status(ended, setup, SCREEN)[1].endswith("your end: keys that act let the others go on")
 
 
-def test_keys_that_mean_nothing_here_say_so(setup, start):
-    assert play.press("j", start, setup).note == "'j' does nothing"
-    assert play.press("j", start, setup).game is start.game
+def test_keys_without_a_meaning_say_so(setup, start):
+    assert press("j", start, setup).note == "'j' does nothing"
+    assert press("j", start, setup).game is start.game
     scenario = scenario_from_text(ROOM, actions=3)
-    few = play.make_game(scenario, jaxsocial.make_rules(scenario))
-    assert play.press("p", start, few).note == "'pick up' is left out of this world"
+    few = make_setup(scenario, jaxsocial.make_rules(scenario))
+    assert press("p", start, few).note == "'pick up' is left out of this world"
     assert not any("pick up" in line for line in status(start, few, SCREEN))
 
 
 def test_only_q_leaves(setup, start):
-    assert play.press("q", start, setup).left
-    assert not any(play.press(key, start, setup).left for key in ["v", "t", "j"])
+    assert press("q", start, setup).left
+    assert not any(press(key, start, setup).left for key in ["v", "t", "j"])
 
 
 @pytest.mark.parametrize(("goals", "partner"), [("0", "expert"), (".", "random")])
-def test_partners_are_experts_where_there_is_something_to_head_for(goals, partner):
+def test_partners_are_experts_where_there_are_goals(goals, partner):
     scenario = scenario_from_text(f"#####\n#A{goals}A#\n#...#\n#####", agents=3)
-    assert play.make_game(scenario, jaxsocial.make_rules(scenario)).names == ("you", partner, partner)
+    assert make_setup(scenario, jaxsocial.make_rules(scenario)).names == ("you", partner, partner)
 
 
-def test_one_partner_s_name_serves_for_all_and_wrong_ones_are_refused():
+def test_one_partner_name_stands_for_all_and_unknown_names_are_refused():
     scenario = scenario_from_text(ROOM, agents=3)
     rules = jaxsocial.make_rules(scenario)
-    assert play.make_game(scenario, rules, ("random",)).names == ("you", "random", "random")
+    assert make_setup(scenario, rules, ("random",)).names == ("you", "random", "random")
     with pytest.raises(ValueError, match="'wizard' is unknown, choose from expert"):
-        play.make_game(scenario, rules, ("wizard", "expert"))
+        make_setup(scenario, rules, ("wizard", "expert"))
 
 
-def test_a_picture_is_as_large_as_fits_and_marks_the_person(setup, start):
+def test_a_picture_is_as_large_as_fits_and_marks_the_person_s_agent(setup, start):
     shown = frame(start, setup, SCREEN).split("\n")
     below = len(status(start, setup, SCREEN))
     tile = min(80 // 6, 2 * (24 - below) // 4)
@@ -132,8 +131,8 @@ def test_a_picture_is_as_large_as_fits_and_marks_the_person(setup, start):
     assert [n for n, line in enumerate(turned) if WHITE in line] == [bottom]
 
 
-def test_the_own_view_takes_the_world_s_place(setup, start):
-    own = play.press("v", start, setup)
+def test_v_shows_the_agent_s_view_in_place_of_the_world(setup, start):
+    own = press("v", start, setup)
     below = status(own, setup, SCREEN)
     assert "your view" in below[0]
     tile = 2 * (40 - len(below)) // setup.scenario.view_size
@@ -142,9 +141,9 @@ def test_the_own_view_takes_the_world_s_place(setup, start):
     assert not any(WHITE in line for line in shown)
 
 
-def test_maps_take_the_place_of_pictures_where_asked_for_or_where_there_is_no_room(setup, start):
+def test_maps_replace_pictures_on_request_or_where_pictures_do_not_fit(setup, start):
     for session, screen in (
-        (play.press("t", start, setup), SCREEN),
+        (press("t", start, setup), SCREEN),
         (start, SCREEN._replace(pictures=False, colours=render.no_colour)),
         (start, SCREEN._replace(rows=9)),
     ):
@@ -154,7 +153,7 @@ def test_maps_take_the_place_of_pictures_where_asked_for_or_where_there_is_no_ro
     assert len(re.sub(r"\x1b\[[0-9;]*m", "", own).split("\n")[0]) == 7
 
 
-def test_a_terminal_that_is_too_small_is_refused_with_the_size_that_is_needed(setup, start):
+def test_a_terminal_that_is_too_small_is_refused_with_the_needed_size(setup, start):
     with pytest.raises(ValueError, match=r"needs a terminal of 6 columns and \d+ rows, this one has 80 and 6: enlarge"):
         frame(start, setup, SCREEN._replace(rows=6))
 
@@ -165,19 +164,19 @@ def test_no_line_is_wider_than_the_terminal(setup, start):
     assert "p: pick up" in " ".join(status(start, setup, narrow))
 
 
-def test_what_terminals_send_are_keys():
+def test_terminal_codes_are_read_as_keys():
     assert terminal.keys_in("w\x1b[A\x1bOD \x1b[3~Q.\x1b") == ["w", "up", "left", " ", "q", "."]
 
 
-@pytest.mark.parametrize(("platform", "cure"), [("win32", "on Windows use WSL"), ("linux", "redirect neither")])
-def test_what_is_no_terminal_is_refused_with_the_cure(platform, cure, monkeypatch):
+@pytest.mark.parametrize(("platform", "remedy"), [("win32", "on Windows use WSL"), ("linux", "redirect neither")])
+def test_anything_but_a_terminal_is_refused_with_the_remedy(platform, remedy, monkeypatch):
     monkeypatch.setattr(sys, "platform", platform)
-    with pytest.raises(ValueError, match=cure):
+    with pytest.raises(ValueError, match=remedy):
         terminal.refuse_unfit(Console())
 
 
 class Pseudoterminal:
-    """The command line in a terminal of 80 x 24 that is not there, and what it has shown since it was last asked."""
+    """The command line in a pseudo-terminal of 80 x 24 characters, and its output since the last `until`."""
 
     def __init__(self, *arguments, **variables):
         self.ours, theirs = os.openpty()
@@ -189,7 +188,7 @@ class Pseudoterminal:
         self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=inherited | settings)
 
     def until(self, words, seconds=180):
-        """What was shown, up to and with these words."""
+        """Waits for these words; returns what was shown up to and including them."""
         end = time.monotonic() + seconds
         while words.encode() not in self.shown:
             assert time.monotonic() < end, self.shown[-3000:]
@@ -244,7 +243,7 @@ def test_a_whole_game_on_a_terminal(tmp_path):
         ({"TERM": "dumb"}, "cannot move the cursor where TERM=dumb"),
     ],
 )
-def test_a_lesser_terminal_is_told_what_it_lacks(variables, note):
+def test_a_limited_terminal_says_what_it_lacks(variables, note):
     with Pseudoterminal("play", "goal_cycle", **variables) as game:
         game.until(note)
         game.press("q")

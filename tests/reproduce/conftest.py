@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from jaxsocial.cli.main import main
-from jaxsocial.config.config import Config, RuleNumbers
+from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.presets import alone, preset
 from jaxsocial.env.settings import changed
 from jaxsocial.reproduce import command, conditions, plots, train
@@ -51,7 +51,7 @@ def tiny_scale(**changes) -> Scale:
 def tiny_figure(scale: Scale) -> Figure:
     """Two penalties beside an expert; one of them is also tested alone."""
     own = conditions.social(scale, "none", name="own")
-    dear = dataclasses.replace(own, name="dear", config=dataclasses.replace(own.config, rules=RuleNumbers(penalty=2.0)))
+    dear = dataclasses.replace(own, name="dear", config=dataclasses.replace(own.config, rules=RulesConfig(penalty=2.0)))
     rows = (
         Row("own", own, "", above(-9.0), episode=True),
         Row("own, alone", own, alone=True),

@@ -14,7 +14,7 @@ from jaxsocial.reproduce.store import folder_of, is_trained
 from jaxsocial.train import checkpoint
 from jaxsocial.train import folder as files
 from jaxsocial.train.folder import config_of
-from jaxsocial.train.loop import Stopped
+from jaxsocial.train.stopping import Stopped
 from tests.reproduce.conftest import in_this_process, make, run, tiny_figure, tiny_scale
 from tests.reproduce.test_store import COMMITTED
 
@@ -307,12 +307,10 @@ def test_a_row_waits_for_its_partners(made):
 
 
 def test_what_was_not_measured_is_not_known(made, tmp_path):
-    lacking = lambda record: dataclasses.replace(
-        record,
-        measurements={
-            key: dataclasses.replace(one, measures={"goals": [1.0, 1.0]}) for key, one in record.measurements.items()
-        },
-    )
+    def lacking(record):
+        known = {key: dataclasses.replace(one, measures={"goals": [1, 1]}) for key, one in record.measurements.items()}
+        return dataclasses.replace(record, measurements=known)
+
     copy_records(made, tmp_path, ("own",), lacking)
     with pytest.raises(Stopped):
         make(tmp_path, deadline=0.0)

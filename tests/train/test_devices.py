@@ -1,4 +1,4 @@
-"""The same results on one device and on eight, which a second process has: a host's cores, taken for devices."""
+"""Equal results on one device and on eight. A second process has eight CPU devices."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ MIDWAY, ITERATIONS = 2, 4
 
 
 def on_eight_devices(what: str, source: Path, out: Path) -> dict:
-    """Runs a function of this file in a process with eight devices; what it reports."""
+    """Runs a function of this file in a process with eight devices, and returns its report."""
     environment = os.environ | {
         "JAX_NUM_CPU_DEVICES": str(DEVICES),
         "JAX_PLATFORMS": "cpu",
@@ -39,7 +39,7 @@ def on_eight_devices(what: str, source: Path, out: Path) -> dict:
 
 
 def trained(program, members: Member, folder: Path, config: Config, begin: int = 0):
-    """Members after the last iteration, and all metrics; what a run folder holds midway is saved."""
+    """Members after the last iteration, and all metrics. Saves a checkpoint midway."""
     steps = []
     for iteration in range(begin, ITERATIONS):
         members, measured = program.chunk(members, 1)
@@ -56,7 +56,7 @@ def prepared(config: Config, folder: Path) -> Config:
 
 
 def spread(leaf) -> dict:
-    """On how many devices an array lies, and the shape of each one's share."""
+    """The number of devices of an array, and the shape of each shard."""
     shards = leaf.addressable_shards
     return {
         "devices": len({shard.device for shard in shards if shard.replica_id == 0}),
@@ -69,13 +69,10 @@ def shares(members: Member) -> dict:
     learner = members.learner
     weights = learner.parameters["policy"]["last"]["kernel"]
     return {"grid": spread(learner.rollout_state.state.grid), "weights": spread(weights)}
-        "grid": spread(learner.rollout_state.state.grid),
-        "weights": spread(learner.parameters["policy"]["last"]["kernel"]),
-    }
 
 
 def kept(members: Member, measured, path: Path) -> None:
-    """Writes down what is to be compared."""
+    """Saves what is compared."""
     found = checkpoint.flat({"weights": members.learner.parameters, "metrics": measured})
     np.savez(path, **{name: np.asarray(leaf) for name, leaf in found.items()})
 
@@ -96,7 +93,7 @@ UNEVEN = {"3 seeds": (3, 4, 8), "5 seeds": (5, 4, 8), "few segments": (1, 6, 8),
 
 
 def unevenly(config: Config, members: Member) -> dict:
-    """What each device would get where numbers do not go into each other; nothing is compiled."""
+    """The shards for numbers that do not divide evenly; nothing is compiled."""
     found = {}
     for name, (seeds, segments, devices) in UNEVEN.items():
         sizes = dataclasses.replace(config.sizes, segments=segments)
@@ -105,9 +102,9 @@ def unevenly(config: Config, members: Member) -> dict:
     return found
 
 
-def company_on_eight(source: Path, out: Path) -> dict:
-    """Beside a frozen network and an expert that come and go: eight worlds in eight parts, four seeds in two parts, and
-    three seeds one after the other in two parts."""
+def partners_on_eight(source: Path, out: Path) -> dict:
+    """With a frozen network and an expert that leave and rejoin: eight worlds in eight shards, four seeds in eight, and
+    three seeds in blocks of one in two."""
     own = config_of(source)
     config = dataclasses.replace(
         own,
@@ -149,17 +146,17 @@ def assert_close(found: dict, expected: dict):
 
 @pytest.fixture(scope="module")
 def eight(finished_run, tmp_path_factory):
-    """Where the finished run was trained again on eight devices, and what was reported of it."""
+    """The folder where the finished run was trained again on eight devices, and the report."""
     out = tmp_path_factory.mktemp("eight")
     return out, on_eight_devices("shared_by_eight", finished_run, out)
 
 
-def test_every_device_has_its_share(eight):
+def test_every_device_has_its_shard(eight):
     _, report = eight
     for moment in ("begun", "after"):
         grid, weights = report[moment]["grid"], report[moment]["weights"]
         assert grid == {"devices": 8, "held": 8, "share": [1, 2, 6, 7]}
-        # All that share a seed have its weights.
+        # All devices that share a seed have its weights.
         assert (weights["devices"], weights["held"], weights["share"][:2]) == (2, 8, [1, 1])
 
 
@@ -167,12 +164,12 @@ def test_every_device_has_its_share(eight):
     ("name", "devices", "share"),
     [("3 seeds", 6, [1, 4]), ("5 seeds", 5, [1, 8]), ("few segments", 2, [1, 4]), ("3 devices", 2, [2, 8])],
 )
-def test_as_many_devices_share_as_can_evenly(eight, name, devices, share):
+def test_as_many_devices_are_used_as_can_share_evenly(eight, name, devices, share):
     grid = eight[1]["uneven"][name]["grid"]
     assert (grid["held"], grid["share"][:2]) == (devices, share)
 
 
-def test_eight_devices_come_to_what_one_comes_to(eight, finished_run):
+def test_eight_devices_compute_what_one_computes(eight, finished_run):
     found = loaded(eight[0] / "eight.npz")
     config = config_of(finished_run)
     weights = checkpoint.flat({"weights": checkpoint.restore_parameters(finished_run, config)[0]})
@@ -184,7 +181,7 @@ def test_eight_devices_come_to_what_one_comes_to(eight, finished_run):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_on_one_device(eight, finished_run, monkeypatch):
+def test_a_run_of_eight_devices_resumes_on_one(eight, finished_run, monkeypatch):
     monkeypatch.setattr(finish, "measure", lambda *arguments: [])
     folder = eight[0] / "run"
     assert checkpoint.latest(folder) == MIDWAY
@@ -196,14 +193,14 @@ def test_a_run_goes_on_on_one_device(eight, finished_run, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def report_of_schedule(finished_run, tmp_path_factory):
-    out = tmp_path_factory.mktemp("company")
-    return out, on_eight_devices("company_on_eight", finished_run, out)
+def report_of_partners(finished_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("partners")
+    return out, on_eight_devices("partners_on_eight", finished_run, out)
 
 
 @pytest.mark.slow
-def test_in_company_too_eight_devices_come_to_what_one_comes_to(report_of_schedule):
-    out, report = report_of_schedule
+def test_with_partners_eight_devices_compute_what_one_computes(report_of_partners):
+    out, report = report_of_partners
     shares = {name: (report[name]["grid"]["held"], report[name]["grid"]["share"][:2]) for name in report}
     seeds = {"one": (1, [4, 8]), "seeds": (8, [1, 4]), "restored": (1, [4, 8])}
     assert shares == seeds | {"worlds": (8, [1, 1]), "in_turn": (2, [3, 4])}
@@ -216,8 +213,8 @@ def test_in_company_too_eight_devices_come_to_what_one_comes_to(report_of_schedu
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_eight_devices_goes_on_on_one(report_of_schedule):
-    out, _ = report_of_schedule
+def test_a_checkpoint_of_eight_devices_resumes_on_one(report_of_partners):
+    out, _ = report_of_partners
     later = {name: leaf[:, MIDWAY:] if "metrics" in name else leaf for name, leaf in loaded(out / "one.npz").items()}
     assert_close(loaded(out / "restored.npz"), later)
 
@@ -226,7 +223,7 @@ BEGUN_WITH = {"": "cores", "JAX_NUM_CPU_DEVICES=3": 3, "XLA_FLAGS=--xla_force_ho
 
 
 @pytest.mark.parametrize(("chosen", "expected"), BEGUN_WITH.items())
-def test_a_command_makes_a_device_of_every_core_unless_the_user_has_chosen(chosen, expected):
+def test_every_core_is_a_device_unless_the_user_has_configured_that(chosen, expected):
     program = "from jaxsocial.train import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
     mine = {name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
     environment = mine | {"JAX_PLATFORMS": "cpu"} | dict([chosen.split("=", 1)] if chosen else [])
@@ -236,5 +233,5 @@ def test_a_command_makes_a_device_of_every_core_unless_the_user_has_chosen(chose
 
 if __name__ == "__main__":
     what, source, out = sys.argv[1:]
-    report = {"shared_by_eight": shared_by_eight, "company_on_eight": company_on_eight}[what](Path(source), Path(out))
+    report = {"shared_by_eight": shared_by_eight, "partners_on_eight": partners_on_eight}[what](Path(source), Path(out))
     (Path(out) / "report.json").write_text(json.dumps(report))

@@ -1,4 +1,4 @@
-"""Two processes of four devices each, for which cores stand in, train one run together through the command line."""
+"""Two processes of four CPU devices each train one run together by the command line."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ ITERATIONS = 8
 ONE_SEED = (*runs.TINY, "--sizes.segments", "8", "--seed", "3", "--total-steps", str(ITERATIONS * runs.ITERATION))
 """A world on each of eight devices."""
 COMMAND, UNMEASURED = "jaxsocial", "tests.train.test_distributed"
-"""What a process runs: the command line, and the same without the evaluation at the end."""
+"""The program of a process: the command line, and the same without the evaluation at the end."""
 
 
 class Done(NamedTuple):
@@ -57,14 +57,14 @@ def begin_two(program: str, *arguments: str, second: tuple[str, ...] = ()) -> li
 
 
 def begin_two_by_slurm(program: str, *arguments: str) -> list[subprocess.Popen]:
-    """The same as tasks of SLURM, which tells each of the other in its environment."""
+    """The same as tasks of SLURM, which names the hosts in environment variables."""
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
     tasks = [job | {"SLURM_PROCID": str(task), "SLURM_LOCALID": str(task)} for task in (0, 1)]
     return [begin(program, 4, *arguments, "--hosts", "auto", **task) for task in tasks]
 
 
 def ended(processes: list[subprocess.Popen]) -> list[Done]:
-    """How they ended; none outlives this. What gloo says of its connections is left out."""
+    """How the processes ended; none is left running. Lines of gloo are left out."""
     try:
         done = []
         for process in processes:
@@ -99,7 +99,7 @@ def two(tmp_path_factory):
     return folder, ended(begin_two(UNMEASURED, "--out", str(folder), *ONE_SEED))
 
 
-def test_two_hosts_come_to_what_one_process_comes_to(two, tmp_path):
+def test_two_hosts_compute_what_one_process_computes(two, tmp_path):
     folder, done = two
     assert [host.status for host in done] == [0, 0], done
     (alone,) = ended([begin(UNMEASURED, 8, "--out", str(tmp_path / "one"), *ONE_SEED)])
@@ -110,7 +110,7 @@ def test_two_hosts_come_to_what_one_process_comes_to(two, tmp_path):
     assert kept[0] == kept[1] == ["7", "8"]
 
 
-def test_the_first_host_alone_shows_and_writes(two):
+def test_only_the_first_host_prints_and_writes(two):
     folder, (first, second) = two
     assert "steps/s" in first.shown
     assert "everything of this run is in" in first.shown
@@ -120,7 +120,7 @@ def test_the_first_host_alone_shows_and_writes(two):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_two_hosts_goes_on_in_one_process_of_one_device(two, tmp_path):
+def test_a_checkpoint_of_two_hosts_resumes_in_one_process_of_one_device(two, tmp_path):
     longer = ("--total-steps", str((ITERATIONS + 2) * runs.ITERATION))
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     shutil.copytree(two[0], mine)
@@ -136,7 +136,7 @@ def test_a_checkpoint_of_two_hosts_goes_on_in_one_process_of_one_device(two, tmp
 
 
 @pytest.mark.slow
-def test_a_stop_of_one_host_stops_both_and_both_go_on(two, tmp_path):
+def test_a_stop_of_one_host_stops_both_and_both_resume(two, tmp_path):
     folder = tmp_path / "stopped"
     processes = begin_two(UNMEASURED, "--out", str(folder), *ONE_SEED)
     while not (folder / "metrics.jsonl").exists():
@@ -156,7 +156,7 @@ def test_a_stop_of_one_host_stops_both_and_both_go_on(two, tmp_path):
 
 
 @pytest.mark.slow
-def test_earlier_networks_come_to_all_hosts(finished_run, tmp_path):
+def test_earlier_networks_are_loaded_on_all_hosts(finished_run, tmp_path):
     given = (
         *(*runs.TINY, "--total-steps", str(2 * runs.ITERATION), "--seed", "3", "--seeds", "2", "--keep-optimiser"),
         *("--partners", f"run:{finished_run}", "expert", "--start-from", str(finished_run)),
@@ -171,22 +171,22 @@ def test_earlier_networks_come_to_all_hosts(finished_run, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("second", "cure"),
+    ("second", "remedy"),
     [
         (("--coefficients.learning-rate", "0.5"), "has another config than others: start all by the same command"),
         (("--out", "elsewhere"), "is not the same folder on all hosts: choose one on a disk that they share"),
     ],
 )
-def test_what_hosts_do_not_agree_on_is_refused_by_all(second, cure, tmp_path):
+def test_hosts_that_do_not_agree_all_refuse(second, remedy, tmp_path):
     second = tuple(str(tmp_path / word) if word == "elsewhere" else word for word in second)
     for host in ended(begin_two(COMMAND, "--out", str(tmp_path / "run"), *ONE_SEED, second=second)):
         assert host.status == 2
-        assert cure in host.complaint
+        assert remedy in host.complaint
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("given", "cure"),
+    ("given", "remedy"),
     [
         ((0,), "hosts=0: choose 1 or more, or auto"),
         ((2, 2, "a:1"), "host=2: choose 0 to 1"),
@@ -195,8 +195,8 @@ def test_what_hosts_do_not_agree_on_is_refused_by_all(second, cure, tmp_path):
         (("auto", 0, "a:1"), "with hosts=auto: leave them out"),
     ],
 )
-def test_hosts_that_do_not_fit_are_refused_with_a_cure(given, cure):
-    with pytest.raises(ValueError, match=cure):
+def test_hosts_that_do_not_fit_are_refused_with_a_remedy(given, remedy):
+    with pytest.raises(ValueError, match=remedy):
         Hosts(*given)
 
 

@@ -1,4 +1,4 @@
-"""Networks of earlier runs: how they are named, begun with, kept, and seated."""
+"""Networks of earlier runs: their names, as initial networks, kept checkpoints, and as partners."""
 
 import dataclasses
 import functools
@@ -29,7 +29,7 @@ from tests import runs
         ("runs/a@64#0.1", Source(Path("runs/a"), 64, 0, 1)),
         ("/runs/2026.1/a#12.0", Source(Path("/runs/2026.1/a"), seed=12)),
         ("me@home/runs/a@64", Source(Path("me@home/runs/a"), steps=64)),
-        # What is no number belongs to the name.
+        # Anything but a number belongs to the name.
         ("runs/a@last", Source(Path("runs/a@last"))),
         ("runs/a@_", Source(Path("runs/a@_"))),
         ("runs/a#4@64", Source(Path("runs/a#4"), steps=64)),
@@ -59,27 +59,27 @@ def counts(members):
     return [leaf for name, leaf in checkpoint.flat(members.learner.optimiser_state).items() if "count" in name]
 
 
-def test_learners_begin_with_the_networks_of_a_run_each_with_one(begun):
+def test_each_learner_begins_with_one_network_of_the_run(begun):
     members, networks = begun
     chex.assert_trees_all_equal(members.learner.parameters, networks)
     assert all((count == 0).all() for count in counts(members))
     assert (members.learner.iteration == 0).all()
 
 
-def test_the_optimiser_s_state_comes_along_if_it_is_asked_for(begun, finished_run):
+def test_the_optimiser_s_state_is_loaded_if_asked_for(begun, finished_run):
     members, networks = begun
     kept = begin_with(str(finished_run), members, [of_seeds(finished_run, 8, 2)], keep_optimiser=True)
     chex.assert_trees_all_equal(kept.learner.parameters, networks)
-    # Four iterations of two minibatches, of which a stop may have left out some.
+    # Four iterations of two minibatches; a stop by the KL divergence may have left out some.
     assert all(((count > 0) & (count <= 8)).all() for count in counts(kept))
     moments = jax.tree.leaves(kept.learner.optimiser_state)
     assert any((leaf[0] != leaf[1]).any() for leaf in moments)
     chex.assert_trees_all_equal(kept.learner.rollout_state.state, members.learner.rollout_state.state)
 
 
-def test_one_seed_serves_all(begun, finished_run):
+def test_one_seed_serves_all_members(begun, finished_run):
     members, networks = begun
-    # As many as there are, though the run has two.
+    # For any number of members, though the run has two seeds.
     for seed, index, count in ((3, 0, 2), (4, 1, 5)):
         config = of_seeds(finished_run, 8, count)
         started = begin_with(f"{finished_run}#{seed}", widened(members, count), [config], keep_optimiser=seed == 4)
@@ -92,7 +92,7 @@ def test_one_seed_serves_all(begun, finished_run):
     ("seeds", "places"),
     [([(4, 1), (3, 1), (4, 1)], [1, 0, 1]), ([(0, 2), (8, 2)], [0, 1, 0, 1]), ([(3, 2), (4, 1)], [0, 1, 1])],
 )
-def test_settings_side_by_side_begin_with_the_networks_of_their_seeds(begun, finished_run, seeds, places):
+def test_configs_that_train_together_begin_with_the_networks_of_their_seeds(begun, finished_run, seeds, places):
     members, networks = begun
     configs = [of_seeds(finished_run, *of_one) for of_one in seeds]
     started = begin_with(str(finished_run), widened(members, len(places)), configs, keep_optimiser=False)
@@ -108,33 +108,33 @@ def _one(tree, index, other, other_index):
 
 
 def widened(members, count):
-    """As many members as wanted, all like the first."""
+    """``count`` copies of the first member."""
     with jax.debug_key_reuse(False):
         return jax.tree.map(lambda x: jnp.repeat(x[:1], count, axis=0), members)
 
 
-def test_an_earlier_checkpoint_is_begun_with(company_run):
-    source, config = source_of(f"{company_run.folder}@128"), config_of(company_run.folder)
+def test_an_earlier_checkpoint_is_begun_with(partners_run):
+    source, config = source_of(f"{partners_run.folder}@128"), config_of(partners_run.folder)
     found, iteration = checkpoint.restore_parameters(source.folder, config, source.steps)
     assert iteration == 2
-    chex.assert_trees_all_equal(found, company_run.parameters[2])
-    assert (np.asarray(found["lstm"]["recurrent"]) != company_run.parameters[5]["lstm"]["recurrent"]).any()
+    chex.assert_trees_all_equal(found, partners_run.parameters[2])
+    assert (np.asarray(found["lstm"]["recurrent"]) != partners_run.parameters[5]["lstm"]["recurrent"]).any()
 
 
-def test_what_does_not_fit_is_no_beginning(begun, finished_run, company_run):
+def test_networks_that_do_not_fit_are_refused(begun, finished_run, partners_run):
     members, _ = begun
     for first, count in ((3, 3), (2, 1), (5, 1)):
-        cure = f"has seeds 3 to 4, and not all of {first} to {first + count - 1}: name one by #SEED, or train as many"
-        with pytest.raises(ValueError, match=cure):
+        remedy = f"has seeds 3 to 4, and not all of {first} to {first + count - 1}: name one by #SEED, or train as many"
+        with pytest.raises(ValueError, match=remedy):
             begin_with(str(finished_run), widened(members, count), [of_seeds(finished_run, first, count)], False)
     refused = functools.partial(begin_with, members=members, configs=[of_seeds(finished_run, 8, 2)])
     for seed in (2, 5):
         with pytest.raises(ValueError, match=f"seed={seed} was not trained in .*: choose 3 to 4"):
             refused(f"{finished_run}#{seed}", keep_optimiser=False)
-    with pytest.raises(ValueError, match=r"all learners of a world go on, leave \.1 out"):
+    with pytest.raises(ValueError, match=r"all learners of a world continue, leave \.1 out"):
         refused(f"{finished_run}#3.1", keep_optimiser=False)
-    with pytest.raises(ValueError, match="networks are others: choose the network and prediction that it has"):
-        refused(str(company_run.folder), keep_optimiser=False)
+    with pytest.raises(ValueError, match="networks differ: choose the network and prediction that it has"):
+        refused(str(partners_run.folder), keep_optimiser=False)
     with pytest.raises(ValueError, match="no checkpoint @64: choose from @"):
         refused(f"{finished_run}@64", keep_optimiser=False)
 
@@ -150,50 +150,50 @@ def test_a_network_of_other_layers_is_refused_before_anything_is_written(finishe
 # Kept checkpoints, and their networks as partners
 
 
-def test_some_checkpoints_are_kept_for_good(company_run):
-    # Every second, and the last two.
-    kept = {int(path.name) for path in (company_run.folder / "checkpoints").iterdir() if path.name.isdigit()}
+def test_some_checkpoints_are_kept_for_good(partners_run):
+    # Every second one, and the last two.
+    kept = {int(path.name) for path in (partners_run.folder / "checkpoints").iterdir() if path.name.isdigit()}
     assert kept == {2, 4, 5}
 
 
-def test_a_kept_checkpoint_is_loaded_by_its_steps(company_run):
+def test_a_kept_checkpoint_is_loaded_by_its_steps(partners_run):
     for steps, iteration in ((128, 2), (256, 4), (None, 5)):
         for learner in (0, 1):
-            loaded = pretrained.load_policy(company_run.folder, steps=steps, learner=learner)
-            own = jax.tree.map(lambda x, n=learner: x[0, n], company_run.parameters[iteration])
+            loaded = pretrained.load_policy(partners_run.folder, steps=steps, learner=learner)
+            own = jax.tree.map(lambda x, n=learner: x[0, n], partners_run.parameters[iteration])
             chex.assert_trees_all_equal(loaded.parameters, own)
 
 
-def test_a_partner_plays_with_the_weights_it_is_named_by(company_run):
-    names = tuple(f"run:{company_run.folder}{which}" for which in ("@128#3.1", "@256", ""))
+def test_a_partner_has_the_weights_that_its_name_means(partners_run):
+    names = tuple(f"run:{partners_run.folder}{which}" for which in ("@128#3.1", "@256", ""))
     config = parse(["train", *runs.TINY, "--world.goals", "8", "--world.agents", "4", "--partners", *names]).config
     seated = make_agent_setup(config).partners.parameters
     for name, iteration, learner in zip(names, (2, 4, 5), (1, 0, 0), strict=True):
-        own = jax.tree.map(lambda x, n=learner: x[0, n], company_run.parameters[iteration])
+        own = jax.tree.map(lambda x, n=learner: x[0, n], partners_run.parameters[iteration])
         chex.assert_trees_all_equal(seated.parameters[name], own)
 
 
 @pytest.mark.parametrize(
     ("which", "said"), [("", "@320"), ("@128", "@128"), ("#3.1", "@320#3.1"), ("@256#3", "@256#3.0")]
 )
-def test_what_is_pinned_stays_the_same_network(company_run, which, said, monkeypatch):
-    monkeypatch.chdir(company_run.folder.parent)
-    name = company_run.folder.name
-    assert pretrained.pinned(f"{name}{which}") == f"{company_run.folder.resolve()}{said}"
-    assert pretrained.pinned(f"nowhere{which}").startswith(str(company_run.folder.parent.resolve()))
+def test_a_pinned_name_has_folder_steps_and_learner(partners_run, which, said, monkeypatch):
+    monkeypatch.chdir(partners_run.folder.parent)
+    name = partners_run.folder.name
+    assert pretrained.pinned(f"{name}{which}") == f"{partners_run.folder.resolve()}{said}"
+    assert pretrained.pinned(f"nowhere{which}").startswith(str(partners_run.folder.parent.resolve()))
 
 
 @pytest.mark.parametrize(
-    ("which", "cure"),
+    ("which", "remedy"),
     [
         ("@192", "no checkpoint @192: choose from @128, @256, @320"),
         ("#4", "seed=4 was not trained in .*: choose 3 to 3"),
         ("#3.2", "learner=2 was not trained in .*: choose 0 to 1"),
     ],
 )
-def test_what_was_not_kept_or_trained_is_refused(company_run, which, cure):
-    config = parse(["train", *runs.TINY, "--partners", f"run:{company_run.folder}{which}", "expert"]).config
-    with pytest.raises(ValueError, match=cure):
+def test_a_network_that_was_not_kept_or_trained_is_refused(partners_run, which, remedy):
+    config = parse(["train", *runs.TINY, "--partners", f"run:{partners_run.folder}{which}", "expert"]).config
+    with pytest.raises(ValueError, match=remedy):
         make_agent_setup(config)
 
 
@@ -206,7 +206,7 @@ def test_a_partner_trained_for_another_view_is_refused(finished_run):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_with_another_s_networks_and_can_be_resumed(finished_run, tmp_path):
+def test_a_run_that_begins_with_another_s_networks_resumes_without_that_run(finished_run, tmp_path):
     folder, source = tmp_path / "second", shutil.copytree(finished_run, tmp_path / "first")
     options = ("--start-from", f"{source}#4", "--keep-optimiser", "--partners", "absent", "random")
     assert runs.train(folder, *options, "--coefficients.learning-rate", "0", "--total-steps", "64") == 0

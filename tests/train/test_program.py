@@ -1,4 +1,4 @@
-"""Settings side by side in one program, members whose numbers go bad, stages, imitation, two learners."""
+"""Configs that train together, members with non-finite numbers, stages, imitation, two learners."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from jaxsocial.train.folder import config_of
 from jaxsocial.train.member import Member
 from jaxsocial.train.program import Program, make_program
 from tests import runs
-from tests.train.conftest import COMPANY
+from tests.train.conftest import PARTNERS
 
 ITERATIONS = 5
 SEED_2, SEED_3, OTHER, BAD = range(4)
@@ -29,7 +29,7 @@ SEED_2, SEED_3, OTHER, BAD = range(4)
 
 
 def settings(folder):
-    """Those of a run with another seed beside its own, others that differ in numbers only, and one that goes bad."""
+    """The configs of a run with another seed, of other numbers, and of numbers that become non-finite."""
     own = config_of(folder)
     other = dataclasses.replace(
         own,
@@ -38,7 +38,7 @@ def settings(folder):
         partner_schedule=PartnerSchedule(epsilon=(0.6,), solo=(0.5,)),
         coefficients=own.coefficients._replace(learning_rate=3e-3, gamma=0.9, entropy_weight=0.1),
     )
-    bad = dataclasses.replace(own, seed=9, coefficients=own.coefficients._replace(learning_rate=float("nan")))
+    bad = dataclasses.replace(own, seed=9, coefficients=own.coefficients._replace(learning_rate=float("inf")))
     return [dataclasses.replace(own, seed=2, seeds=2), other, bad]
 
 
@@ -69,7 +69,7 @@ def begun(made: Program) -> Member:
 
 
 @pytest.fixture(scope="module")
-def together(company_run):
+def together(partners_run):
     traces, traced = [], member.chunk
 
     def chunk(*arguments, **options):
@@ -78,7 +78,7 @@ def together(company_run):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(member, "chunk", chunk)
-        made = make_program(settings(company_run.folder))
+        made = make_program(settings(partners_run.folder))
         trained = Trained(made, begun(made))
     assert len(traces) == 1
     return trained
@@ -92,10 +92,10 @@ def assert_close(one, other):
     chex.assert_trees_all_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, company_run):
-    alone = jax.tree.map(lambda x: x[0], company_run.parameters[ITERATIONS])
+def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, partners_run):
+    alone = jax.tree.map(lambda x: x[0], partners_run.parameters[ITERATIONS])
     assert_close(parameters_of(together, SEED_3), alone)
-    rows = metrics.read(company_run.folder / "metrics.jsonl")
+    rows = metrics.read(partners_run.folder / "metrics.jsonl")
     assert [(row["step"], row["learner"]) for row in rows] == [(64 * n, who) for n in range(1, 6) for who in (0, 1)]
     for number, row in enumerate(rows):
         for name in row.keys() - {"step", "seed", "learner"}:
@@ -103,13 +103,13 @@ def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, compa
             np.testing.assert_allclose(mine, np.nan if row[name] is None else row[name], rtol=1e-3, atol=1e-5)
 
 
-def test_members_a_few_at_a_time_are_the_members_side_by_side(together, company_run, monkeypatch):
+def test_members_in_blocks_equal_members_in_one_vmap(together, partners_run, monkeypatch):
     sizes, blocks = together.program.setup.sizes, []
     monkeypatch.setattr(member, "CACHED_ROWS", 3 * sizes.learners * sizes.segments * sizes.segment_length)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     in_blocks = member.in_blocks
     monkeypatch.setattr(member, "in_blocks", lambda *a, size: (blocks.append(size), in_blocks(*a, size=size))[1])
-    made = make_program(settings(company_run.folder))
+    made = make_program(settings(partners_run.folder))
     found = Trained(made, begun(made))
     assert blocks == [3]
     assert_close(found.after, together.after)
@@ -117,7 +117,7 @@ def test_members_a_few_at_a_time_are_the_members_side_by_side(together, company_
         np.testing.assert_allclose(values, together.metrics[name], rtol=1e-3, atol=1e-5)
 
 
-def test_members_with_other_seeds_or_numbers_are_others(together):
+def test_members_with_other_seeds_or_numbers_differ(together):
     loss = together.metrics["loss"][:, 0]
     assert len(np.unique(loss[[SEED_2, SEED_3, OTHER]].round(4))) == 6
     begin = together.before.learner.parameters["policy"]["last"]["kernel"]
@@ -126,7 +126,7 @@ def test_members_with_other_seeds_or_numbers_are_others(together):
     assert (begin[SEED_2] != begin[SEED_3]).any()
 
 
-def test_every_member_has_its_own_stages_and_company(together):
+def test_every_member_has_its_own_stages_and_partners(together):
     for place, penalties in ((SEED_3, [0.5, 1, 1, 1.5, 1.5]), (OTHER, [0.25, 0.25, 0.75, 2, 2])):
         for learner in (0, 1):
             np.testing.assert_allclose(together.metrics["penalty"][place, :, learner], penalties)
@@ -137,22 +137,22 @@ def test_every_member_has_its_own_stages_and_company(together):
     assert not play.state.away[OTHER].any()
 
 
-def test_stages_change_the_penalty_in_force_and_compile_nothing(company_run):
-    rows = metrics.read(company_run.folder / "metrics.jsonl")
-    assert company_run.traces == 1
+def test_stages_change_the_penalty_without_compiling(partners_run):
+    rows = metrics.read(partners_run.folder / "metrics.jsonl")
+    assert partners_run.traces == 1
     for learner in (0, 1):
         own = [row for row in rows if row["learner"] == learner]
         assert [row["penalty"] for row in own] == [0.5, 1, 1, 1.5, 1.5]
         assert [row["stage"] for row in own] == [1, 1, 2, 2, 2]
-        # In every other iteration all that ends has begun under the same penalty.
+        # In every other iteration, all episodes that end began under the same penalty.
         for row in own[::2]:
             paid = row["social_goals"] - row["penalty"] * row["social_penalties"]
             np.testing.assert_allclose(row["social_return"], paid, atol=1e-5)
-            assert row["solo_return"] is None  # in each other's company
+            assert row["solo_return"] is None  # beside each other
     assert sum(row["social_penalties"] for row in rows) > 0
 
 
-def test_a_member_whose_numbers_go_bad_stays_as_it_was(together):
+def test_a_member_with_non_finite_numbers_stays_as_before(together):
     healthy = together.metrics["healthy"]
     assert not healthy[BAD].any()
     assert healthy[:BAD].all()
@@ -166,11 +166,11 @@ def test_a_member_whose_numbers_go_bad_stays_as_it_was(together):
 
 
 def test_training_says_which_seed_stopped(together, tmp_path, monkeypatch, capsys):
-    # Its members are taken for four seeds of one setting.
+    # The four members stand for four seeds of one config.
     monkeypatch.setattr(run, "make_program", lambda config: together.program)
     monkeypatch.setattr(finish, "measure", lambda *arguments: [])
     folder = tmp_path / "bad"
-    assert runs.train(folder, *COMPANY, "--seeds", "4", "--total-steps", "128") == 0
+    assert runs.train(folder, *PARTNERS, "--seeds", "4", "--total-steps", "128") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "seed 6 stopped before step 64: its loss or a weight is no longer a finite number" in said
     assert said.count("stopped before") == 1
@@ -182,8 +182,8 @@ def test_training_says_which_seed_stopped(together, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.slow
-def test_a_setting_alone_is_the_setting_among_others(together, company_run):
-    made = make_program(settings(company_run.folder)[1])
+def test_a_setting_alone_is_the_setting_among_others(together, partners_run):
+    made = make_program(settings(partners_run.folder)[1])
     alone = Trained(made, begun(made))
     assert alone.before.learner.rollout_state.state.away.shape == (1, 8, 3)
     assert_close(parameters_of(together, OTHER), parameters_of(alone, 0))
@@ -193,7 +193,7 @@ def test_a_setting_alone_is_the_setting_among_others(together, company_run):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), [("value_weight", "inf"), ("learning_rate", "inf")])
-def test_a_run_goes_bad_saves_and_is_measured(name, value, tmp_path, capsys):
+def test_a_run_with_non_finite_numbers_saves_and_is_evaluated(name, value, tmp_path, capsys):
     folder = tmp_path / "bad"
     options = ("--total-steps", "128", "--seeds", "2", f"--coefficients.{name}", value)
     assert runs.train(folder, *options) == 0
@@ -226,7 +226,7 @@ def names_of(record):
 
 
 def another(value):
-    """A number near this one, or several of which one is another."""
+    """Another number near this one, or the same list with another first number."""
     match value:
         case bool():
             return not value
@@ -276,8 +276,8 @@ def test_all_else_is_static():
 @pytest.mark.parametrize(
     "change",
     [
-        {"company": PartnerSchedule(epsilon=(0.1,), solo=(0.25, 0.5), solo_steps=(0.0, 100.0))},
-        {"company": PartnerSchedule(epsilon=(0.1, 0.2))},
+        {"partner_schedule": PartnerSchedule(epsilon=(0.1,), solo=(0.25, 0.5), solo_steps=(0.0, 100.0))},
+        {"partner_schedule": PartnerSchedule(epsilon=(0.1, 0.2))},
         {"stages": Stages()},
         {"stages": Stages(penalties=(0.5, 1.5), steps=(10.0,))},
     ],
@@ -298,12 +298,12 @@ def test_a_stage_may_lack_an_end_by_return_or_by_steps():
     [
         ({"sizes": dataclasses.replace(base().sizes, segments=4)}, "sizes="),
         ({"partners": ("random", "expert")}, "partners=.*random"),
-        ({"company": PartnerSchedule(epsilon=(0.5,))}, "company="),
+        ({"partner_schedule": PartnerSchedule(epsilon=(0.5,))}, "partner_schedule="),
         ({"world": make_scenario("goal_cycle", clutter=3)}, "world="),
         ({"total_steps": 7}, "total_steps=375000000 and 7"),
     ],
 )
-def test_settings_that_differ_in_more_than_numbers_are_refused(change, named):
+def test_configs_that_differ_in_more_than_numbers_are_refused(change, named):
     with pytest.raises(ValueError, match=f"{named}.*in numbers only; make a program of each"):
         make_program([base(), base(**change)])
 
@@ -311,12 +311,12 @@ def test_settings_that_differ_in_more_than_numbers_are_refused(change, named):
 # Two learners in one world, and a teacher
 
 
-def test_two_learners_have_networks_of_their_own_and_learn_each_for_itself(company_run, together):
-    first, last = (company_run.parameters[n]["policy"]["last"]["kernel"][0] for n in (1, ITERATIONS))
+def test_two_learners_have_their_own_networks_and_learn_separately(partners_run, together):
+    first, last = (partners_run.parameters[n]["policy"]["last"]["kernel"][0] for n in (1, ITERATIONS))
     assert first.shape[0] == 2
     assert np.abs(first[0] - first[1]).max() > 1e-3
     assert (np.abs(last - first).max((1, 2)) > 1e-5).all()
-    # Each sees the world from its own place.
+    # Each observes the world from its own position.
     image = together.after.learner.rollout_state.observation.image
     assert (image[:, :, 0] != image[:, :, 1]).any()
     loss = together.metrics["value_loss"][SEED_3]
@@ -324,14 +324,14 @@ def test_two_learners_have_networks_of_their_own_and_learn_each_for_itself(compa
 
 
 @pytest.mark.slow
-def test_one_learner_s_first_gradient_is_no_concern_of_the_other(company_run):
-    """Where the second learner meets other numbers of its own (another network), the first learns from what it saw."""
-    config = settings(company_run.folder)[1]
+def test_one_learner_s_gradient_does_not_depend_on_the_other(partners_run):
+    """With another network of the second learner, the first still learns the same from what it observed."""
+    config = settings(partners_run.folder)[1]
     config = dataclasses.replace(config, partners=("random",), partner_schedule=PartnerSchedule())
     made = make_program(config)
     with jax.debug_key_reuse(False):
         members = made.begin()
-        # In the first iteration both see the same whatever the second one's value head says.
+        # In the first iteration, observations do not depend on the second learner's value head.
         value = members.learner.parameters["value"]["last"]["kernel"]
         members.learner.parameters["value"]["last"]["kernel"] = value.at[:, 1].multiply(3.0)
         changed = host(made.chunk(members, 1)[0].learner.parameters)
@@ -342,17 +342,17 @@ def test_one_learner_s_first_gradient_is_no_concern_of_the_other(company_run):
 
 
 @pytest.mark.slow
-def test_a_run_of_two_learners_is_measured_goes_on_and_is_evaluated(company_run, tmp_path, capsys):
+def test_a_run_of_two_learners_is_evaluated_and_resumes(partners_run, tmp_path, capsys):
     folder = tmp_path / "two"
-    assert runs.train(folder, *COMPANY, "--total-steps", "128") == 0
+    assert runs.train(folder, *PARTNERS, "--total-steps", "128") == 0
     players = [result["player"] for result in json.loads((folder / "evaluation.json").read_text())]
     assert players == ["learner 0", "learner 1", "expert", "untrained learner"]
     assert runs.command("train", "--resume", str(folder), "--total-steps", "320") == 0
-    whole = metrics.read(company_run.folder / "metrics.jsonl")
+    whole = metrics.read(partners_run.folder / "metrics.jsonl")
     assert metrics.read(folder / "metrics.jsonl") == whole
     config = config_of(folder)
     chex.assert_trees_all_equal(
-        checkpoint.restore_parameters(folder, config)[0], company_run.parameters[ITERATIONS], strict=False
+        checkpoint.restore_parameters(folder, config)[0], partners_run.parameters[ITERATIONS], strict=False
     )
     assert runs.command("evaluate", str(folder), "--episodes", "4") == 0
     said = capsys.readouterr().out
@@ -361,17 +361,17 @@ def test_a_run_of_two_learners_is_measured_goes_on_and_is_evaluated(company_run,
 
 
 @pytest.mark.slow
-def test_a_learner_of_two_sits_beside_another(company_run, tmp_path):
+def test_one_of_two_learners_can_be_a_partner(partners_run, tmp_path):
     folder = tmp_path / "beside"
-    partners = (f"run:{company_run.folder}#3.1", f"run:{company_run.folder}@128")
+    partners = (f"run:{partners_run.folder}#3.1", f"run:{partners_run.folder}@128")
     assert runs.train(folder, "--partners", *partners, "--total-steps", "64") == 0
     players = [result["player"] for result in json.loads((folder / "evaluation.json").read_text())]
-    pinned = (f"run:{company_run.folder}@{64 * ITERATIONS}#3.1", partners[1])
+    pinned = (f"run:{partners_run.folder}@{64 * ITERATIONS}#3.1", partners[1])
     assert players == ["learner", *pinned, "untrained learner"]
 
 
 @pytest.mark.slow
-def test_a_learner_comes_to_do_as_its_teacher_does_and_then_acts_itself(tmp_path):
+def test_a_learner_imitates_its_teacher_and_then_acts_itself(tmp_path):
     folder = tmp_path / "imitating"
     options = """
         --preset quickstart-solo --teacher expert --world.goals 3 --world.max-steps 16 --coefficients.learning-rate 3e-3
@@ -385,7 +385,7 @@ def test_a_learner_comes_to_do_as_its_teacher_does_and_then_acts_itself(tmp_path
     assert np.mean(agreement[-30:]) > max(agreement[0] + 0.2, 0.75)
     assert np.mean(loss[-30:]) < 0.5 * loss[0]
     assert "policy_loss" not in rows[0]
-    # In training the teacher acts, which knows the order from the start.
+    # In training the teacher acts. It knows the order of the goals from the start.
     ended = [row for row in rows if row["episodes"]]
     assert len(ended) == len(rows) / 2
     assert all(row["solo_goals"] > 10 * row["solo_penalties"] for row in ended)
@@ -397,7 +397,7 @@ def test_a_learner_comes_to_do_as_its_teacher_does_and_then_acts_itself(tmp_path
 @pytest.mark.parametrize(
     ("preset", "shared_by", "expected"), [("quickstart", 1, 1), ("quickstart", 4, 4), ("paper", 1, 1)]
 )
-def test_members_at_once_have_a_minibatch_s_rows_between_them(preset, shared_by, expected):
+def test_members_in_one_vmap_have_so_many_rows_in_all(preset, shared_by, expected):
     config = presets.preset(preset)
     member_setup = member.MemberSetup(config, None, config.sizes.worlds // shared_by)  # pyright: ignore[reportArgumentType]
     assert member.members_at_once(member_setup) == expected

@@ -1,4 +1,4 @@
-"""Where something was computed."""
+"""When, where and with which versions something was computed."""
 
 import subprocess
 
@@ -6,11 +6,11 @@ import jax
 import pytest
 
 from jaxsocial.train import provenance as own
-from jaxsocial.train.provenance import _described, provenance
+from jaxsocial.train.provenance import provenance
 
 
 class Device:
-    """What jax says of a device."""
+    """A device as jax describes it."""
 
     def __init__(self, name, platform, kind):
         self.name, self.platform, self.device_kind = name, platform, kind
@@ -26,11 +26,11 @@ class Device:
         (Device("cuda:0", "gpu", "NVIDIA H100 80GB HBM3"), "cuda:0 (NVIDIA H100 80GB HBM3)"),
     ],
 )
-def test_a_device_says_what_make_it_is(device, described):
-    assert _described(device) == described
+def test_a_device_is_described_by_its_model(device, described):
+    assert described(device) == described
 
 
-def test_the_commit_is_that_of_the_code_that_runs(tmp_path, monkeypatch):
+def test_the_commit_is_that_of_this_code(tmp_path, monkeypatch):
     def git(*arguments):
         identity = ("-c", "user.name=me", "-c", "user.email=me@here")
         done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
@@ -52,6 +52,6 @@ def test_the_commit_is_that_of_the_code_that_runs(tmp_path, monkeypatch):
     assert provenance()["git"] == git("rev-parse", "HEAD") + "-dirty"
 
 
-def test_all_devices_are_told(monkeypatch):
+def test_all_devices_are_described(monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [Device("cuda:0", "gpu", "H100"), Device("cuda:1", "gpu", "H100")])
     assert provenance()["devices"] == ["cuda:0 (H100)", "cuda:1 (H100)"]

@@ -1,3 +1,5 @@
+"""Runs by the command line: their files, resuming, and runs as partners."""
+
 import json
 import shutil
 import signal
@@ -19,7 +21,7 @@ def parameters_of(folder):
     return checkpoint.restore_parameters(folder, config_of(folder))[0]
 
 
-def test_a_run_leaves_what_readme_says(finished_run):
+def test_a_run_s_folder_has_the_files_that_readme_lists(finished_run):
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
         *("config.json", "run.json", "metrics.jsonl", "checkpoints"),
@@ -34,9 +36,9 @@ def test_every_seed_has_its_own_rows(finished_run):
     assert all(row["episodes"] == 8 for row in rows)
 
 
-def test_a_ramp_charges_its_share_of_the_penalty(tmp_path):
+def test_a_ramp_scales_the_penalty(tmp_path):
     folder = tmp_path / "ramp"
-    steps = 32 * 8  # in an iteration: enough worlds for somebody to go wrong in each
+    steps = 32 * 8  # in an iteration: with so many worlds some agent is penalised in each
     crowded = ("--world.goals", "8", "--sizes.worlds", "32", "--log-steps", str(steps))
     ramp = ("--penalty-ramp.ramp-start", str(steps), "--penalty-ramp.ramp-end", str(3 * steps))
     first = ("--penalty-ramp.initial-fraction", "0.2", "--total-steps", str(4 * steps))
@@ -68,14 +70,14 @@ def resumed_run(tmp_path_factory):
     return folder
 
 
-def test_a_resumed_run_is_the_one_that_never_stopped_bit_for_bit(finished_run, resumed_run):
+def test_a_resumed_run_equals_the_one_that_never_stopped_exactly(finished_run, resumed_run):
     whole, resumed = parameters_of(finished_run), parameters_of(resumed_run)
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)
     for name in ("metrics.jsonl", "evaluation.json"):
         assert (finished_run / name).read_text() == (resumed_run / name).read_text()
 
 
-def test_a_seed_alone_is_the_seed_among_others(finished_run, tmp_path):
+def test_a_seed_alone_equals_the_seed_among_others(finished_run, tmp_path):
     folder = tmp_path / "alone"
     assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--seed", "4") == 0
     among = jax.tree.map(lambda x: x[1], parameters_of(finished_run))
@@ -90,7 +92,7 @@ def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
     players = {r["player"] for r in json.loads((folder / "evaluation.json").read_text())}
     partner = f"run:{finished_run}@{4 * runs.ITERATION}"
     assert players == {"learner", partner, "random", "untrained learner"}
-    assert config_of(folder).partners == (partner, "random"), "however long that one is trained"
+    assert config_of(folder).partners == (partner, "random"), "the name does not change when that run trains further"
 
 
 def test_a_loaded_policy_is_the_one_trained(finished_run):
@@ -108,7 +110,7 @@ def test_rows_after_the_checkpoint_are_dropped(tmp_path):
     assert [row["step"] for row in metrics.read(path)] == [64, 128]
 
 
-def test_a_torn_line_is_no_row(tmp_path):
+def test_an_incomplete_line_is_no_row(tmp_path):
     path = tmp_path / "metrics.jsonl"
     metrics.append(path, [{"step": 64, "seed": 0}])
     with path.open("a") as file:
@@ -119,7 +121,7 @@ def test_a_torn_line_is_no_row(tmp_path):
     assert [row["step"] for row in metrics.read(path)] == [64, 128]
 
 
-def test_a_run_is_no_shorter_than_it_was_trained_and_unfinished_while_it_is_trained_on(
+def test_a_run_cannot_be_shortened_and_is_unfinished_while_it_trains_further(
     finished_run, tmp_path, capsys, monkeypatch
 ):
     folder = shutil.copytree(finished_run, tmp_path / "again")
@@ -135,7 +137,7 @@ def test_a_run_is_no_shorter_than_it_was_trained_and_unfinished_while_it_is_trai
 
 
 @pytest.mark.slow
-def test_an_interrupt_saves_and_says_how_to_go_on(tmp_path):
+def test_an_interrupt_saves_and_says_how_to_continue(tmp_path):
     folder = tmp_path / "interrupted"
     command = [sys.executable, "-m", "jaxsocial", "train", "--out", str(folder), *runs.TINY]
     process = subprocess.Popen([*command, "--total-steps", "100000000"], stderr=subprocess.PIPE, text=True)

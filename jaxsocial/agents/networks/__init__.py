@@ -1,6 +1,7 @@
-"""The recurrent network of a learner, and what it is made of."""
+"""The recurrent network of a learner, and its parts."""
 
 MODULES = (
+    "sizes",
     "blocks",
     "tiles",
     "dense",
@@ -9,4 +10,4 @@ MODULES = (
     "network",
     "flops",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

@@ -3,16 +3,20 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense, product
-from jaxsocial.agents.networks.tiles import COLOURS, from_tiles, overlaid
+from jaxsocial.agents.networks.dense import ROOT_TWO, dense, matmul
+from jaxsocial.agents.networks.sizes import MatmulDtype
+from jaxsocial.agents.networks.tiles import COLOURS, from_tiles, overlap_add
 
 
 class Decoder(nn.Module):
-    """From memory and action back to a frame: the encoder's layers in reverse, as transposed convolutions."""
+    """The encoder's layers in reverse, as transposed convolutions: [N, D] -> frames [N, P, P, 3]."""
 
     channels: tuple[int, ...]
+    """Features of the encoder's convolutions."""
     view: int
+    """Tiles on a side of the frame."""
     tile: int
+    """Pixels on a side of a tile."""
     matmul_dtype: MatmulDtype
 
     @nn.compact
@@ -22,14 +26,14 @@ class Decoder(nn.Module):
         start = dense(side * side * widest, "dense", self.matmul_dtype, ROOT_TWO)
         x = nn.relu(start(x)).reshape(-1, side, side, widest)
         for number, width in enumerate(reversed(narrower)):
-            x = nn.leaky_relu(_Transposed(width, self.matmul_dtype, name=f"transposed_{number}")(x))
+            x = nn.leaky_relu(_TransposedConvolution(width, self.matmul_dtype, name=f"transposed_{number}")(x))
         frame = dense(self.tile**2 * COLOURS, "frame", self.matmul_dtype, bias=False)
         tiles = frame(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
         return from_tiles(tiles, self.tile) + self.param("bias", nn.initializers.zeros_init(), (COLOURS,))
 
 
-class _Transposed(nn.Module):
-    """A transposed convolution, 3 by 3. Its kernel is that of a convolution over a frame widened by 2 zeros."""
+class _TransposedConvolution(nn.Module):
+    """A 3 x 3 transposed convolution; its kernel is that of a convolution over the input padded by 2 zeros."""
 
     features: int
     matmul_dtype: MatmulDtype
@@ -39,6 +43,7 @@ class _Transposed(nn.Module):
         channels = x.shape[-1]
         kernel = self.param("kernel", nn.initializers.orthogonal(ROOT_TWO), (9 * channels, self.features))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        # What the convolution reads at an offset, a pixel gives to the place at the opposite one.
-        given = kernel.reshape(3, 3, channels, -1)[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
-        return overlaid(product(x.reshape(-1, channels), given, self.matmul_dtype).reshape(*x.shape[:-1], -1)) + bias
+        # The kernel is rotated by half a turn: what a convolution reads at an offset is added at the opposite one.
+        rotated = kernel.reshape(3, 3, channels, -1)[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
+        patches = matmul(x.reshape(-1, channels), rotated, self.matmul_dtype)
+        return overlap_add(patches.reshape(*x.shape[:-1], -1)) + bias

@@ -1,25 +1,29 @@
-"""Dense layers. They take two axes only: the gradient of a product over more is slow on CPU."""
-
-from typing import Literal
+"""Dense layers for inputs with two axes. On CPU the gradient of a product over more leading axes is slow."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-MatmulDtype = Literal["float32", "bfloat16"]
-"""What the operands of matrix products are rounded to."""
+from jaxsocial.agents.networks.sizes import MatmulDtype
+
 ROOT_TWO = 2.0**0.5
-"""The gain of layers that are followed by a rectifier."""
+"""Gain of layers that are followed by a rectifier."""
 
 
-def product(x: Float[Array, "N D"], matrix: Float[Array, "D F"], matmul_dtype: MatmulDtype) -> Float[Array, "N F"]:
-    """The product with a matrix, and the two of its gradient, with their operands rounded; sums are of 32 bits."""
-    return _rounded_product(x, matrix) if matmul_dtype == "bfloat16" else x @ matrix
+def matmul(x: Float[Array, "N D"], matrix: Float[Array, "D F"], dtype: MatmulDtype) -> Float[Array, "N F"]:
+    """Computes ``x @ matrix``; operands are rounded to ``dtype`` here and in the gradient, sums are of 32 bits.
+
+    Args:
+      x: N rows.
+      matrix: D x F.
+      dtype: type of the operands.
+    """
+    return _bfloat16_matmul(x, matrix) if dtype == "bfloat16" else x @ matrix
 
 
 @jax.custom_vjp
-def _rounded_product(x, matrix):
+def _bfloat16_matmul(x, matrix):
     return _rounded(x, matrix)
 
 
@@ -28,25 +32,34 @@ def _rounded(one, other):
 
 
 def _forward(x, matrix):
-    # Kept as rounded: half the memory.
+    # The residuals are stored as rounded, in half of the memory.
     return _rounded(x, matrix), (x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16))
 
 
-def _backward(kept, gradient):
-    x, matrix = kept
+def _backward(residuals, gradient):
+    x, matrix = residuals
     return _rounded(gradient, matrix.T), _rounded(x.T, gradient)
 
 
-_rounded_product.defvjp(_forward, _backward)
+_bfloat16_matmul.defvjp(_forward, _backward)
 
 
 def dense(
-    features: int, name: str, matmul_dtype: MatmulDtype, gain: float = 1.0, bias: bool = True, orthogonal: bool = True
+    features: int, name: str, dtype: MatmulDtype, gain: float = 1.0, bias: bool = True, orthogonal: bool = True
 ) -> nn.Dense:
-    """A product with a matrix, and a bias, for two axes."""
+    """Returns a dense layer, [N, D] -> [N, features].
+
+    Args:
+      features: number of outputs.
+      name: name of its parameters.
+      dtype: type of the operands of its matrix product.
+      gain: gain of the orthogonal initialiser.
+      bias: whether it has a bias.
+      orthogonal: whether it is initialised orthogonally; otherwise as is flax's default.
+    """
 
     def dot_general(x, matrix, dimensions, precision):
-        return product(x, matrix, matmul_dtype)
+        return matmul(x, matrix, dtype)
 
-    start = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
-    return nn.Dense(features, use_bias=bias, kernel_init=start, dot_general=dot_general, name=name)
+    kernel_init = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
+    return nn.Dense(features, use_bias=bias, kernel_init=kernel_init, dot_general=dot_general, name=name)

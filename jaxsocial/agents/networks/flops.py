@@ -1,58 +1,45 @@
-"""How many floating-point operations the network's products take, to set beside the rate of a plain product."""
+"""Floating-point operations of the network's matrix products, to compare with the rate of a plain product."""
 
-import itertools
-from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
-from jaxsocial.agents.networks.network import NetworkSizes
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.networks.tiles import COLOURS
 
 
 class Operations(NamedTuple):
-    """For one frame; a multiplication and the addition that follows count as two."""
+    """Operations for one frame; a multiplication and an addition count as two."""
 
     forward: int
-    """From frame and memory to action, value and the memory after."""
+    """From frame and memory to action, value and next memory."""
     prediction: int
-    """From memory and action to the next frame. Transposed convolutions multiply no zeros, and none are counted."""
+    """From memory and action to the next frame; products with padding of transposed convolutions do not count."""
 
 
 def operations(sizes: NetworkSizes, view: int, tile: int, actions: int) -> Operations:
-    """The operations of matrix products, for a view of so many tiles a side, each of so many pixels a side.
+    """Counts the operations of matrix products in a forward pass. A backward pass takes twice as many.
 
-    A backward pass takes twice as many again; what it works out anew to save memory does not count as needed.
+    Args:
+      sizes: layers of the network.
+      view: tiles on a side of a frame.
+      tile: pixels on a side of a tile.
+      actions: number of actions.
+
+    >>> operations(NetworkSizes(), view=7, tile=3, actions=7)
+    Operations(forward=2547392, prediction=1899072)
     """
-    narrowest = view - 2 * (len(sizes.channels) - 1)
-    recurrent = 4 * sizes.memory * (sizes.dense + sizes.memory)
-    heads = sum(_chain((sizes.memory, *sizes.heads, last)) for last in (actions, 1))
-    return Operations(
-        forward=2 * (_encoder(sizes, view, tile) + recurrent + heads),
-        prediction=2 * _decoder(sizes, narrowest, tile, sizes.memory + actions),
-    )
-
-
-def _chain(widths: Iterable[int]) -> int:
-    """Multiplications of one dense layer after another."""
-    return sum(one * other for one, other in itertools.pairwise(widths))
-
-
-def _encoder(sizes: NetworkSizes, view: int, tile: int) -> int:
+    channels, pixels = sizes.channels, tile**2 * COLOURS
+    narrowest = view - 2 * (len(channels) - 1)
     if sizes.encoder == "tile_contrast":
-        return view**2 * (2 * COLOURS + tile**2 - 1) * sizes.dense
-    first, *others = sizes.channels
-    on_tiles = view**2 * tile**2 * COLOURS * first
-    narrowest = view - 2 * len(others)
-    sides = range(view - 2, narrowest - 1, -2)
-    channels = itertools.pairwise(sizes.channels)
-    convolved = sum(side**2 * 9 * one * other for side, (one, other) in zip(sides, channels, strict=True))
-    return on_tiles + convolved + narrowest**2 * sizes.channels[-1] * sizes.dense
-
-
-def _decoder(sizes: NetworkSizes, narrowest: int, tile: int, inputs: int) -> int:
-    channels = sizes.channels[::-1]
-    start = inputs * narrowest**2 * channels[0]
-    sides = range(narrowest, narrowest + 2 * len(channels), 2)
-    transposed = sum(
-        side**2 * 9 * one * other for side, (one, other) in zip(sides, itertools.pairwise(channels), strict=False)
-    )
-    return start + transposed + sides[-1] ** 2 * channels[-1] * tile**2 * COLOURS
+        encoder = view**2 * (2 * COLOURS + tile**2 - 1) * sizes.dense
+    else:
+        layers = zip(range(view - 2, narrowest - 1, -2), pairwise(channels), strict=True)
+        convolutions = sum(side**2 * 9 * one * other for side, (one, other) in layers)
+        encoder = view**2 * pixels * channels[0] + convolutions + narrowest**2 * channels[-1] * sizes.dense
+    recurrent = 4 * sizes.memory * (sizes.dense + sizes.memory)
+    heads = [pairwise((sizes.memory, *sizes.heads, last)) for last in (actions, 1)]
+    head_products = sum(one * other for head in heads for one, other in head)
+    layers = zip(range(narrowest, view, 2), pairwise(channels[::-1]), strict=True)
+    transposed = sum(side**2 * 9 * one * other for side, (one, other) in layers)
+    decoder = (sizes.memory + actions) * narrowest**2 * channels[-1] + transposed + view**2 * channels[0] * pixels
+    return Operations(forward=2 * (encoder + recurrent + head_products), prediction=2 * decoder)

@@ -7,33 +7,42 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxsocial.agents.networks.dense import MatmulDtype, dense, product
+from jaxsocial.agents.networks.dense import dense, matmul
+from jaxsocial.agents.networks.sizes import MatmulDtype
 
 
 class LSTMState(NamedTuple):
-    """The recurrent state of one learner in each world."""
+    """Recurrent state of M units, for any batch."""
 
     hidden: Float[Array, "*N M"]
     cell: Float[Array, "*N M"]
 
 
 class LSTM(nn.Module):
-    """An LSTM with one bias; the forget gate starts open (bias 2). The products of its inputs leave the scan."""
+    """An LSTM with one bias per gate; the bias of the forget gate starts at 2."""
 
     units: int
     matmul_dtype: MatmulDtype
 
     @nn.compact
-    def __call__(self, memory: LSTMState, x: Float[Array, "T N D"], first: Bool[Array, "T N"]):
+    def __call__(
+        self, memory: LSTMState, x: Float[Array, "T N D"], first: Bool[Array, "T N"]
+    ) -> tuple[Float[Array, "T N M"], LSTMState, LSTMState]:
+        """Unrolls T steps; the state is reset before each step with ``first``.
+
+        Returns:
+          The hidden state of each step, and the states before (without the reset) and after each step.
+        """
         gates = 4 * self.units
         recurrent = self.param("recurrent", _orthogonal_gates, (self.units, gates))
         bias = self.param("bias", _open_forget_gate, (gates,))
+        # One large product outside of the scan, rather than T small ones.
         flat = dense(gates, "input", self.matmul_dtype, bias=False)(x.reshape(-1, x.shape[-1]))
 
         def one_step(before: LSTMState, inputs):
-            from_input, starts = inputs
-            kept = jax.tree.map(lambda m: jnp.where(starts[:, None], 0.0, m), before)
-            from_memory = product(kept.hidden, recurrent, self.matmul_dtype)
+            from_input, is_first = inputs
+            kept = jax.tree.map(lambda m: jnp.where(is_first[:, None], 0.0, m), before)
+            from_memory = matmul(kept.hidden, recurrent, self.matmul_dtype)
             i, f, g, o = jnp.split(from_input + from_memory + bias, 4, axis=-1)
             cell = nn.sigmoid(f) * kept.cell + nn.sigmoid(i) * jnp.tanh(g)
             after = LSTMState(nn.sigmoid(o) * jnp.tanh(cell), cell)

@@ -1,13 +1,12 @@
 """The network: convolutions on tiles, an LSTM, and heads for action, value and the next frame (PROTOCOL: Network).
 
-Convolutions are patches times a matrix: on accelerators they stay fast when many learners train under
-`jax.vmap`, where a convolution would become a grouped one.
+Letters in shapes: T steps, N worlds, P pixels on a side of a frame, M units of the LSTM. Convolutions are patches
+times a matrix (see `tiles`).
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -16,78 +15,57 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
 from jaxsocial.agents.networks.blocks import in_blocks
 from jaxsocial.agents.networks.decoders import Decoder
-from jaxsocial.agents.networks.dense import ROOT_TWO, MatmulDtype, dense
+from jaxsocial.agents.networks.dense import ROOT_TWO, dense
 from jaxsocial.agents.networks.lstm import LSTM, LSTMState
+from jaxsocial.agents.networks.sizes import MatmulDtype, NetworkSizes
 from jaxsocial.agents.networks.tiles import patches, tile_contrast, to_tiles
 
 Parameters = PyTree
 BLOCK, BLOCK_OF_TILES = 128, 1024
-"""Frames in a block where convolutions look at neighbourhoods, and where the only one looks at single tiles."""
+"""Frames in a block with 3 x 3 convolutions, and with a convolution on single tiles only."""
 LSTM_NAME = "lstm"
-"""The name of the recurrent layer's parameters, whose gradient alone is clipped."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkSizes:
-    """The layers of the network. Raises ValueError, with the cure, where they cannot be built."""
-
-    channels: tuple[int, ...] = (32, 64, 64)
-    """Features of each convolution, the first on single tiles, the others 3 by 3; and, in reverse, of the decoder's."""
-    dense: int = 192
-    """Units between convolutions and LSTM."""
-    memory: int = 192
-    """Units of the LSTM."""
-    heads: tuple[int, ...] = (64, 64)
-    """Hidden units of the policy's and of the value's head."""
-
-    encoder: Literal["convolutions", "tile_contrast"] = "convolutions"
-    """What lies before the dense layer: "convolutions", as in the paper, or "contrasts", where it gets each tile as the
-    colours of corner and middle and each pixel's distance from the corner, so that agents stand out beside goals."""
-
-    matmul_dtype: MatmulDtype = "float32"
-    """What the operands of matrix products are rounded to; parameters, sums, losses and recurrent state stay in 32
-    bits."""
-
-    def __post_init__(self):
-        widths = (*self.channels, self.dense, self.memory, *self.heads)
-        if not self.channels or min(widths) < 1:
-            raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
-        if self.encoder not in ("convolutions", "tile_contrast"):
-            raise ValueError(f'network.encoder={self.encoder!r}: choose "convolutions" or "contrasts"')
-        if self.matmul_dtype not in get_args(MatmulDtype):
-            raise ValueError(f'network.matmul_dtype={self.matmul_dtype!r}: choose "float32" or "bfloat16"')
+"""Name of the parameters of the LSTM. Only their gradient is clipped."""
 
 
 class Outputs(NamedTuple):
-    """What the network says at each of T steps of N worlds."""
+    """Outputs of the network at each of T steps of N worlds."""
 
     logits: Float[Array, "T N actions"]
     value: Float[Array, "T N"]
     hidden: Float[Array, "T N M"]
     before: LSTMState
-    """The recurrent state before each step, any reset at an episode's start not yet made."""
+    """Recurrent state before each step, before any reset at the start of an episode."""
     after: LSTMState
-    """The recurrent state after each step."""
+    """Recurrent state after each step."""
 
 
 class Network(NamedTuple):
-    """The functions of a network. Time-major throughout."""
+    """The functions of a network; arrays are time-major."""
 
     init: Callable[[Key[Array, ""]], Parameters]
+    """(key) -> parameters."""
     initial_memory: Callable[[tuple[int, ...]], LSTMState]
+    """(batch shape) -> zeros."""
     unroll: Callable[[Parameters, LSTMState, UInt8[Array, "T N P P 3"], Bool[Array, "T N"]], Outputs]
-    """(parameters, memory, observation, first) -> outputs. Memory is emptied before a step with ``first``."""
+    """(parameters, memory, observation, first) -> outputs. Memory is reset before a step with ``first``."""
     predict: Callable[[Parameters, Float[Array, "*N M"], Int[Array, "*N"]], Float[Array, "*N P P 3"]]
-    """(parameters, hidden, action) -> frame, 0 to 1 for an observation of 0 to 255."""
+    """(parameters, hidden, action) -> frame; 0 to 1 stands for 0 to 255."""
 
 
 def make_network(
     sizes: NetworkSizes, observation_shape: tuple[int, int, int], tile: int, actions: int, prediction: bool
 ) -> Network:
-    """The network for observations of this shape, in tiles of ``tile`` pixels.
+    """Returns the functions of a network.
+
+    Args:
+      sizes: its layers.
+      observation_shape: (P, P, 3).
+      tile: pixels on a side of a tile; P is a multiple.
+      actions: number of actions.
+      prediction: whether it has a decoder for frames.
 
     Raises:
-      ValueError: the window has too few tiles for the convolutions.
+      ValueError: the view has too few tiles for the convolutions.
     """
     view = observation_shape[0] // tile
     if view - 2 * (len(sizes.channels) - 1) < 1:
@@ -98,12 +76,12 @@ def make_network(
     module = _Module(sizes, view, tile, actions, prediction)
     block = BLOCK if len(sizes.channels) > 1 else BLOCK_OF_TILES
 
-    # One network after another: the batched QR of orthogonal initialisers can hang on two cores (jaxlib 0.10.2).
+    # Sequential under vmap: the batched QR of orthogonal initialisers can hang on two cores (jaxlib 0.10.2).
     @jax.custom_batching.sequential_vmap
     def init(key):
         frame, action = jnp.zeros((1, *observation_shape), jnp.uint8), jnp.zeros(1, jnp.int32)
         start = jnp.zeros((1, 1), bool)
-        return module.init(key, initial_memory((1,)), frame, start, action, method="everything")["params"]
+        return module.init(key, initial_memory((1,)), frame, start, action)["params"]
 
     def initial_memory(batch):
         zeros = jnp.zeros((*batch, sizes.memory), jnp.float32)
@@ -115,10 +93,10 @@ def make_network(
     def unroll(parameters, memory, observation, first):
         frames = observation.reshape(-1, *observation_shape)
         encode = functools.partial(call, "encode", parameters)
-        # Contrasts are hardly larger than frames: in blocks they would gain nothing.
+        # Tile contrasts are hardly larger than frames, so blocks would gain nothing.
         convolves = sizes.encoder == "convolutions"
-        features = in_blocks(encode, frames, size=block, again=True) if convolves else encode(frames)
-        return call("recall", parameters, memory, features, first)
+        features = in_blocks(encode, frames, size=block, remat=True) if convolves else encode(frames)
+        return call("unroll", parameters, memory, features, first)
 
     def predict(parameters, hidden, action):
         decode = functools.partial(call, "decode", parameters)
@@ -129,12 +107,17 @@ def make_network(
 
 
 def parameter_count(parameters: Parameters) -> int:
-    """How many numbers are learned."""
+    """Returns the number of scalar parameters.
+
+    >>> network = make_network(NetworkSizes(), (21, 21, 3), tile=3, actions=7, prediction=True)
+    >>> parameter_count(jax.eval_shape(network.init, jax.random.key(0)))
+    667787
+    """
     return sum(leaf.size for leaf in jax.tree.leaves(parameters))
 
 
 class Head(nn.Module):
-    """Hidden layers with tanh and a linear last one."""
+    """Hidden layers with tanh, and a linear last layer."""
 
     widths: tuple[int, ...]
     last_gain: float
@@ -149,7 +132,7 @@ class Head(nn.Module):
 
 
 class _Module(nn.Module):
-    """Holds the parameters."""
+    """Parameters and layers of the network."""
 
     sizes: NetworkSizes
     view: int
@@ -169,8 +152,9 @@ class _Module(nn.Module):
         if self.prediction:
             self.decoder = Decoder(sizes.channels, self.view, self.tile, matmul_dtype, name="decoder")
 
-    def everything(self, memory, observation, first, action):
-        outputs = self.recall(memory, self.encode(observation), first)
+    def __call__(self, memory, observation, first, action):
+        """Applies all layers, so that `init` makes all parameters."""
+        outputs = self.unroll(memory, self.encode(observation), first)
         return outputs, self.decode(outputs.hidden[0], action) if self.prediction else None
 
     def encode(self, observation: UInt8[Array, "N P P 3"]) -> Float[Array, "N dense"]:
@@ -179,11 +163,19 @@ class _Module(nn.Module):
             return nn.relu(self.dense(tile_contrast(x).reshape(x.shape[0], -1)))
         for number, convolution in enumerate(self.convolutions):
             x = patches(x) if number else x
+            # Two axes only: on CPU the gradient of a product over more leading axes is slow.
             flat = convolution(x.reshape(-1, x.shape[-1]))
             x = nn.leaky_relu(flat).reshape(*x.shape[:-1], -1)
         return jnp.tanh(self.dense(x.reshape(x.shape[0], -1)))
 
-    def recall(self, memory, features: Float[Array, "rows dense"], first: Bool[Array, "T N"]) -> Outputs:
+    def unroll(self, memory: LSTMState, features: Float[Array, "rows dense"], first: Bool[Array, "T N"]) -> Outputs:
+        """Applies LSTM and heads.
+
+        Args:
+          memory: recurrent state before the first step.
+          features: of T x N frames.
+          first: whether each step is the first of an episode.
+        """
         steps, worlds = first.shape
         hidden, before, after = self.lstm(memory, features.reshape(steps, worlds, -1), first)
         flat = hidden.reshape(steps * worlds, -1)

@@ -1,4 +1,4 @@
-"""What agents observe: which cells they see, and these cells as pixels or as symbols."""
+"""Agents' observations: the cells in view, drawn as pixels or encoded as symbols."""
 
 MODULES = (
     "sprites",
@@ -7,4 +7,4 @@ MODULES = (
     "symbolic",
     "observe",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

@@ -1,14 +1,14 @@
-"""Codes and agents to pixels, through an atlas of tiles.
+"""Pictures of the world, through an atlas of tiles.
 
-The pictures are those of the reference, exactly: agents blended over the thing they stand on, tiles
-turned to the observer's heading, prestige as a colour between red and blue.
+They equal the reference's (MarlGrid) exactly: agents are blended over the thing that they stand on, tiles are rotated
+to the observer's heading, and prestige is a colour between red and blue.
 """
 
 import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, UInt, UInt8
+from jaxtyping import Array, Int, UInt8
 
 from jaxsocial.env import batching, objects
 from jaxsocial.env.observations import sprites, vision
@@ -18,41 +18,46 @@ from jaxsocial.env.types import Rules, State
 TANH_IS_ONE = 18.99035
 """From here on NumPy's 64-bit tanh, and so the reference's, is exactly 1."""
 HIDDEN, EMPTY = 0, 1
-"""The first two tiles of every atlas: what cannot be seen, and bare floor."""
+"""The first two tiles of every atlas: shadow, for what is not visible, and bare floor."""
 SAMPLES_A_PIXEL = sprites.SAMPLES**2
 MOST_SELECTIONS = 8
-"""Up to so many things are told apart by selections, which run in vectors; more by a table."""
+"""Up to so many things are told apart by selections, which are vectorised; more by a table."""
 
 
-def _on_floor(picture: sprites.Tile) -> sprites.Tile:
-    """Adds the floor's picture where a corner is pure black; 8 bits, wrapping as the reference does."""
-    corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]]
-    if (corners == 0).all(-1).any():
-        return picture + sprites.empty(picture.shape[0])
-    return picture
-
-
-def _turned(picture: np.ndarray) -> np.ndarray:
-    """(4 headings, ...): the picture as an observer with each heading sees it."""
+def _rotated(picture: np.ndarray) -> np.ndarray:
+    """Returns the picture as an observer with each heading sees it, shape (4 headings, ...)."""
     return np.stack([np.rot90(picture, heading + 1) for heading in range(4)])
 
 
 @functools.lru_cache
 def atlas(things: tuple[int, ...], tile: int) -> np.ndarray:
-    """(4 headings, 1 + things, tile, tile, 3): shadow, then the things, for each observer's heading."""
-    shadow = np.broadcast_to(np.array(objects.SHADOW, np.uint8), (tile, tile, 3))
-    pictures = [_turned(shadow)] + [_turned(_on_floor(sprites.thing(code, tile))) for code in things]
-    return np.stack(pictures, axis=1)
+    """Returns the tiles of shadow and of each thing, shape (4 headings, 1 + things, tile, tile, 3).
+
+    >>> atlas((objects.EMPTY,), 3)[objects.UP, HIDDEN, 0, 0].tolist() == list(objects.SHADOW)
+    True
+    """
+    pictures = [np.broadcast_to(np.array(objects.SHADOW, np.uint8), (tile, tile, 3))]
+    for code in things:
+        picture = sprites.thing(code, tile)
+        # As in the reference: the floor is added where a corner is black, and 8-bit sums wrap around.
+        if (picture[[0, 0, -1, -1], [0, -1, 0, -1]] == 0).all(-1).any():
+            picture = picture + sprites.empty(tile)
+        pictures.append(picture)
+    return np.stack([_rotated(picture) for picture in pictures], axis=1)
 
 
-def look(code):
-    """A code less what cannot be seen of it: only doors show their state. Also of arrays of codes."""
+def visible_code(code):
+    """Returns codes without what a picture does not show of them: only doors show their state.
+
+    >>> visible_code(objects.encode(objects.GOAL, "green", 3)) == objects.encode(objects.GOAL, "green")
+    True
+    """
     return code & (0xFF | 0x300 * (objects.kind_of(code) == objects.DOOR))
 
 
 @functools.lru_cache
 def things_of(scenario: Scenario) -> tuple[int, ...]:
-    """The codes that look different, of all that can stand in a scenario's grid; bare floor first."""
+    """Returns the codes that look different of all that a scenario's grid can hold; bare floor first."""
     inside_boxes = [objects.state_of(code) for code in scenario.things if objects.kind_of(code) == objects.BOX]
     found = [objects.EMPTY]
     for code in (*scenario.things, *inside_boxes):
@@ -61,37 +66,39 @@ def things_of(scenario: Scenario) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def appearance(codes: Int[Array, "*S"], scenario: Scenario) -> Int[Array, "*S"]:
-    """The number in `atlas` of each code's picture."""
+def atlas_index(codes: Int[Array, "*S"], scenario: Scenario) -> Int[Array, "*S"]:
+    """Returns the index in `atlas` of each code's tile."""
     things = things_of(scenario)
-    looks, keys = look(codes), things
+    keys, looks = things, visible_code(codes)
+    # Where no two things have the same kind, the kind alone tells them apart: one operation less for each cell.
     if len({objects.kind_of(thing) for thing in things}) == len(things):
-        looks, keys = objects.kind_of(codes), tuple(objects.kind_of(thing) for thing in things)
+        keys, looks = tuple(objects.kind_of(thing) for thing in things), objects.kind_of(codes)
     if len(things) > MOST_SELECTIONS:
-        return _numbers(things)[looks]
-    number = jnp.zeros_like(codes)
-    for place, key in enumerate(keys):
-        number = jnp.where(looks == key, 1 + place, number)
-    return number
-
-
-def _numbers(things: tuple[int, ...]) -> Int[Array, " looks"]:
-    table = np.zeros(0x400, np.int32)
-    table[list(things)] = np.arange(len(things)) + 1
-    return jnp.asarray(table)
+        table = np.zeros(0x400, np.int32)
+        table[list(keys)] = np.arange(len(things)) + 1
+        return jnp.asarray(table)[looks]
+    index = jnp.zeros_like(codes)
+    for number, key in enumerate(keys, 1):
+        index = jnp.where(looks == key, number, index)
+    return index
 
 
 def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
-    """Each agent's colour: its own, or from red to blue with prestige, s = tanh(p / scale).
+    """Returns each agent's colour: its own, or s * blue + (1 - s) * red, s = tanh(prestige / scale).
 
-    Where prestige may be negative s = 1 / (1 + exp(-p / scale)).
+    Where prestige may be negative, s = 1 / (1 + exp(-prestige / scale)).
+
+    Args:
+      state: the world.
+      rules: the world's traced numbers, ``prestige_scale`` among them.
+      scenario: the world's sizes, with the agents' colours.
     """
     strength = state.prestige / rules.prestige_scale
     if scenario.negative_prestige:
         rest = 1.0 / (1.0 + jnp.exp(strength))
     else:
-        # 1 - tanh(x) loses its last bits where x is large; this form keeps them, and the reference,
-        # which truncates 64-bit floats, is matched to the level.
+        # 1 - tanh(x) = 2 / (1 + exp(2x)). The left side loses its last bits in 32-bit floats where x is large. The
+        # reference truncates 64-bit floats, and only the right side gives the same integers.
         rest = jnp.where(strength < TANH_IS_ONE, 2.0 / (1.0 + jnp.exp(2.0 * strength)), 0.0)
     red = 255.0 * rest
     prestige = jnp.stack([jnp.floor(red), jnp.zeros_like(red), 255.0 - jnp.ceil(red)], axis=-1)
@@ -102,126 +109,119 @@ def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
 
 
 def agent_tiles(
-    state: State,
-    observer: Int[Array, " B"],
-    rules: Rules,
-    scenario: Scenario,
-    tile: int,
-    hidden_kinds: int = 0,
+    state: State, observer: Int[Array, " B"], rules: Rules, scenario: Scenario, tile: int, hidden_kinds: int = 0
 ) -> UInt8[Array, "B A tile tile 3"]:
-    """Every agent's tile, on the thing it stands on, as observers with these headings see it."""
-    coverage = np.stack([_turned(picture) for picture in sprites.agent_coverage(tile)], axis=1)
+    """Returns every agent's tile, on the thing that it stands on, for observers with these headings.
+
+    Args:
+      state: the world.
+      observer: the observers' headings, 0 to 3.
+      rules: the world's traced numbers.
+      scenario: the world's sizes.
+      tile: pixels on a side.
+      hidden_kinds: bit k for a kind k that is not drawn below an agent.
+    """
+    coverage = np.stack([_rotated(picture) for picture in sprites.agent_coverage(tile)], axis=1)
     covered = jnp.asarray(coverage, jnp.int32)[observer[:, None], state.heading[None, :]][..., None]
     colour = tint(state, rules, scenario)[None, :, None, None, :]
-    # A prestige picture is the white one times the colour, shifted; the others are drawn in colour.
+    # The reference multiplies a white picture by the prestige colour and shifts; it draws others in their colour.
     by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])[:, None, None, None]
     white = 255 * covered // SAMPLES_A_PIXEL
     picture = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // SAMPLES_A_PIXEL)
-    untinted = jnp.where(by_prestige & ~state.active[:, None, None, None], white, picture)
-    on = state.grid.at[state.position[:, 0], state.position[:, 1]].get(mode="clip")
-    things = _turned_things(scenario, tile)[observer[:, None], appearance(on, scenario)[None, :] - EMPTY]
-    blended = _blend(untinted, things)
-    bare = (objects.kind_of(on) == objects.EMPTY) | ((hidden_kinds >> objects.kind_of(on)) & 1 == 1)
-    tiles = jnp.where(bare[:, None, None, None], untinted, blended)
-    return _lit(tiles, observer, tile).astype(jnp.uint8)
-
-
-def _lit(tiles: Int[Array, "B A t t 3"], observer: Int[Array, " B"], tile: int) -> Int[Array, "B A t t 3"]:
-    """As `_on_floor`, for pictures that are not known before."""
-    if not sprites.empty(tile).any():
-        return tiles
-    floor = jnp.asarray(_turned(sprites.empty(tile)), jnp.int32)[observer][:, None]
-    corners = tiles[:, :, (0, 0, -1, -1), (0, -1, 0, -1)]
-    black = (corners == 0).all(-1).any(-1)[..., None, None, None]
-    return jnp.where(black, tiles + floor, tiles)
-
-
-def _turned_things(scenario, tile):
-    bare = [_turned(sprites.thing(code, tile)) for code in things_of(scenario)]
-    return jnp.asarray(np.stack(bare, axis=1), jnp.int32)
-
-
-def _blend(picture: Int[Array, "*B t t 3"], thing: Int[Array, "*B t t 3"]) -> Int[Array, "*B t t 3"]:
-    """The agent over the thing: (thing (m - a) + agent a) / m, a the sum of its channels, m the largest a."""
+    picture = jnp.where(by_prestige & ~state.active[:, None, None, None], white, picture)
+    code = state.grid.at[state.position[:, 0], state.position[:, 1]].get(mode="clip")
+    things = np.stack([_rotated(sprites.thing(thing, tile)) for thing in things_of(scenario)], axis=1)
+    below = jnp.asarray(things, jnp.int32)[observer[:, None], atlas_index(code, scenario)[None, :] - EMPTY]
+    # Blended with the sum of the agent's channels as weight, in integers that are divided once, as in the reference.
     weight = picture.sum(-1, keepdims=True)
     most = jnp.maximum(weight.max((-3, -2), keepdims=True), 1)
-    return (thing * (most - weight) + picture * weight) // most
+    blended = (below * (most - weight) + picture * weight) // most
+    bare = (objects.kind_of(code) == objects.EMPTY) | ((hidden_kinds >> objects.kind_of(code)) & 1 == 1)
+    tiles = jnp.where(bare[:, None, None, None], picture, blended)
+    floor = sprites.empty(tile)
+    if floor.any():  # added where a corner is black, as in `atlas`
+        corners = tiles[:, :, (0, 0, -1, -1), (0, -1, 0, -1)]
+        black = (corners == 0).all(-1).any(-1)[..., None, None, None]
+        tiles = jnp.where(black, tiles + jnp.asarray(_rotated(floor), jnp.int32)[observer][:, None], tiles)
+    return tiles.astype(jnp.uint8)
 
 
 def observe(
     state: State, agents: tuple[int, ...], view: View, rules: Rules, scenario: Scenario
 ) -> UInt8[Array, "B P P 3"]:
-    """What these agents see through a view that they have in common; all shadow for one that is not active."""
+    """Returns what agents with the same view see; all shadow for an agent that is not active.
+
+    Args:
+      state: the world.
+      agents: the observers' indices, B of them.
+      view: the view that they share, P x P pixels.
+      rules: the world's traced numbers.
+      scenario: the world's sizes.
+    """
     chosen = jnp.array(agents)
     heading = state.heading[chosen]
-    numbers = _tile_numbers(state, chosen, view, scenario)
-    # Tiles are worked out for every observer, or once for each heading where that is fewer.
+    index = _tile_index(state, chosen, view, scenario)
+    # Tiles depend on the observer only by its heading: one set for each observer, or for each heading if that is fewer.
     few = len(agents) <= 4
     observers, of_observer = (heading, jnp.arange(len(agents))) if few else (jnp.arange(4), heading)
-    static = jnp.asarray(atlas(things_of(scenario), view.tile_pixels))[observers]
+    things = jnp.asarray(atlas(things_of(scenario), view.tile_pixels))[observers]
     moving = agent_tiles(state, observers, rules, scenario, view.tile_pixels, view.hidden_kinds)
-    tiles = jnp.concatenate([static, moving], axis=1)
-    numbers = numbers.astype(np.min_scalar_type(tiles.shape[1]))  # a byte, unless there are very many
-    # Every pixel reads both, and without this works them out again for itself.
-    return _tiles_to_pixels(batching.computed_once(numbers), batching.computed_once(tiles), of_observer)
+    tiles = jnp.concatenate([things, moving], axis=1)
+    index = index.astype(np.min_scalar_type(tiles.shape[1]))  # a byte, unless there are very many
+    # XLA would fuse both into the gather and recompute them for every byte of a picture. On CPU `observe` then took
+    # 4,291 ns an agent-step; with the indices kept in memory 2,691, with the tiles too 2,093 (docs/performance.md).
+    index, tiles = batching.computed_once(index), batching.computed_once(tiles)
+    picked = tiles[of_observer[:, None, None], index.astype(jnp.int32)]
+    return picked.transpose(0, 1, 3, 2, 4, 5).reshape(len(agents), view.pixels, view.pixels, 3)
 
 
-def _tile_numbers(state: State, chosen: Int[Array, " B"], view: View, scenario: Scenario) -> Int[Array, "B V V"]:
-    """The tile of each cell in each window: shadow, a thing, or the agent that is drawn there."""
+def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Scenario) -> Int[Array, "B V V"]:
+    """Returns the tile of each cell of each window: shadow, a thing, or the agent that is drawn there."""
     position, heading = state.position[chosen], state.heading[chosen]
     numbers = 1 + jnp.arange(scenario.agents)
-    codes, first, seen = vision.looks(state, chosen, numbers, view)
-    itself = 1 + chosen[:, None, None]
-    agent = jnp.where(vision.own_cell(heading, view), itself, first)
-    things = appearance(codes, scenario)
+    codes, first, seen = vision.look(state, chosen, numbers, view)
+    own_number = 1 + chosen[:, None, None]
+    agent = jnp.where(vision.own_cell(heading, view), own_number, first)
+    things = atlas_index(codes, scenario)
     if view.hidden:
         is_hidden = (view.hidden_kinds >> objects.kind_of(codes)) & 1 == 1
         things = jnp.where(is_hidden, EMPTY, things)
         agent = jnp.where(is_hidden, first, agent)
     if "agent" in view.hidden:
-        second = vision.unmarked(vision.window(vision.marked(state, numbers, rank=1), position, heading, view))[1]
+        # The reference removes the first agent of a cell of bare floor; the second one then shows.
+        behind = vision.window(vision.with_marks(state, numbers, rank=1), position, heading, view)
         bare = objects.kind_of(codes) == objects.EMPTY
-        agent = jnp.where(bare & (first != itself), second, agent)
+        agent = jnp.where(bare & (first != own_number), vision.split_marks(behind)[1], agent)
     last_thing = len(things_of(scenario))
     return jnp.where(seen, jnp.where(agent > 0, last_thing + agent, things), HIDDEN)
 
 
-def _tiles_to_pixels(
-    numbers: UInt[Array, "B V V"], tiles: UInt8[Array, "C K t t 3"], of_observer: Int[Array, " B"]
-) -> UInt8[Array, "B P P 3"]:
-    """Pixels through the tiles of each observer, which may share them."""
-    count, size, _ = numbers.shape
-    tile = tiles.shape[2]
-    picked = tiles[of_observer[:, None, None], numbers.astype(jnp.int32)]
-    side = size * tile
-    return picked.transpose(0, 1, 3, 2, 4, 5).reshape(count, side, side, 3)
-
-
 def whole_world(state: State, rules: Rules, scenario: Scenario, tile: int) -> UInt8[Array, "height width 3"]:
-    """The world for people: all cells upright, brighter by 63 where an active agent sees them."""
+    """Returns a picture of the world for people: upright, brighter by 63 where an active agent sees.
+
+    Args:
+      state: the world.
+      rules: the world's traced numbers.
+      scenario: the world's sizes.
+      tile: pixels on a side of a cell.
+    """
     height, width = state.grid.shape
     upright = jnp.array([objects.UP])
-    codes, agent = vision.unmarked(vision.marked(state, 1 + jnp.arange(scenario.agents)))
-    numbers = jnp.where(agent > 0, len(things_of(scenario)) + agent, appearance(codes, scenario))
-    static = jnp.asarray(atlas(things_of(scenario), tile))[upright]
+    codes, agent = vision.split_marks(vision.with_marks(state, 1 + jnp.arange(scenario.agents)))
+    index = jnp.where(agent > 0, len(things_of(scenario)) + agent, atlas_index(codes, scenario))
+    things = jnp.asarray(atlas(things_of(scenario), tile))[upright]
     agents = agent_tiles(state, upright, rules, scenario, tile)
-    tiles = jnp.concatenate([static, agents], axis=1)[0]
-    picture = tiles[numbers].transpose(0, 2, 1, 3, 4)
-    light = 63 * _seen_by_anyone(state, scenario)[:, None, :, None, None]
-    lit = jnp.minimum(picture.astype(jnp.int32) + light, 255)
-    return lit.reshape(height * tile, width * tile, 3).astype(jnp.uint8)
-
-
-def _seen_by_anyone(state: State, scenario: Scenario) -> Bool[Array, "H W"]:
+    picture = jnp.concatenate([things, agents], axis=1)[0][index].transpose(0, 2, 1, 3, 4)
     lit = jnp.zeros(state.grid.shape, bool)
-    for view, agents in scenario.agents_by_view.items():
-        chosen = jnp.array(agents)
+    for view, group in scenario.agents_by_view.items():
+        chosen = jnp.array(group)
         position, heading = state.position[chosen], state.heading[chosen]
         codes = vision.window(state.grid, position, heading, view)
         seen = vision.visible(codes, view) & state.active[chosen, None, None]
         offsets = jnp.asarray(vision.window_offsets(view.size, view.offset))
-        at = position[:, None, None, :] + offsets[heading]
-        # Negative indices would wrap round: send what is unseen or above the grid out of bounds instead.
-        row = jnp.where(seen & (at >= 0).all(-1), at[..., 0], state.grid.shape[0])
-        lit = lit.at[row, at[..., 1]].set(True, mode="drop")
-    return lit
+        cell = position[:, None, None, :] + offsets[heading]
+        # A negative index would wrap around: what is unseen or above the grid goes below it, and is dropped.
+        row = jnp.where(seen & (cell >= 0).all(-1), cell[..., 0], height)
+        lit = lit.at[row, cell[..., 1]].set(True, mode="drop")
+    brighter = jnp.minimum(picture.astype(jnp.int32) + 63 * lit[:, None, :, None, None], 255)
+    return brighter.reshape(height * tile, width * tile, 3).astype(jnp.uint8)

@@ -1,4 +1,4 @@
-"""What an agent can see: a window of cells turned to its heading, who stands there, and what walls hide.
+"""What an agent can see: a window of cells rotated to its heading, the agents in it, and what walls hide.
 
 In the window's frame the agent looks up: it stands in column ``V // 2``, ``view_offset`` rows above
 the bottom. Row 0 is farthest ahead.
@@ -15,55 +15,65 @@ from jaxsocial.env import batching, objects
 from jaxsocial.env.scenario import View
 from jaxsocial.env.types import State, visible_position
 
-OUTSIDE = objects.EMPTY  # beyond the grid there is nothing, and one can look through it
+OUTSIDE = objects.EMPTY
+"""The code of cells beyond the grid: they are transparent."""
 
 
 @functools.lru_cache
 def window_offsets(view_size: int, view_offset: int) -> np.ndarray:
-    """(4, V, V, 2): from an agent with each heading to each cell of its window, in rows and columns."""
+    """Returns (row, column) from an agent to each cell of its window, shape (4 headings, V, V, 2).
+
+    >>> window_offsets(3, 0)[objects.RIGHT, 0].tolist()
+    [[-1, 2], [0, 2], [1, 2]]
+    """
     row, column = np.mgrid[:view_size, :view_size]
     ahead = (view_size - 1 - view_offset) - row
     tables = []
     for heading in range(4):
-        # A square of even size has no middle; the reference then leans the other way for two headings.
-        leans = view_size % 2 == 0 and heading in (objects.DOWN, objects.LEFT)
-        aside = column - (view_size // 2 - leans)
+        # A window of even size has no middle column; the reference then uses the other one for two headings.
+        shift = view_size % 2 == 0 and heading in (objects.DOWN, objects.LEFT)
+        aside = column - (view_size // 2 - shift)
         right_hand = objects.STEP[(heading + 1) % 4]
         tables.append(ahead[..., None] * objects.STEP[heading] + aside[..., None] * right_hand)
     return np.stack(tables).astype(np.int32)
 
 
 def window(
-    grid: Int[Array, "H W"],
-    position: Int[Array, "A 2"],
-    heading: Int[Array, " A"],
-    view: View,
+    grid: Int[Array, "H W"], position: Int[Array, "A 2"], heading: Int[Array, " A"], view: View
 ) -> Int[Array, "A V V"]:
-    """The codes of the cells in each agent's window; `OUTSIDE` beyond the grid."""
+    """Returns the codes of the cells in each agent's window; `OUTSIDE` beyond the grid.
+
+    Args:
+      grid: the world's codes, with or without marks.
+      position: each agent's (row, column).
+      heading: each agent's heading, 0 to 3.
+      view: the view that they share.
+    """
     height, width = grid.shape
     offsets = window_offsets(view.size, view.offset)
-    at = position[:, None, None, :] + jnp.asarray(offsets)[heading]
-    row, column = at[..., 0], at[..., 1]
+    cell = position[:, None, None, :] + jnp.asarray(offsets)[heading]
+    row, column = cell[..., 0], cell[..., 1]
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    # One flat gather; indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
     index = jnp.where(inside, row * width + column, 0)
     return jnp.where(inside, grid.ravel()[index], OUTSIDE)
 
 
 def own_cell(heading: Int[Array, " A"], view: View) -> Bool[Array, "A V V"]:
-    """The cell of each agent's window in which it stands itself."""
-    here = (window_offsets(view.size, view.offset) == 0).all(-1)
+    """Returns the cell of each agent's window in which it stands itself."""
+    own = (window_offsets(view.size, view.offset) == 0).all(-1)
     if view.size % 2:  # the same for all headings
-        return jnp.broadcast_to(here[0], (*heading.shape, *here[0].shape))
-    return jnp.asarray(here)[heading]
+        return jnp.broadcast_to(own[0], (*heading.shape, *own[0].shape))
+    return jnp.asarray(own)[heading]
 
 
-def first_come(state: State) -> Bool[Array, " A"]:
-    """Whether an agent came first of those in its cell: it is the one that is drawn."""
+def is_drawn(state: State) -> Bool[Array, " A"]:
+    """Returns whether each agent is the one that is drawn in its cell: the one that entered it first."""
     return _rank(state) == 0
 
 
 def _rank(state: State) -> Int[Array, " A"]:
-    """How many agents in its cell came before each; -1 for one that is not in the world."""
+    """Returns how many agents entered its cell before each; -1 for an agent that is not in the world."""
     position = visible_position(state)
     together = (position[:, None] == position[None, :]).all(-1)
     earlier = state.arrival[:, None] < state.arrival[None, :]
@@ -71,60 +81,79 @@ def _rank(state: State) -> Int[Array, " A"]:
 
 
 MARK = 16
-"""The lowest bit of an agent's mark in a marked grid; codes take the bits below."""
+"""The lowest bit of an agent's mark in a grid with marks; codes use the bits below."""
 
 
-def marked(state: State, marks: Int[Array, " A"], rank: int = 0) -> Int[Array, "H W"]:
-    """The grid with the mark of the agent of this rank in each cell above the code of the thing there.
+def with_marks(state: State, marks: Int[Array, " A"], rank: int = 0) -> Int[Array, "H W"]:
+    """Returns the grid with the marks of agents in the bits above each cell's code.
 
-    Marks are above 0. One gather then finds things and agents alike.
+    One gather from such a grid reads things and agents at once.
+
+    Args:
+      state: the world.
+      marks: a number above 0 for each agent.
+      rank: which agent of a cell is marked, 0 for the first that entered it.
     """
     height, width = state.grid.shape
-    place = jnp.where(_rank(state) == rank, state.position[:, 0] * width + state.position[:, 1], -1)
+    index = jnp.where(_rank(state) == rank, state.position[:, 0] * width + state.position[:, 1], -1)
     cell = np.arange(height * width).reshape(height, width)
     mark = jnp.zeros((height, width), jnp.int32)
+    # Selections over the whole grid are vectorised; on CPU XLA runs a scatter as a serial loop.
     for agent in range(len(marks)):
-        mark = jnp.where(place[agent] == cell, marks[agent], mark)
+        mark = jnp.where(index[agent] == cell, marks[agent], mark)
     return state.grid | mark << MARK
 
 
-def unmarked(codes: Int[Array, "*S"]) -> tuple[Int[Array, "*S"], Int[Array, "*S"]]:
-    """The codes of things, and the marks of agents (0 where there is none), of a marked grid or a window of it."""
+def split_marks(codes: Int[Array, "*S"]) -> tuple[Int[Array, "*S"], Int[Array, "*S"]]:
+    """Returns the codes of things and the marks of agents, 0 where there is none; inverts `with_marks`.
+
+    >>> codes, marks = split_marks(jnp.array([objects.WALL, objects.WALL | 3 << MARK]))
+    >>> marks.tolist()
+    [0, 3]
+    """
     return codes & (1 << MARK) - 1, codes >> MARK
 
 
 class Seen(NamedTuple):
-    """What is in the windows of some agents that share a view."""
+    """The windows of agents that share a view."""
 
     codes: Int[Array, "B V V"]
-    """Of things, hidden from sight or not."""
+    """Of things, whether visible or not."""
     marks: Int[Array, "B V V"]
     """Of agents; 0 where there is none."""
     visible: Bool[Array, "B V V"]
-    """Nowhere for an agent that is not active."""
+    """False everywhere for an agent that is not active."""
 
 
-def looks(state: State, chosen: Int[Array, " B"], marks: Int[Array, " A"], view: View) -> Seen:
-    """What these agents have before them, given the marks of all."""
+def look(state: State, chosen: Int[Array, " B"], marks: Int[Array, " A"], view: View) -> Seen:
+    """Returns the windows of some agents.
+
+    Args:
+      state: the world.
+      chosen: the observers' indices.
+      marks: a number above 0 for each agent of the world.
+      view: the view that the observers share.
+    """
     position, heading = state.position[chosen], state.heading[chosen]
-    # Both are read in several places, which would each work them out again.
-    both = batching.computed_once(marked(state, marks))
-    both = batching.computed_once(window(both, position, heading, view))
-    codes, found = unmarked(both)
+    # Each is read in several places. Fused into them, it would be recomputed in each (docs/performance.md).
+    grid = batching.computed_once(with_marks(state, marks))
+    windows = batching.computed_once(window(grid, position, heading, view))
+    codes, found = split_marks(windows)
     return Seen(codes, found, visible(codes, view) & state.active[chosen, None, None])
 
 
 def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:
-    """Which cells of each window can be seen past walls: the reference's flood, row by row.
+    """Returns which cells of each window are visible past walls, by MarlGrid's ``occlude_mask``.
 
     Sight spreads sideways through clear cells of a row and on into the next row, straight and
     diagonally; first from the agent's row forwards, then backwards. It is not symmetric: column 0 and,
-    going forwards, row 0 never pass sight on. A row is one integer, bit c for column c.
+    going forwards, row 0 never pass sight on.
     """
     if view.see_through_walls:
         return jnp.ones(codes.shape, bool)
     size = view.size
     own_row = size - 1 - view.offset
+    # A row is one integer with bit c for column c: a few shifts replace a loop over its cells.
     bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32))
     clear = jnp.sum(~objects.opaque(codes) * bit, axis=-1)
     clear = [clear[:, row] for row in range(size)]
@@ -137,46 +166,43 @@ def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:
         seen[row], passed_on = _spread(seen[row], clear[row], size)
         if row + 1 < size:
             seen[row + 1] = seen[row + 1] | passed_on
-    return _unpacked(seen, size)
-
-
-def _unpacked(rows: list[Int[Array, " A"]], size: int) -> Bool[Array, "A V V"]:
-    """Rows of bits to single cells.
-
-    As many rows as fit share one integer: the flood runs once for each integer kept in memory, and each of
-    them repeats it from the start.
-    """
+    # XLA repeats the whole flood for each array that is kept of it: once a row if rows were stacked, twice for
+    # 7 rows packed into two integers. That took window and sight from 892 to about 340 ns (docs/performance.md).
     together = 31 // size
-    packed = []
-    for first in range(0, size, together):
-        shifted = [row << size * place for place, row in enumerate(rows[first : first + together])]
-        packed.append(batching.computed_once(functools.reduce(jnp.bitwise_or, shifted)))
     row, column = np.mgrid[:size, :size]
-    # A row that another integer holds is shifted to bit 31, which is never set.
-    shifts = [np.where(row // together == n, row % together * size + column, 31) for n in range(len(packed))]
-    return functools.reduce(jnp.bitwise_or, map(_bits, packed, shifts)) > 0
-
-
-def _bits(packed: Int[Array, " A"], shift: np.ndarray) -> Int[Array, "A V V"]:
-    return (packed[:, None, None] >> jnp.asarray(shift, jnp.int32)) & 1
+    bits = []
+    for number, first in enumerate(range(0, size, together)):
+        shifted = [bits_of_row << size * place for place, bits_of_row in enumerate(seen[first : first + together])]
+        packed = batching.computed_once(functools.reduce(jnp.bitwise_or, shifted))
+        # The rows of other integers are shifted to bit 31, which is never set.
+        shift = np.where(row // together == number, row % together * size + column, 31)
+        bits.append((packed[:, None, None] >> jnp.asarray(shift, jnp.int32)) & 1)
+    return functools.reduce(jnp.bitwise_or, bits) > 0
 
 
 def _spread(seen: Int[Array, " A"], clear: Int[Array, " A"], size: int):
-    """Spreads sight along one row; also returns what the row passes on to its neighbour."""
+    """Spreads sight along one row; also returns what the row passes on to its neighbour.
+
+    As in the reference, first to the right from the agent's column, then to the left from the column after it.
+    """
     middle = size // 2
-    everything = 2**size - 1
-    to_the_right = clear & (everything - (2**middle - 1))
-    flood = _flood(seen & to_the_right, to_the_right, size, left=False)
-    passed_on = (flood | flood << 1) & everything
+    whole_row = 2**size - 1
+    rightwards = clear & (whole_row - (2**middle - 1))
+    flood = _flood(seen & rightwards, rightwards, size, left=False)
+    passed_on = (flood | flood << 1) & whole_row
     seen = seen | passed_on
-    to_the_left = clear & (2 ** min(middle + 2, size) - 2)
-    flood = _flood(seen & to_the_left, to_the_left, size, left=True)
+    leftwards = clear & (2 ** min(middle + 2, size) - 2)
+    flood = _flood(seen & leftwards, leftwards, size, left=True)
     spread = flood | flood >> 1
     return seen | spread, passed_on | spread
 
 
 def _flood(seeds: Int[Array, " A"], through: Int[Array, " A"], size: int, left: bool):
-    """Every bit of ``through`` that a seed reaches going one way, by doubling strides."""
+    """Returns every bit that a seed reaches through set bits of ``through`` in one direction.
+
+    Strides double, as in a parallel prefix: log2(V) steps instead of V. ``through`` then says whether all bits
+    of a stride are set.
+    """
     stride = 1
     while stride < size:
         seeds = seeds | through & (seeds >> stride if left else seeds << stride)

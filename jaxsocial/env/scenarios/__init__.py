@@ -1,4 +1,4 @@
-"""The scenarios that come with the package, one module each. A module knows one kind of world and no other."""
+"""The built-in scenarios, one module each. No module knows another scenario's world."""
 
 MODULES = (
     "cluttered",
@@ -11,4 +11,4 @@ MODULES = (
     "visibility",
     "marlgrid",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

@@ -1,4 +1,4 @@
-"""Empty: a bare room with a goal in the far corner (MarlGrid's EmptyMultiGrid)."""
+"""Empty: a room with nothing but a goal in the far corner (MarlGrid's EmptyMultiGrid)."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ GOAL = objects.encode(objects.GOAL, "green")
 
 @dataclasses.dataclass(frozen=True)
 class Empty:
-    """Agents start in different cells, uniformly; the goal's cell is free to them."""
+    """A layout: agents start in different cells, uniformly; one may be the goal's."""
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         walls = grid.walled(scenario.height, scenario.width)
@@ -26,7 +26,7 @@ class Empty:
         )
 
     def problems(self, scenario: Scenario) -> Iterator[tuple[bool, str]]:
-        """What keeps a scenario from being laid out, and what would do."""
+        """Yields (whether the sizes fail a check, what to choose instead)."""
         yield from problems_of_room(scenario)
         yield (
             (scenario.goals, scenario.clutter) != (1, 0),
@@ -36,17 +36,10 @@ class Empty:
 
 
 def empty(**sizes) -> Scenario:
-    """A bare room with a green goal in the far corner; it ends an agent's episode.
+    """Returns the scenario: a room with a green goal in the far corner that ends an agent's episode.
 
     Any field of `Scenario` can be set, but there is one goal and no clutter.
     """
-    sizes = {
-        "height": 9,
-        "width": 9,
-        "goals": 1,
-        "clutter": 0,
-        "max_steps": 100,
-        "reward_decay": True,
-        "things": (grid.WALL, GOAL),
-    } | sizes
+    sizes = {"height": 9, "width": 9, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL))
     return Scenario(layout=Empty(), name="empty", **sizes)

@@ -1,4 +1,4 @@
-"""Four rooms: walls that cross, a gap in each arm, agents in the first corner, a goal in some other."""
+"""Four rooms: two crossing walls with four gaps, agents in the first corner, a goal near another corner."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -16,17 +16,20 @@ GOAL = objects.encode(objects.GOAL, "yellow")
 
 @dataclasses.dataclass(frozen=True)
 class FourRooms:
-    """As the paper's authors have it (PROTOCOL: Worlds for transfer).
+    """A layout, that of the paper's authors (docs/protocol.md, "Worlds for transfer").
 
-    Goals are uniform over nine cells, in different ones: those diagonal to where the outer and the inner walls meet
-    or cross, but for those in the first inner row or column. Agents are uniform over a box in the first corner.
+    Goals are in different cells, uniform over nine: those diagonal to a crossing or corner of walls, without those
+    in the first inner row or column. Agents are uniform over a box in the first corner.
     """
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         height, width = scenario.height, scenario.width
         goal_key, agent_key = jax.random.split(key)
+        corners = np.zeros((height, width), bool)
+        rows, columns = (np.array([size // 2 - 1, size // 2 + 1, size - 2]) for size in (height, width))
+        corners[rows[:, None], columns] = True
+        goals = grid.distinct_cells(goal_key, jnp.asarray(corners), scenario.goals)
         walls = jnp.where(_walls(height, width), grid.WALL, objects.EMPTY)
-        goals = grid.distinct_cells(goal_key, jnp.asarray(_corners(height, width)), scenario.goals)
         box = np.array([1, 1, height // 4 - 1, width // 4 - 1], np.int32)
         return Layout(
             grid=grid.with_numbered(walls, goals, GOAL),
@@ -36,13 +39,13 @@ class FourRooms:
         )
 
     def problems(self, scenario: Scenario) -> Iterator[tuple[bool, str]]:
-        """What keeps a scenario from being laid out, and what would do."""
+        """Yields (whether the sizes fail a check, what to choose instead)."""
         height, width = scenario.height, scenario.width
         rows, columns = height // 4 - 1, width // 4 - 1
-        yield min(height, width) < 8, f"height={height}, width={width}: four_rooms needs 8 rows and 8 columns at least"
+        yield min(height, width) < 8, f"height={height}, width={width}: four_rooms needs at least 8 rows and 8 columns"
         yield (
             not 1 <= scenario.goals <= 9 or scenario.clutter > 0,
-            f"goals={scenario.goals}, clutter={scenario.clutter}: choose 1 to 9 goals, one a corner, and no clutter",
+            f"goals={scenario.goals}, clutter={scenario.clutter}: choose 1 to 9 goals and no clutter",
         )
         yield (
             scenario.agents > rows * columns,
@@ -60,26 +63,11 @@ def _walls(height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:
     return walls
 
 
-def _corners(height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:
-    """Where goals may be."""
-    corners = np.zeros((height, width), bool)
-    rows, columns = (np.array([size // 2 - 1, size // 2 + 1, size - 2]) for size in (height, width))
-    corners[rows[:, None], columns] = True
-    return corners
-
-
 def four_rooms(**sizes) -> Scenario:
-    """Four rooms joined by gaps, agents in the first corner, a yellow goal in some other; it ends an agent's episode.
+    """Returns the scenario: four rooms joined by gaps, and a yellow goal that ends an agent's episode.
 
     Any field of `Scenario` can be set, but there is no clutter.
     """
-    sizes = {
-        "height": 17,
-        "width": 17,
-        "goals": 1,
-        "clutter": 0,
-        "max_steps": 100,
-        "reward_decay": True,
-        "things": (grid.WALL, GOAL),
-    } | sizes
+    sizes = {"height": 17, "width": 17, "goals": 1, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL, GOAL))
     return Scenario(layout=FourRooms(), name="four_rooms", **sizes)

@@ -1,4 +1,4 @@
-"""Goal Cycle: identical goals to be entered in a hidden cyclic order, among strewn walls (PROTOCOL: World)."""
+"""Goal Cycle: identical goals with a hidden cyclic order, among random walls (docs/protocol.md, "World")."""
 
 import dataclasses
 
@@ -11,9 +11,9 @@ from jaxsocial.env.scenario import Layout, Scenario
 
 @dataclasses.dataclass(frozen=True)
 class GoalCycle:
-    """Goals, clutter and agents uniformly over the free cells; nothing promises that all can be reached.
+    """A layout: goals, walls and agents, uniform over the free cells. Some cells may be unreachable.
 
-    Agents start in different cells; a goal's cell is free to them.
+    Agents start in different cells, which may be a goal's.
     """
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
@@ -30,10 +30,14 @@ class GoalCycle:
 
 
 def goal_cycle(density: float = 0.15, **sizes) -> Scenario:
-    """Identical goals in a hidden cyclic order, the wrong ones costly: the paper's world.
+    """Returns the paper's scenario: identical goals in a hidden cyclic order, with a penalty for wrong ones.
 
-    Any field of `Scenario` can be set. Without ``clutter`` the share ``density`` of the inner cells are walls.
+    Any field of `Scenario` can be set. Without ``clutter`` the fraction ``density`` of the inner cells are walls.
+
+    >>> goal_cycle(height=9, width=9, goals=4).clutter
+    7
     """
     height, width = sizes.setdefault("height", 13), sizes.setdefault("width", 13)
+    sizes.setdefault("things", (grid.WALL, objects.encode(objects.BONUS, "yellow")))
     sizes.setdefault("clutter", grid.share_of_inner(density, height, width))
     return Scenario(layout=GoalCycle(), name="goal_cycle", **sizes)

@@ -1,4 +1,4 @@
-"""The visibility room: an empty one with a wall across it that leaves a gap (MarlGrid's VisibilityTestEnv)."""
+"""The visibility room: empty, with a wall across it that leaves a gap (MarlGrid's VisibilityTestEnv)."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from jaxsocial.env.scenario import Layout, Scenario
 
 @dataclasses.dataclass(frozen=True)
 class Visibility:
-    """The wall stands in the middle row and leaves two cells free at its right end.
+    """A layout: a wall in the middle row that leaves two cells free at its right end.
 
-    Agents start in different cells, uniformly over the free ones.
+    Agents start in different cells, uniform over the free ones.
     """
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
@@ -28,7 +28,7 @@ class Visibility:
         )
 
     def problems(self, scenario: Scenario) -> Iterator[tuple[bool, str]]:
-        """What keeps a scenario from being laid out, and what would do."""
+        """Yields (whether the sizes fail a check, what to choose instead)."""
         height, width = scenario.height, scenario.width
         free = (height - 2) * (width - 2) - (width - 4)
         yield min(height, width) < 5, f"height={height}, width={width}: the wall across needs 5 rows and 5 columns"
@@ -43,17 +43,10 @@ class Visibility:
 
 
 def visibility(**sizes) -> Scenario:
-    """An empty room with a wall across it that leaves a gap; nothing to be earned: for looking at what is seen.
+    """Returns the scenario: a room with a wall across it, and no rewards; for inspecting what agents see.
 
     Any field of `Scenario` can be set, but there are no goals and no clutter.
     """
-    sizes = {
-        "height": 11,
-        "width": 11,
-        "goals": 0,
-        "clutter": 0,
-        "max_steps": 100,
-        "reward_decay": True,
-        "things": (grid.WALL,),
-    } | sizes
+    sizes = {"height": 11, "width": 11, "goals": 0, "clutter": 0, "max_steps": 100, "reward_decay": True} | sizes
+    sizes.setdefault("things", (grid.WALL,))
     return Scenario(layout=Visibility(), name="visibility", **sizes)

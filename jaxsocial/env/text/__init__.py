@@ -5,4 +5,4 @@ MODULES = (
     "maps",
     "text_map",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

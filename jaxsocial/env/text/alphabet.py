@@ -1,7 +1,7 @@
-"""Characters and words for what can be in a cell: maps are drawn with them, read and shown.
+"""Characters and words for the contents of cells, for maps that are read and shown.
 
-A thing in words is ``[colour] [open|closed|locked] kind [number] [with thing]``, such as "red key",
-"yellow locked door", "bonus 11" or "green box with red key". Without a colour it has its kind's usual one.
+In words, a thing is ``[colour] [open|closed|locked] kind [number] [with thing]``, such as "red key",
+"yellow locked door", "bonus 11" or "green box with red key". Without a colour it has the usual one of its kind.
 """
 
 import re
@@ -32,7 +32,11 @@ _THING = re.compile(
 
 
 def thing(kind: int, state: int = 0) -> int:
-    """The code of a thing in its usual colour."""
+    """Returns the code of a thing in its usual colour.
+
+    >>> in_words(thing(objects.BALL))
+    'blue ball'
+    """
     return objects.encode(kind, USUAL_COLOURS[kind], state)
 
 
@@ -51,9 +55,9 @@ CHARACTERS = {
     "L": thing(objects.DOOR, objects.LOCKED),
     "'": thing(objects.DOOR, objects.OPEN),
 }
-"""What each character of a map stands for, agents apart."""
+"""What each character of a map stands for, without agents."""
 ARROWS = {">": objects.RIGHT, "v": objects.DOWN, "<": objects.LEFT, "^": objects.UP}
-"""An agent's heading."""
+"""From a character to the heading of an agent."""
 SOMEHOW = "A"
 """An agent with any heading."""
 ALPHABET = (
@@ -63,7 +67,11 @@ ALPHABET = (
 
 
 def in_words(code: int) -> str:
-    """What a code says; a goal's number is left out."""
+    """Returns a code in words, without a goal's number.
+
+    >>> in_words(objects.encode(objects.DOOR, "red", objects.LOCKED))
+    'red locked door'
+    """
     kind, state = objects.kind_of(code), objects.state_of(code)
     if kind == objects.EMPTY:
         return "empty"
@@ -78,40 +86,37 @@ def in_words(code: int) -> str:
 
 
 def from_words(words: str) -> int:
-    """The code of a thing in words; the inverse of `in_words`.
+    """Returns the code of a thing in words; inverts `in_words`.
+
+    >>> from_words("red key") == objects.encode(objects.KEY, "red")
+    True
+    >>> in_words(from_words("a box with red key"))
+    'purple box with red key'
 
     Raises:
-      ValueError: words that make no thing, with those that would.
+      ValueError: words that name no thing, with those that do.
     """
     found = _THING.fullmatch(" ".join(words.split()))
     if not found:
         raise ValueError(
-            f"{words!r} is no thing: write [colour] [open, closed or locked] kind [number] [with thing]; kinds are "
+            f"{words!r} names no thing: write [colour] [open, closed or locked] kind [number] [with thing]; kinds are "
             f"{', '.join(KINDS)}; colours are {', '.join(objects.COLOURS)}"
         )
     colour, door, name, number, inside = found.groups()
     kind = KINDS[name]
-    for given, allowed, cure in (
+    for given, allowed, rule in (
         (colour, kind != objects.EMPTY, "an empty cell has no colour"),
         (door, kind == objects.DOOR, "only a door is open, closed or locked"),
         (number, kind == objects.BONUS, "only bonus tiles are numbered"),
         (inside, kind == objects.BOX, "only a box holds a thing"),
     ):
         if given and not allowed:
-            raise ValueError(f"{words!r}: {cure}, leave {given!r} out")
-    state = {objects.DOOR: DOOR_STATES[door or "closed"], objects.BONUS: _number(number), objects.BOX: _boxed(inside)}
+            raise ValueError(f"{words!r}: {rule}, leave {given!r} out")
+    if int(number or 0) >= MAXIMUM_GOALS:
+        raise ValueError(f"bonus {number}: choose 0 to {MAXIMUM_GOALS - 1}")
+    content = from_words(inside) if inside else objects.EMPTY
+    # The content's code is the box's state, which has room for kind and colour only.
+    if content and (objects.kind_of(content) not in BOXED or objects.state_of(content)):
+        raise ValueError(f"{inside!r} does not go into a box: choose a key, a ball or an empty box")
+    state = {objects.DOOR: DOOR_STATES[door or "closed"], objects.BONUS: int(number or 0), objects.BOX: content}
     return objects.encode(kind, colour or USUAL_COLOURS.get(kind, "red"), state.get(kind, 0))
-
-
-def _number(digits: str | None) -> int:
-    if int(digits or 0) >= MAXIMUM_GOALS:
-        raise ValueError(f"bonus {digits}: choose 0 to {MAXIMUM_GOALS - 1}")
-    return int(digits or 0)
-
-
-def _boxed(words: str | None) -> int:
-    """What is in a box, which cannot hold another thing in its turn: a code has no room for it."""
-    code = from_words(words) if words else objects.EMPTY
-    if code and (objects.kind_of(code) not in BOXED or objects.state_of(code)):
-        raise ValueError(f"{words!r} does not go into a box: choose a key, a ball or an empty box")
-    return code

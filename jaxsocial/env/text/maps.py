@@ -1,6 +1,6 @@
-"""Maps drawn in characters, read into numbers.
+"""Maps drawn in characters, read into arrays.
 
-A map is a block of lines of one length. Its characters:
+A map is a block of lines of the same length. Its characters:
 
     #  wall                             k  yellow key
     .  bare floor; so is a space        o  blue ball
@@ -10,8 +10,8 @@ A map is a block of lines of one length. Its characters:
     _  floor tile                       '  yellow door, open
     >  v < ^: agents by their headings  A  agent with any heading
 
-Below it, after an empty line, a legend may name further characters, or other things for these, in the words
-of `jaxsocial.env.text.alphabet`; an agent's start is ``agent [right|down|left|up] [on thing]``:
+Below it, after an empty line, a legend can define further characters, or redefine these, in the words of
+`jaxsocial.env.text.alphabet`. An agent's start is ``agent [right|down|left|up] [on thing]``:
 
     #########
     #>..K..0#
@@ -21,7 +21,7 @@ of `jaxsocial.env.text.alphabet`; an agent's start is ``agent [right|down|left|u
     K: red locked door
     A: agent left on blue floor
 
-Common indentation is removed, and so are empty lines at either end. Goals are numbered in reading order.
+Common indentation and empty lines at either end are removed. Goals are numbered in reading order.
 """
 
 import functools
@@ -43,11 +43,11 @@ _LEGEND = re.compile(r"(\S)\s*[:=]\s*(\S.*)")
 
 
 class Mark(NamedTuple):
-    """What a character of a map says of its cell."""
+    """The meaning of a character of a map."""
 
     code: int
     heading: int | None = None
-    """Where an agent that starts here looks; `ANY_HEADING`, or None where none does."""
+    """The heading of an agent that starts here, or `ANY_HEADING`; None where no agent starts."""
 
 
 MARKS = (
@@ -58,7 +58,11 @@ MARKS = (
 
 
 def in_words(mark: Mark) -> str:
-    """What a mark says, as a legend has it."""
+    """Returns a mark in the words of a legend.
+
+    >>> in_words(Mark(objects.EMPTY, objects.LEFT))
+    'agent left'
+    """
     if mark.heading is None:
         return alphabet.in_words(mark.code)
     heading = [name for name, number in HEADINGS.items() if number == mark.heading]
@@ -66,18 +70,18 @@ def in_words(mark: Mark) -> str:
 
 
 class Map(NamedTuple):
-    """A map as numbers."""
+    """A map in arrays."""
 
     grid: Int[np.ndarray, "H W"]
     goals: Int[np.ndarray, "G 2"]
-    """The bonus tiles in the order of their cycle; where there are none the goals, in reading order."""
+    """The bonus tiles in the order of their cycle; if there are none, the goals in reading order."""
     starts: Int[np.ndarray, "S 2"]
     """Where agents start, in reading order."""
     headings: Int[np.ndarray, " S"]
 
     @property
     def things(self) -> tuple[int, ...]:
-        """For `Scenario.things`."""
+        """Returns the codes for `Scenario.things`, without the numbers of goals."""
         numbered = np.isin(objects.kind_of(self.grid), (objects.BONUS, objects.GOAL))
         codes = np.unique(np.where(numbered, self.grid & 0xFF, self.grid))
         return tuple(int(code) for code in codes if code != objects.EMPTY)
@@ -85,40 +89,44 @@ class Map(NamedTuple):
 
 @functools.lru_cache
 def read(text: str) -> Map:
-    """A map as numbers.
+    """Reads a map.
+
+    >>> drawn = read("#####\\n#>.0#\\n#####")
+    >>> drawn.starts.tolist(), drawn.goals.tolist(), drawn.headings.tolist()
+    ([[1, 1]], [[1, 3]], [0])
 
     Raises:
-      ValueError: one that cannot be read, with line, column and cure.
+      ValueError: a map that cannot be read, with line, column and remedy.
     """
-    rows, legend = _parts(text)
-    known = MARKS | dict(_explained(number, line) for number, line in legend)
-    marks = [[_mark(known, number, column, c) for column, c in enumerate(row, 1)] for number, row in rows]
-    codes = np.array([[mark.code for mark in row] for row in marks], np.int32)
-    places = [(r, c) for r, row in enumerate(marks) for c, mark in enumerate(row) if mark.heading is not None]
-    headings = [marks[row][column].heading for row, column in places]
-    numbered, goals = _numbered(codes)
-    return Map(numbered, goals, _places(places), np.array(headings, np.int32))
-
-
-def _parts(text: str):
-    """The lines of the map and of the legend, each with its number, counted from 1."""
     lines = list(enumerate(textwrap.dedent(text).splitlines(), 1))
     filled = [number for number, line in lines if line.strip()]
     if not filled:
         raise ValueError(f"the map is empty: draw it with {alphabet.ALPHABET}")
     end = next((number for number, line in lines if number > filled[0] and not line.strip()), len(lines) + 1)
+    known = MARKS | dict(_read_legend(number, line) for number, line in lines if number > end and line.strip())
     rows = [(number, line) for number, line in lines if filled[0] <= number < end]
+    marks = []
     for number, row in rows:
         if len(row) != len(rows[0][1]):
             raise ValueError(
                 f"line {number} of the map has {len(row)} characters, the first has {len(rows[0][1])}: fill it up "
                 "with . for bare floor or # for wall"
             )
-    return rows, [(number, line) for number, line in lines if number > end and line.strip()]
+        for column, character in enumerate(row, 1):
+            if character not in known:
+                raise ValueError(
+                    f"line {number}, column {column}: {character!r} is unknown; use {alphabet.ALPHABET}; or define it "
+                    f"below the map, as in {character}: red key"
+                )
+        marks.append([known[character] for character in row])
+    starts = [(r, c) for r, row in enumerate(marks) for c, mark in enumerate(row) if mark.heading is not None]
+    headings = [marks[row][column].heading for row, column in starts]
+    grid, goals = _number_goals(np.array([[mark.code for mark in row] for row in marks], np.int32))
+    return Map(grid, goals, _positions(starts), np.array(headings, np.int32))
 
 
-def _explained(number: int, line: str) -> tuple[str, Mark]:
-    """A line of the legend."""
+def _read_legend(number: int, line: str) -> tuple[str, Mark]:
+    """Reads a line of the legend."""
     found = _LEGEND.fullmatch(line.strip())
     if not found:
         raise ValueError(f"line {number}, {line.strip()!r}, is no line of a legend: write one such as x: red key")
@@ -133,17 +141,8 @@ def _explained(number: int, line: str) -> tuple[str, Mark]:
         raise ValueError(f"line {number}: {error}") from None
 
 
-def _mark(known: dict[str, Mark], line: int, column: int, character: str) -> Mark:
-    if character not in known:
-        raise ValueError(
-            f"line {line}, column {column}: {character!r} is unknown; use {alphabet.ALPHABET}; or say what it is "
-            f"below the map, as in {character}: red key"
-        )
-    return known[character]
-
-
-def _numbered(codes: Int[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, "H W"], Int[np.ndarray, "G 2"]]:
-    """The grid with its goals numbered, after the bonus tiles if there are any; and the places of those that count."""
+def _number_goals(codes: Int[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, "H W"], Int[np.ndarray, "G 2"]]:
+    """Returns the grid with its goals numbered after its bonus tiles, and the positions for `Map.goals`."""
     kind = objects.kind_of(codes)
     tiles, goals = np.argwhere(kind == objects.BONUS), np.argwhere(kind == objects.GOAL)
     tiles = tiles[np.argsort(objects.state_of(codes[tuple(tiles.T)]))]
@@ -157,8 +156,8 @@ def _numbered(codes: Int[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, "H W"], In
         raise ValueError(f"{count} goals and bonus tiles: draw {MAXIMUM_GOALS} or fewer")
     numbered = codes.copy()
     numbered[tuple(goals.T)] += np.arange(len(tiles), count, dtype=np.int32) << 8
-    return numbered, _places(tiles if len(tiles) else goals)
+    return numbered, _positions(tiles if len(tiles) else goals)
 
 
-def _places(places) -> Int[np.ndarray, "N 2"]:
-    return np.array(places, np.int32).reshape(-1, 2)
+def _positions(pairs) -> Int[np.ndarray, "N 2"]:
+    return np.array(pairs, np.int32).reshape(-1, 2)  # an empty list has no second axis

@@ -1,4 +1,4 @@
-"""Worlds drawn in characters: see `jaxsocial.env.text.maps` for what they mean."""
+"""Scenarios drawn in characters; `jaxsocial.env.text.maps` defines them."""
 
 import dataclasses
 import textwrap
@@ -19,14 +19,15 @@ NAME = "text"
 
 @dataclasses.dataclass(frozen=True)
 class TextMap:
-    """The layout of a map: always the same world, but for agents that have no start in it."""
+    """The layout of a map: always the same, except for agents without a start."""
 
     text: str
     """The map and its legend."""
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
-        """The map's first starts go to the first agents; the others start anywhere on free floor, and are put back
-        anywhere. An agent with a start is always put back there.
+        """Lays out the map: starts go to the first agents, and they respawn there.
+
+        The other agents start anywhere on free floor, and respawn anywhere.
         """
         drawn = read(self.text)
         starts = drawn.starts[: scenario.agents]
@@ -45,26 +46,26 @@ class TextMap:
         )
 
     def problems(self, scenario: Scenario) -> Iterator[tuple[bool, str]]:
-        """What in a scenario is not the map's, and the cure."""
+        """Yields (whether a size differs from the map's, what to choose instead)."""
         drawn = read(self.text)
         height, width = drawn.grid.shape
-        for name, there in (("height", height), ("width", width), ("goals", len(drawn.goals)), ("clutter", 0)):
+        for name, drawn_size in (("height", height), ("width", width), ("goals", len(drawn.goals)), ("clutter", 0)):
             given = getattr(scenario, name)
-            yield given != there, f"{name}={given}: the map has {there}, leave it out or change the map"
-        room = len(drawn.starts) + int(_free(drawn).sum())
+            yield given != drawn_size, f"{name}={given}: the map has {drawn_size}, leave it out or change the map"
+        capacity = len(drawn.starts) + int(_free(drawn).sum())
         yield (
-            scenario.agents > room,
-            f"agents={scenario.agents}: the map has {len(drawn.starts)} starts and room for {room} agents in all, "
+            scenario.agents > capacity,
+            f"agents={scenario.agents}: the map has {len(drawn.starts)} starts and room for {capacity} agents in all, "
             "use fewer or enlarge it",
         )
 
 
 def scenario_from_text(text: str, **sizes) -> Scenario:
-    """The world that a map draws: see `jaxsocial.env.text.maps` for its characters and legend.
+    """Returns the scenario of a map, with the characters and legend of `jaxsocial.env.text.maps`.
 
-    Any field of `Scenario` can be set that the map leaves open. There is one agent for each start unless
-    ``agents`` says otherwise; those without a start are put on free floor. Bonus tiles make the goal cycle; goals
-    beside them end an agent's episode and are not counted among `Scenario.goals`.
+    Any field of `Scenario` can be set that the map leaves open. Without ``agents`` there is one for each start;
+    agents without a start are put on free floor. Bonus tiles make the goal cycle; goals beside them end an agent's
+    episode and are not counted among `Scenario.goals`.
 
     >>> scenario = scenario_from_text('''
     ...     #######
@@ -76,27 +77,20 @@ def scenario_from_text(text: str, **sizes) -> Scenario:
     (4, 7, 2, 2)
 
     Raises:
-      ValueError: a map or legend that cannot be read, with line, column and cure; sizes that do not fit it.
+      ValueError: a map or legend that cannot be read, with line, column and remedy; sizes that contradict it.
     """
     drawn = read(text)
     height, width = drawn.grid.shape
-    found: dict[str, Any] = {
-        "name": NAME,
-        "height": height,
-        "width": width,
-        "agents": max(len(drawn.starts), 1),
-        "goals": len(drawn.goals),
-        "clutter": 0,
-        "things": drawn.things,
-    }
+    found: dict[str, Any] = {"name": NAME, "height": height, "width": width, "goals": len(drawn.goals), "clutter": 0}
+    found |= {"agents": max(len(drawn.starts), 1), "things": drawn.things}
     return Scenario(layout=TextMap(textwrap.dedent(text).strip("\n")), **(found | sizes))
 
 
 def scenario_from_file(path: str | Path, **sizes) -> Scenario:
-    """The world that a file draws: see `scenario_from_text`.
+    """Returns the scenario of a file: see `scenario_from_text`.
 
     Raises:
-      ValueError: also where there is no such file.
+      ValueError: also if there is no such file.
     """
     if not Path(path).is_file():
         raise ValueError(f"{path} is no file: name one that holds a map in characters")
@@ -104,7 +98,7 @@ def scenario_from_file(path: str | Path, **sizes) -> Scenario:
 
 
 def _free(drawn: Map):
-    """Where agents without a start may be put: floor on which nothing is and nobody else starts."""
+    """Returns the cells for agents without a start: floor that holds nothing and is no start."""
     free = np.isin(objects.kind_of(drawn.grid), (objects.EMPTY, objects.FLOOR))
     free[tuple(drawn.starts.T)] = False
     return free

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from jaxsocial.evaluate.returns import middle_mean
+from jaxsocial.evaluate.statistics import middle_mean
 from jaxsocial.sweep.report.fields import Field, Groups, groups
 
 MOST_PAIRS = 6

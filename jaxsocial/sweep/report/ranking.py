@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxsocial.evaluate.returns import interquartile_mean
+from jaxsocial.evaluate.statistics import interquartile_mean
 
 KEYS = ["setting", "seed", "learner", "step"]
 """Columns that a sweep's table has at least."""

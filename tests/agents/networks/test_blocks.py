@@ -1,4 +1,4 @@
-"""Rows in blocks against the same rows together."""
+"""Results in blocks against results for all rows at once."""
 
 import functools
 
@@ -20,33 +20,33 @@ def on_cpu(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
 
 
-@pytest.mark.parametrize(("rows", "again"), [(8, True), (9, False), (23, True)])
-def test_each_row_is_made_from_its_own(rows, again):
+@pytest.mark.parametrize(("rows", "remat"), [(8, True), (9, False), (23, True)])
+def test_each_row_depends_on_the_same_row_only(rows, remat):
     x = jnp.arange(rows * 3.0).reshape(rows, 3)
     number = jnp.arange(rows)
 
     @functools.partial(quick_jit, static_argnums=0)
-    def made_and_gradient(function, x):
+    def value_and_gradient(function, x):
         def total(x):
-            made = function(x, number)
-            return jnp.square(made).sum(), made
+            value = function(x, number)
+            return jnp.square(value).sum(), value
 
-        gradient, made = jax.grad(total, has_aux=True)(x)
-        return made, gradient
+        gradient, value = jax.grad(total, has_aux=True)(x)
+        return value, gradient
 
-    found = made_and_gradient(functools.partial(in_blocks, mixed, size=8, again=again), x)
-    for one, other in zip(found, made_and_gradient(mixed, x), strict=True):
+    found = value_and_gradient(functools.partial(in_blocks, mixed, size=8, remat=remat), x)
+    for one, other in zip(found, value_and_gradient(mixed, x), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(8, [8]), (9, [3]), (23, [8]), (33, [7]), (13, [7])])
-def test_blocks_are_of_one_size_no_larger_than_allowed_and_nearly_full(rows, sizes):
+def test_blocks_have_one_size_within_the_limit_and_little_padding(rows, sizes):
     seen = []
     in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((rows, 2)), size=8)
     assert seen == sizes
 
 
-def test_accelerators_do_all_rows_at_once(monkeypatch):
+def test_accelerators_compute_all_rows_at_once(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     seen = []
     in_blocks(lambda x: (seen.append(len(x)), x)[1], jnp.zeros((100, 2)), size=8)

@@ -1,17 +1,18 @@
-"""Operations counted by hand, and by the compiler."""
+"""Operations against counts by hand and by the compiler."""
 
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxsocial.agents.networks.flops import operations
-from jaxsocial.agents.networks.network import NetworkSizes, make_network
+from jaxsocial.agents.networks.network import make_network
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from tests.compiling import quick_jit
 
 VIEW, TILE, ACTIONS = 7, 3, 7
 
 
-def test_the_papers_network_by_hand():
+def test_operations_of_the_papers_network():
     found = operations(NetworkSizes(), VIEW, TILE, ACTIONS)
     encoder = 49 * 27 * 32 + 25 * 288 * 64 + 9 * 576 * 64 + 576 * 192
     recurrent = (192 + 192) * 768
@@ -20,7 +21,7 @@ def test_the_papers_network_by_hand():
     assert found.prediction == 2 * (199 * 576 + 9 * 64 * 576 + 25 * 64 * 288 + 49 * 32 * 27)
 
 
-def test_a_network_of_one_convolution_by_hand():
+def test_operations_of_a_network_with_one_convolution():
     sizes = NetworkSizes(channels=(5,), dense=4, memory=3, heads=(2,))
     found = operations(sizes, view=3, tile=1, actions=6)
     assert found.forward == 2 * (9 * 3 * 5 + 45 * 4 + (4 + 3) * 12 + (3 * 2 + 2 * 6) + (3 * 2 + 2 * 1))
@@ -28,8 +29,8 @@ def test_a_network_of_one_convolution_by_hand():
 
 
 @pytest.mark.parametrize("encoder", ["convolutions", "tile_contrast"])
-def test_the_compiler_counts_little_more(encoder):
-    """It counts what is done to each number as well, which is little where products are large."""
+def test_the_compiler_counts_at_most_a_tenth_more(encoder):
+    """The compiler counts elementwise operations too; they are few where products are large."""
     sizes, frames = NetworkSizes(encoder=encoder), 16
     network = make_network(sizes, (VIEW * TILE, VIEW * TILE, 3), TILE, ACTIONS, prediction=True)
     parameters, memory = jax.eval_shape(

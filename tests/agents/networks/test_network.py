@@ -9,7 +9,8 @@ import pytest
 
 from jaxsocial.agents.networks import network as network_module
 from jaxsocial.agents.networks.lstm import LSTMState
-from jaxsocial.agents.networks.network import LSTM_NAME, NetworkSizes, make_network, parameter_count
+from jaxsocial.agents.networks.network import LSTM_NAME, make_network, parameter_count
+from jaxsocial.agents.networks.sizes import NetworkSizes
 from tests.compiling import quick_jit
 
 PAPER = NetworkSizes()
@@ -34,7 +35,7 @@ def start(network):
 
 @pytest.fixture(scope="module")
 def parameters(start):
-    """With biases that are not 0, so that forgetting one shows."""
+    """Parameters with nonzero biases, so that a missing bias shows."""
     leaves, structure = jax.tree.flatten(start)
     noise = np.random.default_rng(1)
     return structure.unflatten([leaf + 0.1 * noise.normal(size=leaf.shape).astype(np.float32) for leaf in leaves])
@@ -71,7 +72,7 @@ def head(layers, x):
 
 
 def encode(parameters, frame):
-    """One frame, with `jax.lax.conv_general_dilated`; the numbers are those of the picture, over 255."""
+    """Encodes one frame with `jax.lax.conv_general_dilated`; inputs are pixels over 255."""
     x = (frame.astype(jnp.float32) / 255.0)[None]
     for number, stride in enumerate((TILE, 1, 1)):
         layer = parameters[f"convolution_{number}"]
@@ -91,7 +92,7 @@ def lstm(parameters, memory, x):
 
 
 def decode(parameters, hidden, action):
-    """One frame, with `jax.lax.conv_transpose`."""
+    """Decodes one frame with `jax.lax.conv_transpose`."""
     decoder = parameters["decoder"]
     x = jnp.concatenate([hidden, jax.nn.one_hot(action, ACTIONS)])
     x = jax.nn.relu(dense(decoder["dense"], x)).reshape(1, 3, 3, SMALL.channels[-1])
@@ -99,18 +100,18 @@ def decode(parameters, hidden, action):
         layer = decoder[f"transposed_{number}"]
         kernel = layer["kernel"].reshape(3, 3, x.shape[-1], -1)
         x = leaky(jax.lax.conv_transpose(x, kernel, (1, 1), "VALID") + layer["bias"])
-    # Each cell becomes a tile; a transposed convolution lays a kernel down turned by half a turn.
+    # Each cell becomes a tile. A transposed convolution applies its kernel rotated by half a turn.
     kernel = decoder["frame"]["kernel"].reshape(-1, TILE, TILE, 3).transpose(1, 2, 0, 3)[::-1, ::-1]
     return (jax.lax.conv_transpose(x, kernel, (TILE, TILE), "VALID") + decoder["bias"])[0]
 
 
-def test_the_encoder_of_contrasts_is_one_layer_on_the_contrasts_of_tiles(frames, memory):
+def test_tile_contrast_encoder_is_one_layer_on_contrasts(frames, memory):
     network = build(dataclasses.replace(SMALL, encoder="tile_contrast"))
     parameters = quick_jit(network.init)(jax.random.key(0))
     assert not any(name.startswith("convolution") for name in parameters)
     features = 3 + (TILE * TILE - 1) + 3
     assert parameters["dense"]["kernel"].shape == (VIEW * VIEW * features, SMALL.dense)
-    # Weights on the corners' colours alone see nothing but those.
+    # With weights on the corners' colours only, other pixels have no effect.
     kernel = parameters["dense"]["kernel"].reshape(VIEW * VIEW, features, -1).at[:, 3:].set(0.0)
     blind = parameters | {"dense": parameters["dense"] | {"kernel": kernel.reshape(VIEW * VIEW * features, -1)}}
     corners = frames[..., ::TILE, ::TILE, :]
@@ -129,7 +130,7 @@ def test_the_papers_network_has_the_papers_parameters(prediction, count):
     assert parameter_count(jax.eval_shape(build(PAPER, prediction).init, jax.random.key(0))) == count
 
 
-def test_it_replays_as_its_layers_are_defined(network, parameters, frames, memory):
+def test_unroll_equals_the_definition_of_its_layers(network, parameters, frames, memory):
     outputs = quick_jit(network.unroll)(parameters, memory, frames, FIRST)
     one_step = quick_jit(
         lambda parameters, before, frame: lstm(parameters[LSTM_NAME], before, encode(parameters, frame))
@@ -148,7 +149,7 @@ def test_it_replays_as_its_layers_are_defined(network, parameters, frames, memor
             np.testing.assert_allclose(outputs.value[t, world], head(parameters["value"], state.hidden)[0], atol=1e-5)
 
 
-def test_steps_one_by_one_are_the_steps_together(network, parameters, frames, memory):
+def test_single_steps_equal_a_joint_unroll(network, parameters, frames, memory):
     unroll = quick_jit(network.unroll)
     together = unroll(parameters, memory, frames, FIRST)
     for t in range(T):
@@ -158,7 +159,7 @@ def test_steps_one_by_one_are_the_steps_together(network, parameters, frames, me
         memory = jax.tree.map(lambda m: m[0], alone.after)
 
 
-def test_memory_is_emptied_exactly_where_an_episode_begins(network, parameters, frames, memory):
+def test_memory_is_reset_exactly_at_the_start_of_an_episode(network, parameters, frames, memory):
     unroll = quick_jit(network.unroll)
     other = jax.tree.map(lambda m: m + 1.0, memory)
     one, two = (np.asarray(unroll(parameters, m, frames, FIRST).hidden) for m in (memory, other))
@@ -166,7 +167,7 @@ def test_memory_is_emptied_exactly_where_an_episode_begins(network, parameters, 
     np.testing.assert_array_equal(same, np.logical_or.accumulate(FIRST, axis=0))
 
 
-def test_frames_are_predicted_as_the_decoder_is_defined(network, parameters):
+def test_predict_equals_the_definition_of_the_decoder(network, parameters):
     hidden = jax.random.normal(jax.random.key(5), (T, N, SMALL.memory))
     action = jax.random.randint(jax.random.key(6), (T, N), 0, ACTIONS)
     found = quick_jit(network.predict)(parameters, hidden, action)
@@ -176,7 +177,7 @@ def test_frames_are_predicted_as_the_decoder_is_defined(network, parameters):
 
 
 def with_gradient(network, parameters, memory, frames):
-    """All that the network gives, and the gradient of a sum of its squares."""
+    """Returns the gradient of the sum of squared outputs, and the outputs."""
 
     def total(parameters):
         outputs = network.unroll(parameters, memory, frames, jnp.asarray(FIRST))
@@ -191,14 +192,14 @@ def expected(network, parameters, memory, frames):
     return with_gradient(network, parameters, memory, frames)
 
 
-def test_frames_in_blocks_are_the_frames_together(parameters, memory, frames, expected, monkeypatch):
+def test_blocks_of_frames_change_no_result(parameters, memory, frames, expected, monkeypatch):
     monkeypatch.setattr(network_module, "BLOCK", 4)
-    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")  # which works in blocks
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")  # where blocks are used
     network = build(SMALL)
     found = with_gradient(network, parameters, memory, frames)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-    # A function of its own, as jax would give back what it has traced of ``unroll`` before.
+    # A new function, since jax would reuse its earlier trace of ``unroll``.
     program = jax.make_jaxpr(lambda parameters: network.unroll(parameters, memory, frames, jnp.asarray(FIRST)))
     loops = str(program(parameters)).count("scan[")
     assert loops == 2, "one over frames, and one over steps"
@@ -209,31 +210,31 @@ def rounding():
     return build(dataclasses.replace(SMALL, matmul_dtype="bfloat16"))
 
 
-def test_rounded_products_change_no_first_weights(rounding, start):
+def test_rounded_products_change_no_initial_weights(rounding, start):
     jax.tree.map(np.testing.assert_array_equal, quick_jit(rounding.init)(jax.random.key(0)), start)
 
 
-def test_rounded_products_give_nearly_the_same_in_32_bits(rounding, parameters, memory, frames, expected):
-    gradient, made = with_gradient(rounding, parameters, memory, frames)
-    for rounded, exact in zip(jax.tree.leaves(made), jax.tree.leaves(expected[1]), strict=True):
+def test_rounded_products_give_similar_results_in_32_bits(rounding, parameters, memory, frames, expected):
+    gradient, outputs = with_gradient(rounding, parameters, memory, frames)
+    for rounded, exact in zip(jax.tree.leaves(outputs), jax.tree.leaves(expected[1]), strict=True):
         assert rounded.dtype == jnp.float32
         np.testing.assert_allclose(rounded, exact, atol=0.03)
-        # The first step's memory is given, all else went through a product.
+        # The memory before the first step is given; all else is computed from products.
         assert (rounded[1:] != exact[1:]).mean() > 0.5
     for rounded, exact in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected[0]), strict=True):
         assert rounded.dtype == jnp.float32
         assert jnp.linalg.norm(rounded - exact) < 0.1 * jnp.linalg.norm(exact)
 
 
-def test_products_of_another_width_are_refused():
+def test_other_types_of_products_are_rejected():
     sizes = NetworkSizes()
-    # Made with the wrong word it would be stopped by its annotation, which only tests check.
+    # The constructor would fail at the annotation, which only tests check.
     object.__setattr__(sizes, "matmul_dtype", "float16")
-    with pytest.raises(ValueError, match=r'network.products=.float16.: choose "float32" or "bfloat16"'):
+    with pytest.raises(ValueError, match=r'network.matmul_dtype=.float16.: choose "float32" or "bfloat16"'):
         sizes.__post_init__()
 
 
-def test_it_starts_as_the_paper_says(start):
+def test_initial_weights_are_those_of_the_paper(start):
     i, f, g, o = jnp.split(start[LSTM_NAME]["bias"], 4)
     assert (f == 2).all()
     assert not jnp.stack([i, g, o]).any()
@@ -246,7 +247,7 @@ def test_it_starts_as_the_paper_says(start):
         np.testing.assert_allclose(kernel.T @ kernel, 2 * np.eye(kernel.shape[1]), atol=1e-5)
 
 
-def test_a_view_too_small_for_the_layers_is_refused():
+def test_a_view_too_small_for_the_layers_is_rejected():
     with pytest.raises(ValueError, match="room for 1 layers"):
         make_network(NetworkSizes(channels=(4, 4)), (6, 6, 3), 3, ACTIONS, False)
     with pytest.raises(ValueError, match="1 unit or more"):

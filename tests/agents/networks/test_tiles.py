@@ -1,11 +1,11 @@
-"""Tiles against loops over pixels, and what contrast is for."""
+"""Tiles and patches against loops over pixels, and the effect of contrasts."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import jaxsocial
-from jaxsocial.agents.networks.tiles import from_tiles, overlaid, patches, tile_contrast, to_tiles
+from jaxsocial.agents.networks.tiles import from_tiles, overlap_add, patches, tile_contrast, to_tiles
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
 from tests.agents.worlds import drawn
@@ -13,12 +13,12 @@ from tests.agents.worlds import drawn
 TILE = 3
 
 
-def test_tiles_and_frames_are_inverse():
+def test_from_tiles_inverts_to_tiles():
     frame = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), np.uint8)
     np.testing.assert_array_equal(from_tiles(to_tiles(jnp.asarray(frame), TILE).astype(jnp.float32), TILE), frame)
 
 
-def test_tiles_hold_the_pictures_own_numbers():
+def test_tiles_hold_the_pixels_of_the_frame():
     picture = np.random.default_rng(0).integers(0, 256, (2, 21, 21, 3), np.uint8)
     tiles = np.asarray(to_tiles(jnp.asarray(picture), TILE))
     assert tiles.dtype == np.uint8
@@ -27,39 +27,39 @@ def test_tiles_hold_the_pictures_own_numbers():
         np.testing.assert_array_equal(tiles[:, row, column], square.reshape(2, 27))
 
 
-FRAMES = np.random.default_rng(2).random((2, 5, 6, 4), np.float32)
-NEIGHBOURHOODS = np.random.default_rng(3).random((2, 3, 4, 9 * 4), np.float32)
+INPUT = np.random.default_rng(2).random((2, 5, 6, 4), np.float32)
+PATCHES = np.random.default_rng(3).random((2, 3, 4, 9 * 4), np.float32)
 
 
-def every_neighbourhood():
-    """(row, column, the slice that its neighbourhood is)."""
+def every_patch():
+    """Yields (row, column, slice) of each patch."""
     yield from ((r, c, np.s_[:, r : r + 3, c : c + 3]) for r in range(3) for c in range(4))
 
 
 def patches_by_loop(frames):
-    found = np.zeros_like(NEIGHBOURHOODS)
-    for row, column, place in every_neighbourhood():
-        found[:, row, column] = frames[place].reshape(2, -1)
+    found = np.zeros_like(PATCHES)
+    for row, column, patch in every_patch():
+        found[:, row, column] = frames[patch].reshape(2, -1)
     return found
 
 
-def overlaid_by_loop(neighbourhoods):
-    laid = np.zeros_like(FRAMES)
-    for row, column, place in every_neighbourhood():
-        laid[place] += neighbourhoods[:, row, column].reshape(2, 3, 3, 4)
-    return laid
+def overlap_add_by_loop(values):
+    total = np.zeros_like(INPUT)
+    for row, column, patch in every_patch():
+        total[patch] += values[:, row, column].reshape(2, 3, 3, 4)
+    return total
 
 
-def test_patches_are_every_neighbourhood_and_their_gradient_lays_them_back():
-    found, gradient = jax.vjp(patches, jnp.asarray(FRAMES))
-    np.testing.assert_array_equal(found, patches_by_loop(FRAMES))
-    np.testing.assert_allclose(gradient(jnp.asarray(NEIGHBOURHOODS))[0], overlaid_by_loop(NEIGHBOURHOODS), rtol=1e-6)
+def test_patches_and_their_gradient_equal_loops():
+    found, gradient = jax.vjp(patches, jnp.asarray(INPUT))
+    np.testing.assert_array_equal(found, patches_by_loop(INPUT))
+    np.testing.assert_allclose(gradient(jnp.asarray(PATCHES))[0], overlap_add_by_loop(PATCHES), rtol=1e-6)
 
 
-def test_overlaid_neighbourhoods_are_summed_and_their_gradient_takes_them_out():
-    laid, gradient = jax.vjp(overlaid, jnp.asarray(NEIGHBOURHOODS))
-    np.testing.assert_allclose(laid, overlaid_by_loop(NEIGHBOURHOODS), rtol=1e-6)
-    np.testing.assert_array_equal(gradient(jnp.asarray(FRAMES))[0], patches_by_loop(FRAMES))
+def test_overlap_add_and_its_gradient_equal_loops():
+    found, gradient = jax.vjp(overlap_add, jnp.asarray(PATCHES))
+    np.testing.assert_allclose(found, overlap_add_by_loop(PATCHES), rtol=1e-6)
+    np.testing.assert_array_equal(gradient(jnp.asarray(INPUT))[0], patches_by_loop(INPUT))
 
 
 def test_contrasts_are_corner_distances_and_middle():
@@ -70,7 +70,7 @@ def test_contrasts_are_corner_distances_and_middle():
 
 
 def test_an_agent_stands_out_from_floor_and_goal():
-    """By the pixels, a goal weighs at least three times what this agent does; by contrasts, hardly more."""
+    """Pixels of a goal have three times the norm of those of this agent; contrasts have a similar norm."""
     env, state = drawn("##### #...# #.0.# #...# #####", [(1, 1, objects.UP)])
     rules = jaxsocial.make_rules(env.scenario)
     picture = pixels.agent_tiles(state, jnp.array([objects.UP]), rules, env.scenario, TILE)

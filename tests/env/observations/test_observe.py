@@ -1,4 +1,4 @@
-"""What agents perceive, against loops over cells: symbols, inputs, views that differ."""
+"""Observations against loops over cells: symbols, inputs, and views that differ."""
 
 import functools
 
@@ -36,29 +36,29 @@ def image(state, env):
 
 
 def expected_cell(state, agent, row, column, heading_of):
-    """(kind, colour, state) of a cell, by the rules of the docstrings."""
+    """Returns (kind, colour, state) of a cell, by the rules of the docstrings."""
     if not (0 <= row < state.grid.shape[0] and 0 <= column < state.grid.shape[1]):
         return (objects.EMPTY, 0, 0)
-    here = [a for a in range(len(COLOURS)) if (row, column) == tuple(state.position[a].tolist())]
-    if here:
-        shown = agent if agent in here else min(here, key=lambda a: int(state.arrival[a]))
+    agents = [a for a in range(len(COLOURS)) if (row, column) == tuple(state.position[a].tolist())]
+    if agents:
+        shown = agent if agent in agents else min(agents, key=lambda a: int(state.arrival[a]))
         return (objects.AGENT, objects.COLOUR_NAMES.index(COLOURS[shown]), heading_of(int(state.heading[shown])))
     code = int(state.grid[row, column])
-    told = objects.state_of(code) if objects.kind_of(code) == objects.DOOR else 0
-    return (objects.kind_of(code), objects.colour_of(code), told)
+    state_shown = objects.state_of(code) if objects.kind_of(code) == objects.DOOR else 0
+    return (objects.kind_of(code), objects.colour_of(code), state_shown)
 
 
 @pytest.mark.parametrize(("size", "offset"), [(7, 1), (5, 2)])
-def test_symbols_tell_every_cell_as_it_lies_before_the_observer(size, offset):
+def test_symbols_are_rotated_to_the_observer_s_heading(size, offset):
     env, state = world(observation="symbolic", view_size=size, view_offset=offset, see_through_walls=True)
     seen = image(state, env)
     for agent, (position, heading) in enumerate(zip(state.position.tolist(), state.heading.tolist(), strict=True)):
         forward, right_hand = objects.STEP[heading], objects.STEP[(heading + 1) % 4]
         for row, column in np.ndindex(size, size):
             ahead, aside = size - 1 - offset - row, column - size // 2
-            place = np.array(position) + ahead * forward + aside * right_hand
-            as_it_appears = functools.partial(lambda other, own: (other - own + objects.UP) % 4, own=heading)
-            assert tuple(seen[agent, row, column]) == expected_cell(state, agent, *place, as_it_appears)
+            cell = np.array(position) + ahead * forward + aside * right_hand
+            relative = functools.partial(lambda other, own: (other - own + objects.UP) % 4, own=heading)
+            assert tuple(seen[agent, row, column]) == expected_cell(state, agent, *cell, relative)
 
 
 def test_symbols_hide_what_a_picture_hides():
@@ -72,7 +72,7 @@ def test_symbols_hide_what_a_picture_hides():
     assert (asleep == (objects.UNSEEN, 0, 0)).all()
 
 
-def test_hidden_kinds_are_left_out_and_still_stop_sight():
+def test_hidden_kinds_are_left_out_and_still_block_sight():
     plain, state = world(observation="symbolic")
     hiding, _ = world(observation="symbolic", hidden=("wall", "agent"))
     kinds, fewer = image(state, plain)[..., 0], image(state, hiding)[..., 0]
@@ -83,7 +83,7 @@ def test_hidden_kinds_are_left_out_and_still_stop_sight():
     assert (fewer == np.where(left_out, objects.EMPTY, kinds)).all()
 
 
-def test_the_whole_world_in_symbols_is_the_same_for_all():
+def test_symbols_of_the_whole_world_are_the_same_for_all_agents():
     env, state = world(observation="symbolic_world")
     seen = image(state, env)
     for row, column in np.ndindex(seen.shape[1:3]):
@@ -99,17 +99,17 @@ def test_inputs_are_fields_beside_the_image():
     assert (timestep.observation.heading == state.heading).all()
     assert timestep.observation.reward.tolist() == [0.0] * 4
     assert timestep.observation.last_action.tolist() == [-1] * 4
-    places = timestep.observation.goal_position * np.array([height, width])
-    np.testing.assert_allclose(places, np.broadcast_to([[2, 7], [3, 7]], (4, 2, 2)), rtol=1e-6)
-    gone = state._replace(position=state.position.at[1].set(-1))
-    after = observe(gone, jnp.array([0.0, 0.5, 0.0, -1.5]), jnp.array([2, 2, 6, 1]), env.rules, env.scenario)
+    cells = timestep.observation.goal_position * np.array([height, width])
+    np.testing.assert_allclose(cells, np.broadcast_to([[2, 7], [3, 7]], (4, 2, 2)), rtol=1e-6)
+    absent = state._replace(position=state.position.at[1].set(-1))
+    after = observe(absent, jnp.array([0.0, 0.5, 0.0, -1.5]), jnp.array([2, 2, 6, 1]), env.rules, env.scenario)
     assert after.position[1].tolist() == [0.0, 0.0]
     assert after.reward.tolist() == [0.0, 0.5, 0.0, -1.5]
     assert after.last_action.tolist() == [2, 2, 6, 1]
     assert world()[0].reset(jax.random.key(0))[1].observation.heading is None
 
 
-def test_views_that_differ_are_filled_up_to_the_largest():
+def test_smaller_views_are_padded_to_the_largest():
     views = (View(), View(size=3, offset=0, tile_pixels=5), View(size=5, tile_pixels=3), View())
     env, state = world(views=views)
     together = image(state, env)

@@ -1,11 +1,13 @@
-"""Single tiles against the reference's; whole pictures are compared in test_golden."""
+"""Single tiles against the reference's; test_golden compares whole pictures."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels, sprites
 from jaxsocial.env.scenarios.goal_cycle import goal_cycle
+from jaxsocial.env.text.text_map import scenario_from_text
 from tests.test_golden import FOLDER
 
 TILES = (3, 5, 8, 11, 16, 32)
@@ -18,12 +20,12 @@ def reference_tiles(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_floor_is_the_reference_s(tile):
+def test_floor_equals_the_reference_s(tile):
     assert (sprites.empty(tile) == reference_tiles(tile)[1]).all()
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_walls_and_goals_are_the_reference_s(tile):
+def test_walls_and_goals_equal_the_reference_s(tile):
     pictures, floor = reference_tiles(tile)
     things = pixels.things_of(goal_cycle())
     ours = pixels.atlas(things, tile)
@@ -34,7 +36,7 @@ def test_walls_and_goals_are_the_reference_s(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_every_thing_is_the_reference_s(tile):
+def test_every_thing_equals_the_reference_s(tile):
     pictures, _ = reference_tiles(tile)
     things = {key: picture for key, picture in pictures.items() if key[0] != objects.AGENT}
     assert {kind for kind, _, _ in things} == {3, 4, 7, 8, 9, 10, 11, 12}
@@ -43,10 +45,17 @@ def test_every_thing_is_the_reference_s(tile):
 
 
 @pytest.mark.parametrize("tile", TILES)
-def test_agents_of_every_colour_are_the_reference_s(tile):
+def test_agents_of_every_colour_equal_the_reference_s(tile):
     pictures, _ = reference_tiles(tile)
     coverage = sprites.agent_coverage(tile)
     agents = {key: picture for key, picture in pictures.items() if key[0] == objects.AGENT}
     assert len(agents) >= 4 * 12
     for (_, colour, heading), theirs in agents.items():
         assert (objects.RGB[colour].astype(int) * coverage[heading][..., None] // 9 == theirs).all()
+
+
+@pytest.mark.parametrize("cells", ["0G", "0G_~kob", "0GkoDb", "0G_~kobDLx"], ids=["few kinds", "kinds", "few", "many"])
+def test_every_thing_has_its_own_tile(cells):
+    scenario = scenario_from_text(f"#{cells}.#\n\nx: red key")
+    things = pixels.things_of(scenario)
+    assert pixels.atlas_index(jnp.array(things), scenario).tolist() == list(range(1, len(things) + 1))

@@ -1,4 +1,4 @@
-"""A thousand layouts of a scenario, and what can be reached in them."""
+"""A thousand layouts of a scenario, and the areas that are connected in them."""
 
 import functools
 
@@ -17,7 +17,7 @@ WITHIN_A_WORLD[1] = ndimage.generate_binary_structure(2, 1)
 
 @functools.cache
 def layouts(name, **sizes):
-    """The scenario, and as many of its layouts, as NumPy arrays."""
+    """Returns the scenario and `WORLDS` of its layouts, as NumPy arrays."""
     scenario = make_scenario(name, **sizes)
     keys = jax.random.split(jax.random.key(3), WORLDS)
     drawn = quick_jit(jax.vmap(lambda key: scenario.layout(key, scenario)))(keys)
@@ -25,18 +25,18 @@ def layouts(name, **sizes):
 
 
 def at(grids, positions):
-    """What is in each world's grid at its own positions (row, column)."""
+    """Returns each world's codes at its own positions (row, column)."""
     world = np.arange(len(grids)).reshape(-1, *[1] * (positions.ndim - 2))
     return grids[world, positions[..., 0], positions[..., 1]]
 
 
 def areas(passable):
-    """(numbers of the areas that hang together, 0 where it is not passable; how many there are in all worlds)."""
+    """Returns the number of each cell's connected area, 0 where not passable; and the count of areas in all worlds."""
     return ndimage.label(passable, WITHIN_A_WORLD)
 
 
 def counted(positions, allowed):
-    """How often each of the ``allowed`` cells of a grid occurs; no other does."""
+    """Returns how often each of the ``allowed`` cells occurs; checks that no other does."""
     counts = np.zeros(allowed.shape, int)
     positions = positions.reshape(-1, 2)
     np.add.at(counts, (positions[:, 0], positions[:, 1]), 1)
@@ -45,7 +45,7 @@ def counted(positions, allowed):
 
 
 def inner(scenario):
-    """The cells within the outer wall."""
+    """Returns which cells are within the outer wall."""
     allowed = np.zeros((scenario.height, scenario.width), bool)
     allowed[1:-1, 1:-1] = True
     return allowed

@@ -1,4 +1,4 @@
-"""Door and key: the wall, its door and key, and that the goal can be reached with the key only."""
+"""Door and key: the wall, its door and key, and that the goal cannot be reached without the key."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from tests.env.scenarios.layouts import areas, at, counted, is_kind, layouts
 SIZES = [{}, {"height": 7, "width": 14, "agents": 4}, {"height": 4, "width": 5, "agents": 1}]
 
 
-def places(drawn, kind):
-    """(worlds, 2): where each world's only thing of that kind is."""
+def positions(drawn, kind):
+    """Returns the position of each world's only thing of that kind, (worlds, 2)."""
     found = np.argwhere(is_kind(drawn.grid, kind))
     assert (found[:, 0] == np.arange(len(drawn.grid))).all()
     return found[:, 1:]
@@ -20,7 +20,7 @@ def places(drawn, kind):
 @pytest.mark.parametrize("sizes", SIZES)
 def test_there_is_one_locked_yellow_door_in_the_only_wall_and_one_yellow_key(sizes):
     scenario, drawn = layouts("door_key", **sizes)
-    door, key = places(drawn, objects.DOOR), places(drawn, objects.KEY)
+    door, key = positions(drawn, objects.DOOR), positions(drawn, objects.KEY)
     assert (at(drawn.grid, door) == objects.encode(objects.DOOR, "yellow", objects.LOCKED)).all()
     assert (at(drawn.grid, key) == objects.encode(objects.KEY, "yellow")).all()
     inner = is_kind(drawn.grid[:, 1:-1, 1:-1], objects.WALL)
@@ -35,7 +35,7 @@ def test_the_key_can_be_reached_and_the_goal_only_through_the_door(sizes):
     shut = objects.walkable(drawn.grid) | is_kind(drawn.grid, objects.KEY)
     number, count = areas(shut)
     assert count == 2 * len(drawn.grid)
-    key = at(number, places(drawn, objects.KEY))
+    key = at(number, positions(drawn, objects.KEY))
     assert (at(number, drawn.position) == key[:, None]).all()
     assert (at(number, drawn.goals) != key[:, None]).all()
     assert areas(shut | is_kind(drawn.grid, objects.DOOR))[1] == len(drawn.grid)
@@ -46,14 +46,14 @@ def test_column_and_row_of_the_door_are_uniform(sizes):
     scenario, drawn = layouts("door_key", **sizes)
     allowed = np.zeros((scenario.height, scenario.width), bool)
     allowed[1:-2, 2:-2] = True
-    assert chisquare(counted(places(drawn, objects.DOOR), allowed)).pvalue > 1e-3
+    assert chisquare(counted(positions(drawn, objects.DOOR), allowed)).pvalue > 1e-3
 
 
 def test_key_and_agents_are_uniform_left_of_the_wall():
     _, drawn = layouts("door_key")
-    here = places(drawn, objects.DOOR)[:, 1] == 4
+    chosen = positions(drawn, objects.DOOR)[:, 1] == 4
     left = np.zeros((8, 8), bool)
     left[1:-1, 1:4] = True
-    assert chisquare(counted(places(drawn, objects.KEY)[here], left)).pvalue > 1e-3
-    assert chisquare(counted(drawn.position[here], left)).pvalue > 1e-3
-    assert (drawn.spawn[here] == (1, 1, 6, 3)).all()
+    assert chisquare(counted(positions(drawn, objects.KEY)[chosen], left)).pvalue > 1e-3
+    assert chisquare(counted(drawn.position[chosen], left)).pvalue > 1e-3
+    assert (drawn.spawn[chosen] == (1, 1, 6, 3)).all()

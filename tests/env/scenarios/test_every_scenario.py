@@ -1,4 +1,4 @@
-"""What every scenario promises, square or oblong, large or as small as it can be."""
+"""Properties of every scenario, square or oblong, large or of minimal size."""
 
 import dataclasses
 import re
@@ -41,12 +41,12 @@ NAMED = [f"{name}-{'-'.join(map(str, sizes.values()))}" for name, sizes in CASES
 every_case = pytest.mark.parametrize(("name", "sizes"), CASES, ids=NAMED)
 
 
-def test_no_scenario_is_left_out():
+def test_every_scenario_has_a_case():
     assert {name for name, _ in CASES} == set(registered_scenarios())
 
 
 @every_case
-def test_only_what_it_names_is_in_the_grid_within_an_outer_wall(name, sizes):
+def test_the_grid_holds_only_things_within_an_outer_wall(name, sizes):
     scenario, drawn = layouts(name, **sizes)
     numbered = is_kind(drawn.grid, objects.GOAL) | is_kind(drawn.grid, objects.BONUS)
     assert set(np.where(numbered, drawn.grid & 0xFF, drawn.grid).ravel()) <= {objects.EMPTY, *scenario.things}
@@ -57,13 +57,13 @@ def test_only_what_it_names_is_in_the_grid_within_an_outer_wall(name, sizes):
 
 
 @every_case
-def test_goals_are_where_it_says_and_no_others(name, sizes):
+def test_goals_are_at_their_positions_and_nowhere_else(name, sizes):
     scenario, drawn = layouts(name, **sizes)
     goals = at(drawn.grid, drawn.goals)
     assert np.isin(objects.kind_of(goals), (objects.GOAL, objects.BONUS)).all()
     assert (objects.state_of(goals) == np.arange(scenario.goals)).all()
-    there = is_kind(drawn.grid, objects.GOAL) | is_kind(drawn.grid, objects.BONUS)
-    assert (there.sum((1, 2)) == scenario.goals).all()
+    are_goals = is_kind(drawn.grid, objects.GOAL) | is_kind(drawn.grid, objects.BONUS)
+    assert (are_goals.sum((1, 2)) == scenario.goals).all()
 
 
 @every_case
@@ -78,8 +78,8 @@ def test_agents_start_on_free_cells_within_their_box(name, sizes):
 @pytest.mark.parametrize(("name", "sizes"), [case for case in CASES if case[0] != "maze" or "ghost" in case[1]])
 def test_agents_start_in_different_cells(name, sizes):
     scenario, drawn = layouts(name, **sizes)
-    place = np.sort(drawn.position[..., 0] * scenario.width + drawn.position[..., 1], axis=1)
-    assert (np.diff(place, axis=1) > 0).all()
+    index = np.sort(drawn.position[..., 0] * scenario.width + drawn.position[..., 1], axis=1)
+    assert (np.diff(index, axis=1) > 0).all()
 
 
 @pytest.mark.parametrize(("name", "sizes"), [case for case in CASES if case[0] in SOLVABLE])
@@ -90,7 +90,7 @@ def test_every_free_cell_can_be_reached_from_every_other(name, sizes):
 
 
 @every_case
-def test_it_can_be_written_down_and_read_back(name, sizes):
+def test_a_scenario_can_be_rebuilt_from_its_fields(name, sizes):
     scenario = make_scenario(name, **sizes)
     fields = [field for record in (scenario, scenario.layout) for field in dataclasses.fields(record)]
     flat = {
@@ -104,14 +104,14 @@ def test_it_can_be_written_down_and_read_back(name, sizes):
 
 
 @every_case
-def test_sizes_are_seen_to_where_a_field_is_replaced(name, sizes):
+def test_sizes_are_checked_where_a_field_is_replaced(name, sizes):
     scenario = make_scenario(name, **sizes)
     with pytest.raises(ValueError, match=r"agents=1000\b"):
         dataclasses.replace(scenario, agents=1000)
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes", "cure"),
+    ("name", "sizes", "remedy"),
     [
         ("cluttered", {"height": 4, "width": 4, "clutter": 4}, "goals=1, clutter=4, .* use fewer"),
         ("cluttered", {"density": -0.1}, "clutter=-8: choose 0 or more"),
@@ -123,7 +123,7 @@ def test_sizes_are_seen_to_where_a_field_is_replaced(name, sizes):
         ("visibility", {"height": 5, "width": 5, "agents": 9}, "agents=9 do not fit on the 8 free cells"),
         ("door_key", {"width": 4}, "width=4: .* 4 rows and 5 columns"),
         ("door_key", {"goals": 2}, "goals=2, .* choose these"),
-        ("door_key", {"height": 5}, "agents=3: .* room for 2 only, choose height=6"),
+        ("door_key", {"height": 5}, "agents=3: .* only 2 cells without the key, choose height=6"),
         ("door_key", {"actions": 3}, "actions=3: .* choose 7"),
         ("four_rooms", {"height": 7}, "height=7, .* 8 rows"),
         ("four_rooms", {"goals": 10}, "goals=10, .* 1 to 9"),
@@ -139,10 +139,10 @@ def test_sizes_are_seen_to_where_a_field_is_replaced(name, sizes):
         ("multi_room", {"agents": 10}, "agents=10, .* takes 9 agents"),
         ("multi_room", {"goals": 0}, "goals=0, .* 1 to 9 goals"),
         ("multi_room", {"actions": 3}, "actions=3: .* choose 7, or doors=False"),
-        ("multi_room", {"min_rooms": 7}, "min_rooms=7, max_rooms=6: .* smaller number first"),
+        ("multi_room", {"min_rooms": 7}, "min_rooms=7, max_rooms=6: .* smaller first"),
         ("multi_room", {"min_side": 2}, "min_side=2, .* choose 3 or more"),
     ],
 )
-def test_what_cannot_be_built_is_refused_with_a_cure(name, sizes, cure):
-    with pytest.raises(ValueError, match=re.compile(cure, re.DOTALL)):
+def test_impossible_sizes_are_refused_with_the_remedy(name, sizes, remedy):
+    with pytest.raises(ValueError, match=re.compile(remedy, re.DOTALL)):
         make_scenario(name, **sizes)

@@ -1,4 +1,4 @@
-"""Four rooms: the walls of the paper's world, and where its goals and agents are."""
+"""Four rooms: the walls of the paper's world, and the positions of goals and agents."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The level of Goal Cycle: what is laid out, and that every place is as likely as any other."""
+"""The layout of Goal Cycle: its contents, and that all cells are equally likely."""
 
 import functools
 
@@ -53,12 +53,12 @@ def test_agents_start_in_distinct_cells_without_walls(sizes):
     world = np.arange(1_000)[:, None]
     under = drawn.grid[world, drawn.position[..., 0], drawn.position[..., 1]]
     assert objects.walkable(under).all()
-    place = drawn.position[..., 0] * scenario.width + drawn.position[..., 1]
-    assert all(len(set(row)) == scenario.agents for row in place.tolist())
+    index = drawn.position[..., 0] * scenario.width + drawn.position[..., 1]
+    assert all(len(set(row)) == scenario.agents for row in index.tolist())
 
 
 def counted(scenario, positions):
-    """How often each inner cell occurs."""
+    """Returns how often each inner cell occurs."""
     counts = np.zeros((scenario.height, scenario.width), int)
     np.add.at(counts, (positions[:, 0], positions[:, 1]), 1)
     return counts[1:-1, 1:-1].ravel()
@@ -73,7 +73,7 @@ def test_each_goal_is_uniform_over_the_inner_cells(goal):
 def test_clutter_and_agents_are_uniform_over_the_inner_cells():
     scenario, drawn = layouts()
     walls = np.argwhere(objects.kind_of(drawn.grid[:, 1:-1, 1:-1]) == objects.WALL)[:, 1:] + 1
-    # Without replacement counts vary less than chi-square's, so that this errs on the side of passing.
+    # Without replacement counts vary less than chi-square assumes: the test may pass too easily.
     assert chisquare(counted(scenario, walls)).pvalue > 1e-3
     assert chisquare(counted(scenario, drawn.position.reshape(-1, 2))).pvalue > 1e-3
 

@@ -1,4 +1,4 @@
-"""The names that MarlGrid registers are understood, and mean the worlds they mean there."""
+"""MarlGrid's environment names, and the worlds that they stand for."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_all_names_are_there():
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_name_means_the_world_it_means_in_marlgrid(name):
+def test_a_name_stands_for_marlgrid_s_world(name):
     base, side, agents, view_size, view_offset, clutter, goals, reward_decay = EXPECTED[name]
     scenario = make_scenario(name)
     assert (scenario.name, scenario.height, scenario.width, scenario.agents) == (base, side, side, agents)
@@ -41,7 +41,7 @@ def test_the_goal_is_in_the_far_corner():
         assert (layouts(name)[1].goals == corner).all()
 
 
-def test_sizes_can_be_chosen_otherwise():
+def test_sizes_can_be_replaced():
     scenario = make_scenario("MarlGrid-3AgentCluttered11x11-v0", agents=5, height=8, view_size=9)
     assert (scenario.agents, scenario.height, scenario.width, scenario.view_size) == (5, 8, 11, 9)
     assert scenario.colours == COLOURS[:5]
@@ -50,12 +50,12 @@ def test_sizes_can_be_chosen_otherwise():
     assert make_scenario("MarlGrid-2AgentEmpty9x9-v0", colours=("green", "cyan")).colours == ("green", "cyan")
 
 
-def test_mistakes_cost_nothing_in_the_demo_of_goal_cycle():
+def test_the_goal_cycle_demo_has_no_penalty():
     assert make("Goalcycle-demo-solo-v0").rules.penalty == 0
     assert make("MarlGrid-2AgentEmpty9x9-v0").rules.penalty == 1.5
 
 
-def test_the_names_are_taken_and_offered_but_are_no_scenarios_of_their_own():
+def test_the_names_are_reserved_and_suggested_but_are_no_scenarios():
     name = "MarlGrid-2AgentEmpty9x9-v0"
     with pytest.raises(ValueError, match="choose another name"):
         register(name, make_scenario)

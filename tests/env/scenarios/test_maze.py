@@ -1,4 +1,4 @@
-"""Mazes: rooms, corridors and what connects them, and that agents start far from the goal."""
+"""Mazes: rooms, corridors, the openings between them, and the start far from the goal."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def free(drawn):
 
 
 def between(drawn):
-    """(worlds, openings of the walls between the cells with odd rows and columns): which are free."""
+    """Returns which walls between lattice cells are open, (worlds, walls)."""
     return np.concatenate(
         [free(drawn)[:, 1:-1:2, 2:-1:2].reshape(WORLDS, -1), free(drawn)[:, 2:-1:2, 1:-1:2].reshape(WORLDS, -1)], 1
     )
@@ -37,7 +37,7 @@ def test_without_rooms_and_extra_connections_it_is_a_tree():
     assert ndimage.label(free(drawn), WITHIN_A_WORLD)[1] == WORLDS
 
 
-def test_every_wall_of_a_tree_is_open_in_some_and_shut_in_others():
+def test_every_wall_of_a_tree_is_open_in_some_and_closed_in_others():
     _, drawn = layouts("maze", **TREE)
     often = between(drawn).mean(0)
     assert often.min() > 0.2
@@ -45,25 +45,25 @@ def test_every_wall_of_a_tree_is_open_in_some_and_shut_in_others():
 
 
 def test_corridors_wind():
-    """In so small a maze a depth-first walk leaves a sixth of the cells as dead ends; other trees have a third."""
+    """Checks dead ends: a sixth of the cells after a depth-first walk in so small a maze, a third in other trees."""
     _, drawn = layouts("maze", **TREE)
     neighbours = ndimage.convolve(free(drawn).astype(int), WITHIN_A_WORLD.astype(int), mode="constant") - 1
     dead_ends = (free(drawn) & (neighbours == 1)).sum((1, 2)).mean()
     assert 0.13 < dead_ends / (4 * 7) < 0.19
 
 
-def test_there_are_four_rooms_of_three_by_three_or_three_by_five_apart():
+def test_there_are_four_separate_rooms_of_three_by_three_or_three_by_five():
     _, drawn = layouts("maze")
     pillars = free(drawn)[:, 2:-1:2, 2:-1:2]
     rooms, count = ndimage.label(pillars, WITHIN_A_WORLD)
     sizes = np.bincount(rooms.ravel())[1:]
     assert set(sizes) == {1, 2}
     assert chisquare(np.bincount(sizes)[1:]).pvalue > 1e-3
-    # Now and then there is no space left for the last one.
+    # Sometimes the last one does not fit.
     assert 3.95 < count / WORLDS <= 4
 
 
-def test_only_walls_around_rooms_are_opened_by_chance_and_as_often_as_asked():
+def test_extra_connections_are_around_rooms_and_have_their_probability():
     none, some, all_of_them = (between(layouts("maze", extra_connections=chance)[1]) for chance in (0.0, 0.05, 1.0))
     # The same keys give the same rooms and corridors.
     assert (none <= some).all()
@@ -82,7 +82,7 @@ def test_goals_are_uniform_over_the_free_cells():
 
 
 def starts(scenario, drawn):
-    """The cells around which agents start: in the middle of their boxes, but that these end at the outer wall."""
+    """Returns the cells around which agents start: the middle of their boxes, which end at the outer wall."""
     first, last = drawn.spawn[:, 0, :2], drawn.spawn[:, 0, 2:]
     most = (scenario.height - 2, scenario.width - 2)
     assert ((last - first == 2) | ((last - first == 1) & ((first == 1) | (last == most)))).all()
@@ -101,11 +101,11 @@ def test_the_start_is_a_free_cell_and_the_farthest_of_five_from_the_goals(sizes)
     others = free(drawn) & (distance > 0)
     own = at(distance, start)[:, None, None]
     nearer = (others & (distance < own)).sum((1, 2)) + (others & (distance == own)).sum((1, 2)) / 2
-    # The largest of five lots is 5/6 on average, and varies by 0.14.
+    # The largest of five uniform numbers has mean 5/6 and standard deviation 0.14.
     assert abs((nearer / others.sum((1, 2))).mean() - 5 / 6) < 0.02
 
 
-def test_agents_share_cells_only_where_there_are_fewer_than_agents():
+def test_agents_share_cells_only_where_fewer_are_free_than_agents():
     scenario, drawn = layouts("maze")
     row, column = np.ogrid[: scenario.height, : scenario.width]
     box = drawn.spawn[:, 0, :, None, None]
@@ -113,8 +113,8 @@ def test_agents_share_cells_only_where_there_are_fewer_than_agents():
     room = (near & (drawn.grid == objects.EMPTY)).sum((1, 2))
     assert near[np.arange(WORLDS)[:, None], drawn.position[..., 0], drawn.position[..., 1]].all()
     assert (at(drawn.grid, drawn.position) == objects.EMPTY).all()
-    place = np.sort(drawn.position[..., 0] * scenario.width + drawn.position[..., 1], axis=1)
-    different = 1 + (np.diff(place, axis=1) > 0).sum(1)
+    index = np.sort(drawn.position[..., 0] * scenario.width + drawn.position[..., 1], axis=1)
+    different = 1 + (np.diff(index, axis=1) > 0).sum(1)
     assert (different == np.minimum(room, scenario.agents)).all()
     assert set(different) == {2, 3}
 

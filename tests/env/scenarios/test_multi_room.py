@@ -1,4 +1,4 @@
-"""Multi-room: the sizes of rooms, and that each is joined to the next by one door."""
+"""Multi-room: the sizes of rooms, and one door between each room and the next."""
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ IN_A_ROW, IN_A_COLUMN = np.array([(0, -1), (0, 1)]), np.array([(-1, 0), (1, 0)])
 
 
 def numbered_rooms(drawn):
-    """(number of the room of each floor cell, from 1 over all worlds; its extent; its world)."""
+    """Returns the room of each floor cell, numbered from 1 over all worlds; each room's extent; its world."""
     rooms, _ = areas(objects.walkable(drawn.grid))
     extents = ndimage.find_objects(rooms)
     return rooms, extents, np.array([extent[0].start for extent in extents])
 
 
 def doors(drawn, rooms):
-    """Of each door: its world, its colour, and the numbers of the two rooms that it joins."""
+    """Returns each door's world, its colour, and the numbers of the two rooms that it joins."""
     world, row, column = np.nonzero(is_kind(drawn.grid, objects.DOOR))
     codes = drawn.grid[world, row, column]
     assert (objects.state_of(codes) == objects.CLOSED).all()
@@ -38,7 +38,7 @@ def doors(drawn, rooms):
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_rooms_are_rectangles_with_sides_as_asked(sizes):
+def test_rooms_are_rectangles_with_allowed_sides(sizes):
     scenario, drawn = layouts("multi_room", **sizes)
     rooms, extents, worlds = numbered_rooms(drawn)
     sides = np.array([(extent[1].stop - extent[1].start, extent[2].stop - extent[2].start) for extent in extents]) + 2
@@ -73,12 +73,12 @@ def test_agents_are_at_one_end_of_a_chain_and_goals_at_the_other(sizes):
     assert (end == end[:, :1]).all()
     assert (start[:, 0] != end[:, 0]).all()
     assert (degree[np.stack([start[:, 0], end[:, 0]]) - 1] == 1).all()
-    # Two ends and no other room with one door make a chain, if it hangs together.
+    # A connected graph whose nodes have degree 2, except for two ends, is a chain.
     assert areas(objects.walkable(drawn.grid) | is_kind(drawn.grid, objects.DOOR))[1] == WORLDS
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_where_agents_are_put_back_is_the_whole_first_room(sizes):
+def test_agents_respawn_in_the_whole_first_room(sizes):
     _, drawn = layouts("multi_room", **sizes)
     rooms, extents, _ = numbered_rooms(drawn)
     for world, number in enumerate(at(rooms, drawn.position)[:, 0]):
@@ -87,7 +87,7 @@ def test_where_agents_are_put_back_is_the_whole_first_room(sizes):
         assert (drawn.spawn[world] == box).all()
 
 
-def test_doors_of_a_room_differ_in_colour_and_all_colours_occur_alike():
+def test_doors_of_a_room_differ_in_colour_and_colours_are_uniform():
     _, drawn = layouts("multi_room")
     rooms, _, _ = numbered_rooms(drawn)
     _, colours, joined = doors(drawn, rooms)
@@ -108,7 +108,7 @@ def test_without_doors_there_are_openings():
     assert (np.where(is_kind(shut.grid, objects.DOOR), objects.EMPTY, shut.grid) == bare.grid).all()
 
 
-def test_the_board_lies_anywhere():
+def test_the_board_has_every_offset():
     _, drawn = layouts("multi_room")
     floor = objects.walkable(drawn.grid)
     assert floor.any(0)[1:-1, 1:-1].all()

@@ -1,4 +1,4 @@
-"""Worlds drawn in characters: what is read, what is refused, and where agents then start."""
+"""Maps in characters: what is read, what is refused, and where agents start."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ def fresh(scenario, seed=0):
 
 
 def after_one_step(env, actions):
-    """Positions and rewards; without the observations, which take long to compile."""
+    """Returns positions and rewards, without the observations, which take long to compile."""
 
     @quick_jit
     def play(reset_key, step_key):
@@ -51,7 +51,7 @@ def after_one_step(env, actions):
     return play(*jax.random.split(jax.random.key(0)))
 
 
-def test_every_character_is_the_thing_it_says():
+def test_every_character_is_read_as_its_thing():
     drawn = maps.read(EVERYTHING)
     assert drawn.grid.tolist() == [
         [encode(objects.WALL, "worst"), 0, encode(objects.BONUS, "yellow"), encode(objects.FLOOR, "worst"), 0x97],
@@ -86,7 +86,7 @@ def test_things_leave_out_the_numbers_of_goals_and_nothing_else():
     assert set(scenario.things) == set(np.where(numbered, in_grid & 0xFF, in_grid).ravel().tolist()) - {objects.EMPTY}
 
 
-def test_a_cycle_is_a_goal_cycle_like_any_other():
+def test_bonus_tiles_make_a_goal_cycle():
     scenario = scenario_from_text(CYCLE, view_size=5)
     assert (scenario.height, scenario.width, scenario.agents, scenario.goals) == (5, 7, 2, 3)
     layout = fresh(scenario)
@@ -103,7 +103,7 @@ def test_goals_count_where_there_is_no_cycle():
     assert objects.state_of(layout.grid[[1, 2], [3, 1]]).tolist() == [0, 1]
 
 
-def test_agents_without_a_start_are_put_on_free_floor_and_may_be_put_back_anywhere():
+def test_agents_without_a_start_begin_on_free_floor_and_respawn_anywhere():
     scenario = scenario_from_text("####\n#>_#\n#.0#\n####", agents=3)
     seen = set()
     for seed in range(20):
@@ -120,7 +120,7 @@ def test_fewer_agents_than_starts_take_the_first_ones():
     assert layout.position.tolist() == [[1, 1]]
 
 
-def test_the_environment_plays_it():
+def test_the_environment_runs_a_map():
     env = jaxsocial.make_env(scenario_from_text("#####\n#>0.#\n#..1#\n#####", view_size=3))
     position, reward = after_one_step(env, [objects.FORWARD])
     assert reward.tolist() == [1.0]
@@ -143,7 +143,7 @@ def test_a_file_is_read_as_its_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "cure"),
+    ("text", "remedy"),
     [
         ("\n  \n", "the map is empty: draw it with #"),
         ("####\n#..#\n###", "line 3 of the map has 3 characters, the first has 4: fill it up"),
@@ -152,7 +152,7 @@ def test_a_file_is_read_as_its_text(tmp_path):
         ("####\n#02#\n####", "numbered 0, 2: number them 0 to 1, each once"),
         ("####\n#00#\n####", "numbered 0, 0"),
         ("#" + 17 * "G" + "#", "17 goals and bonus tiles: draw 16 or fewer"),
-        ("###\n#x#\n###\n\nx: rde key", "line 5: 'rde key' is no thing: write"),
+        ("###\n#x#\n###\n\nx: rde key", "line 5: 'rde key' names no thing: write"),
         ("###\n#x#\n###\n\nred key", "line 5, 'red key', is no line of a legend: write one such as x: red key"),
         ("###\n#x#\n###\n\nx: locked key", "only a door is open, closed or locked, leave 'locked' out"),
         ("###\n#x#\n###\n\nx: key 3", "only bonus tiles are numbered, leave '3' out"),
@@ -163,13 +163,13 @@ def test_a_file_is_read_as_its_text(tmp_path):
         ("###\n#x#\n###\n\nx: box with box with key", "'box with key' does not go into a box"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_place_and_cure(text, cure):
-    with pytest.raises(ValueError, match=cure):
+def test_unreadable_maps_are_refused_with_position_and_remedy(text, remedy):
+    with pytest.raises(ValueError, match=remedy):
         scenario_from_text(text)
 
 
 @pytest.mark.parametrize(
-    ("sizes", "cure"),
+    ("sizes", "remedy"),
     [
         ({"height": 6}, "height=6: the map has 5"),
         ({"goals": 2}, "goals=2: the map has 3"),
@@ -177,10 +177,10 @@ def test_what_cannot_be_read_is_refused_with_place_and_cure(text, cure):
         ({"agents": 12}, "2 starts and room for 11 agents in all"),
     ],
 )
-def test_sizes_that_do_not_fit_the_map_are_refused(sizes, cure):
-    with pytest.raises(ValueError, match=cure):
+def test_sizes_that_contradict_the_map_are_refused(sizes, remedy):
+    with pytest.raises(ValueError, match=remedy):
         scenario_from_text(CYCLE, **sizes)
-    with pytest.raises(ValueError, match=cure):
+    with pytest.raises(ValueError, match=remedy):
         dataclasses.replace(scenario_from_text(CYCLE), **sizes)
 
 

@@ -1,0 +1,58 @@
+"""The verbs play and draw."""
+
+import imageio.v3 as imageio
+import jax
+from rich.console import Console
+
+from jaxsocial.cli.options import DrawOptions, PlayOptions
+from jaxsocial.env import render
+from jaxsocial.env.core import make_env
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.types import Rules, make_rules
+from jaxsocial.play import game, terminal
+
+LARGEST_TILE = 256
+
+
+def play(chosen: PlayOptions, console: Console) -> int:
+    """Plays a game in the terminal; returns the exit status.
+
+    Raises:
+      ValueError: the console is no terminal, or options that do not fit together.
+    """
+    terminal.refuse_unfit(console)
+    table = game.make_setup(chosen.world, _rules(chosen.world, chosen.level), chosen.partners)
+    session = terminal.play(table, chosen.seed, console)
+    returns = session.game.returns.tolist()
+    results = (f"{name} {total:+.2f}" for name, total in zip(table.names, returns, strict=True))
+    console.print(f"{chosen.world.name}, step {int(session.game.state.clock)}: {', '.join(results)}", highlight=False)
+    return 0
+
+
+def draw(chosen: DrawOptions, console: Console) -> int:
+    """Draws a new world, or writes it as text; returns the exit status.
+
+    Raises:
+      ValueError: the file's name has another ending, or a number outside its range.
+    """
+    if chosen.out.suffix not in (".png", ".txt"):
+        raise ValueError(f"--out {chosen.out}: end the name in .png or .txt")
+    if not 1 <= chosen.tile <= LARGEST_TILE:
+        raise ValueError(f"--tile {chosen.tile}: choose 1 to {LARGEST_TILE} pixels")
+    rules = _rules(chosen.world, chosen.level)
+    state, _ = jax.jit(make_env(chosen.world, rules).reset)(jax.random.key(chosen.seed))
+    if chosen.out.suffix == ".png":
+        imageio.imwrite(chosen.out, render.image(state, rules, chosen.world, chosen.tile))
+    else:
+        chosen.out.write_text(render.text(state, chosen.world), encoding="utf-8")
+    console.print(f"wrote {chosen.out}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _rules(world: Scenario, level: int | None) -> Rules:
+    """Returns a world's default rules, on one fixed level if it is given."""
+    if level is None:
+        return make_rules(world)
+    if level < 0:
+        raise ValueError(f"--level {level}: choose 0 or more")
+    return make_rules(world, first_level=level, levels=1)

@@ -1,0 +1,43 @@
+"""The verb reproduce."""
+
+import functools
+import math
+import time
+
+from rich.console import Console
+
+from jaxsocial.cli.options import ReproduceOptions
+from jaxsocial.reproduce import command
+from jaxsocial.reproduce.scales import make_scale
+
+
+def reproduce(chosen: ReproduceOptions, console: Console) -> int:
+    """Makes the figures, one after another, and the table of all claims; returns the exit status.
+
+    Raises:
+      ValueError: an unknown figure or scale, or nothing of any figure is measured.
+      Stopped: stopped before the end, and saved.
+    """
+    scale = make_scale(chosen.scale)
+    figures = [functools.partial(command.load, name) for name in command.chosen(chosen.figures)]
+    for make in figures:
+        make(scale)  # refused before anything is trained
+    places = command.Places(chosen.runs / scale.name, chosen.out / scale.name)
+    limit = math.inf if chosen.time_limit is None else chosen.time_limit
+    deadline, missing = time.monotonic() + 60 * limit, list[command.NothingMeasured]()
+    try:
+        for make in figures:
+            try:
+                if chosen.report:
+                    command.rebuild(make, scale, places, console)
+                else:
+                    command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
+            except command.NothingMeasured as nothing:
+                missing.append(nothing)
+    finally:
+        command.write_claims(scale, places)
+    if len(missing) == len(figures):
+        raise missing[0]
+    for nothing in missing:
+        console.print(str(nothing), highlight=False)
+    return 0

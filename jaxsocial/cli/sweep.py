@@ -1,0 +1,39 @@
+"""The verbs sweep and sweep-report."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from jaxsocial.cli.options import SweepOptions, SweepReportOptions
+from jaxsocial.sweep import command
+from jaxsocial.sweep.executor import make_executor
+
+
+def sweep(chosen: SweepOptions, console: Console) -> int:
+    """Runs a sweep, or continues one; returns the exit status.
+
+    Raises:
+      ValueError: options that do not fit together, or a sweep that cannot be run.
+    """
+    executor = make_executor(getattr(chosen, chosen.backend), chosen.processes, chosen.memory_gib)
+    if (chosen.file is None) == (chosen.resume is None):
+        raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")
+    if chosen.file is not None:
+        folder = chosen.out or command.new_folder(Path("runs"), chosen.file)
+        declared = command.begin(chosen.file, folder, executor, console)
+    else:
+        folder = chosen.resume or Path()
+        declared = command.read(folder)
+        command.show_plan(declared, folder, executor, console)
+    if chosen.dry_run:
+        console.print(f"run it: jaxsocial sweep --resume {folder}", soft_wrap=True, highlight=False)
+        return 0
+    command.run(declared, folder, executor, console)
+    command.report(folder, console)
+    return 0
+
+
+def report(chosen: SweepReportOptions, console: Console) -> int:
+    """Ranks the settings of a sweep; returns the exit status."""
+    command.report(chosen.sweep, console, chosen.measure)
+    return 0

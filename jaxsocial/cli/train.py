@@ -1,0 +1,36 @@
+"""The verb train."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from jaxsocial.cli.options import TrainOptions
+from jaxsocial.evaluate.finish import finish
+from jaxsocial.train import distributed, run
+
+
+def train(chosen: TrainOptions, console: Console) -> int:
+    """Trains and evaluates a run, together with other hosts if they are given; returns the exit status.
+
+    Raises:
+      ValueError: options that do not fit together.
+    """
+    hosts = chosen.hosts
+    if hosts.hosts != 1 and chosen.resume is None and chosen.out is None:
+        raise ValueError(f"--hosts {hosts.hosts} without --out: name a folder that all hosts share")
+    if hosts.coordinator:
+        # If the others do not come, jax ends the process, in many lines that name no cause.
+        print(
+            f"jaxsocial: host {hosts.host} of {hosts.hosts} meets the others at {hosts.coordinator}, and waits "
+            f"{distributed.JOINING} s at most",
+            file=sys.stderr,
+        )
+    distributed.join(hosts)
+    console = console if distributed.is_first() else Console(quiet=True)
+    if chosen.resume is not None:
+        trained = run.resume(chosen.resume, console, chosen.longer)
+    else:
+        trained = run.train(chosen.config, chosen.out or run.new_folder(Path("runs"), chosen.config), console)
+    finish(trained, console)
+    return 0

@@ -1,0 +1,32 @@
+"""Requests to stop, which are read between chunks of training."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+
+class Stopped(Exception):  # noqa: N818, a request, not an error
+    """Work was asked to stop before its end, and is saved. The message says how to continue."""
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turns SIGINT and SIGTERM into a request that the caller reads; a second SIGINT raises KeyboardInterrupt.
+
+    >>> with stop_requests() as stop:
+    ...     print(stop(), signal.raise_signal(signal.SIGTERM), stop())
+    False None True
+    """
+    asked: list[int] = []
+
+    def ask(number, frame):
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
