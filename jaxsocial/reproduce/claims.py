@@ -35,6 +35,8 @@ class Finding:
     """The same of the learner's partners."""
     of_partners: bool = False
     """Whether the row is about the partners."""
+    alone: bool = False
+    """Whether the learner is tested alone."""
 
     @property
     def is_whole(self) -> bool:

@@ -80,6 +80,7 @@ def _finding(row: Row, episodes: int, parts: list[Part]) -> Finding:
         learner=learner,
         partners=partners,
         of_partners=row.of_partners,
+        alone=row.alone,
     )
 
 
@@ -186,11 +187,11 @@ def _how(found: Findings) -> str:
     return (
         f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
-        f"trained in {sum(found.seconds.values()) / 3600:.1f} h of programs' time, some of them side by side, "
+        f"trained in {sum(found.seconds.values()) / 3600:.1f} h of computing time, some runs side by side, "
         f"on {devices}, jax {versions}, Python {pythons}; "
         f"evaluated {found.evaluated['date'][:10]}, commit {'-'.join((number[:10], *dirty))}. Intervals: bootstrap "
-        f"over seeds; behind a verdict, the share of such resamples in which it holds, which few seeds make look surer than "
-        f"it is. Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
+        f"over seeds; behind a verdict, the share of such resamples in which it holds, too sure with few seeds. "
+        f"To repeat it elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
 
 
