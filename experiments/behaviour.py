@@ -1,4 +1,4 @@
-"""How the learner acts: does it wait for experts and follow them, and pay less than they do?
+"""How the learner acts: does it wait for experts and follow them, and pay fewer penalties than they do?
 
 jaxsocial reproduce behaviour --scale laptop
 """
@@ -9,8 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import below_its_partners, more_than
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 PANELS = {
     "penalties in an episode": ("penalties", "experts' penalties"),
@@ -21,12 +20,12 @@ PANELS = {
 
 
 def figure(scale: Scale) -> Figure:
-    """Measures of one condition (docs/training.md says what they are), and of one that predicts nothing beside it."""
+    """Returns the figure at a scale: measures of SociAPL, and of a learner that predicts nothing."""
     own, vanilla, searchers = conditions.social(scale), conditions.vanilla(scale), conditions.searchers_apart(scale)
     paid = {"": "penalties", " per goal": "penalties_per_goal"}
     rows = [Row("return", own, episode=True)]
     for each, measure in paid.items():
-        # A learner that does nothing pays nothing: so by what it earns, too.
+        # A learner that does nothing pays nothing, so penalties are also divided by goals.
         cheap = "fewer than the expert", below_its_partners()
         rows += [
             Row(f"penalties{each}", own, *cheap, partners=searchers, measure=measure),
@@ -44,7 +43,7 @@ def figure(scale: Scale) -> Figure:
 
 
 def draw(found: Findings, picture) -> None:
-    """A panel for each measure."""
+    """Draws a panel for each measure."""
     for axes, (label, rows) in zip(picture.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         plots.dots(axes, found, rows, label)
 

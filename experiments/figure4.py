@@ -1,4 +1,4 @@
-"""Figure 4: who learns from experts? Returns over training, of every condition.
+"""Figure 4: which learners learn from experts? Returns over training, of every condition.
 
 jaxsocial reproduce figure4 --scale laptop
 """
@@ -8,43 +8,48 @@ import sys
 from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_most, between, more_than, within
-from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.conditions import LOCAL_OPTIMUM, Scale
+from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 CURVES = ("solo vanilla", "solo SociAPL", "social vanilla", "social autoencoder", "SociAPL")
 
 
 def figure(scale: Scale) -> Figure:
-    """All conditions at this scale."""
+    """Returns the figure at a scale."""
     sociapl = conditions.social(scale)
     rows = (
-        Row("solo vanilla", conditions.solo(scale, "none"), "stays in the trap", at_most(TRAP)),
-        Row("solo SociAPL", conditions.solo(scale), "stays in the trap", at_most(TRAP)),
-        Row("social vanilla", conditions.vanilla(scale), "stays in the trap", at_most(TRAP), episode=True),
+        Row("solo vanilla", conditions.solo(scale, "none"), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
+        Row("solo SociAPL", conditions.solo(scale), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
+        Row(
+            "social vanilla",
+            conditions.vanilla(scale),
+            "stays in the local optimum",
+            at_most(LOCAL_OPTIMUM),
+            episode=True,
+        ),
         Row(
             "social autoencoder",
             conditions.autoencoder(scale),
             "between, unreliable",
             between("social vanilla", "SociAPL"),
         ),
-        Row("SociAPL", sociapl, "leaves it (15-20 in its world)", _leaves(scale), episode=True),
+        Row("SociAPL", sociapl, "escapes it (15-20 in its world)", _escapes(scale), episode=True),
         *conditions.beside_experts(scale, sociapl),
         Row("imitation", conditions.imitation(scale), "about the expert", about(conditions.searchers_name(scale))),
     )
     return Figure("figure4", "Figure 4: who learns from experts", rows, draw, notes=conditions.about(scale))
 
 
-def _leaves(scale: Scale) -> Expectation:
-    """SociAPL's claim: in the paper's own world a number too."""
+def _escapes(scale: Scale) -> Expectation:
+    """Returns the claim about SociAPL, which in the paper's own world includes a number."""
     level = [within(*scale.level)] if scale.level else []
-    return all_of(above(TRAP), more_than("social vanilla"), *level)
+    return all_of(above(LOCAL_OPTIMUM), more_than("social vanilla"), *level)
 
 
 def draw(found: Findings, picture) -> None:
-    """Curves of what is trained by reinforcement, levels for experts and imitation."""
+    """Draws curves of the reinforcement learners, and levels for experts and imitation."""
     axes = picture.subplots()
-    plots.curves(axes, found, CURVES, levels=("experts", "experts that search", "imitation"))
+    plots.curves(axes, found, CURVES, levels=("experts", "searching experts", "imitation"))
     plots.legend(axes)
 
 

@@ -1,4 +1,4 @@
-"""Figure 5: imperfect experts. Does the learner still learn from those who err, and does it do better than they?
+"""Figure 5: imperfect experts. Does the learner still learn from them, and does it get more than they do?
 
 jaxsocial reproduce figure5 --scale laptop
 """
@@ -8,18 +8,17 @@ import sys
 from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import above, below_their_learner
-from jaxsocial.reproduce.conditions import TRAP, Scale
-from jaxsocial.reproduce.figures import Figure, Player, Row
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.conditions import LOCAL_OPTIMUM, Scale
+from jaxsocial.reproduce.figures import Figure, Findings, Player, Row
 
 NOISE = 0.3
-"""How often noisy experts act at random."""
+"""The probability with which noisy experts act at random."""
 
 
 def figure(scale: Scale) -> Figure:
-    """A learner beside each kind of them; early ones only where experts are trained."""
+    """Returns the figure at a scale: a learner with each kind of expert, early ones only if experts are trained."""
     sociapl = conditions.social(scale)
-    rows = [Row("SociAPL", sociapl, "learns", above(TRAP)), *conditions.beside_experts(scale, sociapl)]
+    rows = [Row("SociAPL", sociapl, "learns", above(LOCAL_OPTIMUM)), *conditions.beside_experts(scale, sociapl)]
     beside: dict[str, tuple[tuple[Player, ...], float]] = {
         "noisy experts": (scale.experts, NOISE),
         "early experts": (scale.early_experts, 0.0),
@@ -29,16 +28,16 @@ def figure(scale: Scale) -> Figure:
         if not partners:
             continue
         own = conditions.social(scale, experts=partners, name=f"SociAPL, {name}", noise=noise)
-        # The mean of an expert and a random one is nothing to be proud to outdo.
+        # To get more than the mean of an expert and a random agent proves nothing.
         paper, claim = ("", None) if "random" in partners else ("below their learner", below_their_learner())
-        rows.append(Row(own.name, own, "learns", above(TRAP), episode=True))
+        rows.append(Row(own.name, own, "learns", above(LOCAL_OPTIMUM), episode=True))
         rows.append(Row(name, own, paper, claim, of_partners=True))
     notes = conditions.about(scale)
     return Figure("figure5", "Figure 5: imperfect experts", tuple(rows), draw, size=(9.0, 4.2), notes=notes)
 
 
 def draw(found: Findings, picture) -> None:
-    """Learners, each beside those it learned from."""
+    """Draws learners, each followed by its partners."""
     plots.dots(picture.subplots(), found, list(found.rows))
 
 

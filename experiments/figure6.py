@@ -9,31 +9,30 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import all_of, more_than, times_as_much
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Figure, Row, Trained
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.figures import Figure, Findings, Row, Trained
 
 SOLO = 2.0
-"""How many times what a learner trained alone gets, at least."""
+"""The least factor over the return of a learner that was trained alone."""
 
 
 def figure(scale: Scale) -> Figure:
-    """Everyone in every place."""
-    sent = {
+    """Returns the figure at a scale: every condition in every world."""
+    transferred = {
         "SociAPL": conditions.social(scale),
         "solo SociAPL": conditions.solo(scale),
         "social vanilla": conditions.vanilla(scale),
         "imitation": conditions.imitation(scale),
     }
-    # Scripted experts know every world: only trained ones can be sent to new ones.
+    # Scripted experts know every world: only trained ones can be transferred.
     if isinstance(scale.experts[0], Trained):
-        sent["expert"] = scale.experts[0].condition
+        transferred["expert"] = scale.experts[0].condition
     rows = []
     for where, place in scale.places.items():
-        names = {name: f"{where}: {name}" for name in sent}
+        names = {name: f"{where}: {name}" for name in transferred}
         lesser = [more_than(row) for name, row in names.items() if name not in ("SociAPL", "solo SociAPL")]
         others = all_of(times_as_much(names["solo SociAPL"], SOLO), *lesser)
         best = others._replace(text=f"more than all others, and {SOLO:g} times solo")
-        for name, condition in sent.items():
+        for name, condition in transferred.items():
             is_sociapl = name == "SociAPL"
             rows.append(
                 Row(
@@ -46,13 +45,13 @@ def figure(scale: Scale) -> Figure:
                     episode=is_sociapl,
                 )
             )
-    scripted = "In the new worlds experts are scripted at every scale, and know the way; the paper's are trained."
+    scripted = "In the new worlds experts are scripted at every scale and know the way; the paper's are trained."
     notes = f"{conditions.about(scale)} {scripted}"
     return Figure("figure6", "Figure 6: zero-shot transfer", tuple(rows), draw, size=(11.0, 4.2), notes=notes)
 
 
 def draw(found: Findings, picture) -> None:
-    """A panel for each place."""
+    """Draws a panel for each world."""
     places = list(dict.fromkeys(row.partition(": ")[0] for row in found.rows))
     for axes, place in zip(picture.subplots(1, len(places), squeeze=False)[0], places, strict=True):
         plots.dots(axes, found, [row for row in found.rows if row.startswith(f"{place}: ")], prefix=f"{place}: ")

@@ -2,55 +2,40 @@
 
 import functools
 import math
-import os
-import sys
-import threading
 import time
 
 from rich.console import Console
 
 from jaxsocial.cli.options import ReproduceOptions
-from jaxsocial.cli.parsing import INTERRUPTED
-from jaxsocial.reproduce import command, train
-from jaxsocial.reproduce.findings import NothingMeasured
+from jaxsocial.reproduce import command
 from jaxsocial.reproduce.scales import make_scale
 
 
 def reproduce(chosen: ReproduceOptions, console: Console) -> int:
-    """Reproduces figures; returns the exit status.
+    """Makes the figures, one after another, and the table of all claims; returns the exit status.
 
     Raises:
-      ValueError: an unknown figure or scale, or nothing was measured.
+      ValueError: an unknown figure or scale, or nothing of any figure is measured.
+      Stopped: stopped before the end, and saved.
     """
-    try:
-        return _reproduce(chosen, console)
-    except KeyboardInterrupt:
-        if any(thread.name == train.LANE for thread in threading.enumerate()):
-            # At the usual end of a process, threads that still train would crash jax.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(INTERRUPTED)
-        raise
-
-
-def _reproduce(chosen: ReproduceOptions, console: Console) -> int:
     scale = make_scale(chosen.scale)
-    figures = [command.load(name, scale) for name in command.chosen(chosen.figures)]
+    figures = [functools.partial(command.load, name) for name in command.chosen(chosen.figures)]
+    for make in figures:
+        make(scale)  # refused before anything is trained
+    places = command.Places(chosen.runs / scale.name, chosen.out / scale.name)
     limit = math.inf if chosen.time_limit is None else chosen.time_limit
-    deadline, missing = time.monotonic() + 60 * limit, list[NothingMeasured]()
-    for figure in figures:
-        folder = chosen.out / scale.name / figure.name
-        places = command.Places(chosen.runs / scale.name, folder)
-        try:
-            if chosen.report:
-                command.rebuild(figure, places, console)
-            else:
-                make = functools.partial(command.load, figure.name)
-                command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
-        except NothingMeasured as nothing:
-            missing.append(nothing)
-        finally:
-            command.gather_claims(scale, folder.parent)
+    deadline, missing = time.monotonic() + 60 * limit, list[command.NothingMeasured]()
+    try:
+        for make in figures:
+            try:
+                if chosen.report:
+                    command.rebuild(make, scale, places, console)
+                else:
+                    command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
+            except command.NothingMeasured as nothing:
+                missing.append(nothing)
+    finally:
+        command.write_claims(scale, places)
     if len(missing) == len(figures):
         raise missing[0]
     for nothing in missing:

@@ -1,19 +1,14 @@
-"""The paper's figures: trains what a figure needs, measures it, and writes tables and pictures."""
+"""The paper's figures: trains the runs that a figure needs, measures them, and writes tables and pictures."""
 
 MODULES = (
-    "findings",
     "claims",
     "figures",
     "conditions",
     "scales",
     "store",
     "train",
-    "measuring",
-    "origins",
-    "gathering",
     "plots",
     "report",
-    "progress",
     "command",
 )
 """From the bottom up: a module imports only from those before it. A test holds this order."""

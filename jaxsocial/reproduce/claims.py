@@ -1,13 +1,13 @@
-"""What should come out, each as a test of what does: orderings and bands of interquartile means over seeds."""
+"""Claims about the rows of a figure: orderings and bands of interquartile means over seeds."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxsocial.evaluate.statistics import middle_mean
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.evaluate.statistics import Score, interquartile_mean, middle_mean
 
 RESAMPLES = 2000
 
@@ -15,83 +15,125 @@ Numbers = Float[np.ndarray, "*resamples seeds"]
 Verdicts = Bool[np.ndarray, "*resamples"]
 
 
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What was measured for one row, over the seeds of all of its runs."""
+
+    condition: str
+    """What was trained."""
+    runs: list[str]
+    """The name of the run of each seed."""
+    seeds: list[int]
+    steps: int
+    """Learner steps that each seed was trained for, at least."""
+    planned_steps: int
+    episodes: int
+    """Episodes of each seed."""
+    learner: list[float | None]
+    """The row's measure for each seed, a mean over episodes; None where it is not defined."""
+    partners: list[float | None]
+    """The same of the learner's partners."""
+    of_partners: bool = False
+    """Whether the row is about the partners."""
+    alone: bool = False
+    """Whether the learner is tested alone."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Returns whether all seeds were trained to the end."""
+        return self.steps >= self.planned_steps
+
+    @property
+    def values(self) -> Float[np.ndarray, " seeds"]:
+        """Returns what the row is about for each seed, NaN where it is not defined."""
+        return np.array(self.partners if self.of_partners else self.learner, float)
+
+    @property
+    def score(self) -> Score:
+        """Returns the interquartile mean over seeds with its interval."""
+        return interquartile_mean(self.values)
+
+
 class Values(NamedTuple):
-    """What one row came to: numbers for each seed, NaN where there is none; or for each of many resamples of seeds."""
+    """A row as a claim sees it: a number for each seed, or for each seed of many resamples."""
 
     row: Numbers
     """What the row is about."""
-    own: Numbers
-    """Its measure, of the learner."""
+    learner: Numbers
     partners: Numbers
-    """The same of its partners."""
 
     @property
     def mean(self) -> Float[np.ndarray, "*resamples"]:
-        """The interquartile mean of what the row is about."""
+        """Returns the interquartile mean of what the row is about."""
         return middle_mean(self.row)
 
-    def drawn(self, places: Int[np.ndarray, "*resamples seeds"]) -> "Values":
-        """Of the seeds at these places."""
-        return Values(*(values[places] for values in self))
+    def resampled(self, index: Int[np.ndarray, "*resamples seeds"]) -> "Values":
+        """Returns the values of the seeds at these indices."""
+        return Values(*(values[index] for values in self))
 
 
 class Expectation(NamedTuple):
-    """A claim about a row, and whether the findings bear it out. Numbers that are not known do not."""
+    """A claim about a row. It does not hold where a number that it needs is not defined."""
 
     text: str
     test: Callable[[Values, Mapping[str, Values]], Verdicts]
-    """(the row, others by name) -> whether it holds."""
+    """(the row, other rows by name) -> whether the claim holds."""
     others: tuple[str, ...] = ()
-    """The rows that it is compared with."""
+    """The rows that the row is compared with."""
 
-    def holds(self, row: str, found: Findings) -> bool:
-        """Whether it does with all seeds that there are."""
-        return bool(self.test(_values(row, found), {name: _values(name, found) for name in self.others}))
+    def holds(self, row: str, found: Mapping[str, Finding]) -> bool:
+        """Returns whether the claim holds with all seeds."""
+        values = self._values(row, found)
+        return bool(self.test(values[row], values))
 
-    def how_often(self, row: str, found: Findings) -> float | None:
-        """The share of bootstrap resamples of the seeds in which it holds; None where no row has more than one seed.
+    def how_often(self, row: str, found: Mapping[str, Finding]) -> float | None:
+        """Returns the share of bootstrap resamples of the seeds in which the claim holds.
 
-        Rows of the same runs are resampled together, so that seeds stay beside themselves; others independently.
+        Rows of the same runs are resampled together, so that seeds stay paired; other rows are independent.
+
+        Returns:
+          A number from 0 to 1; None if no row has more than one seed.
         """
-        values = {name: _values(name, found) for name in (row, *self.others)}
-        runs = {name: tuple((part.run, *part.seeds) for part in found.rows[name].parts) for name in values}
+        values = self._values(row, found)
+        runs = {name: tuple(zip(found[name].runs, found[name].seeds, strict=True)) for name in values}
         sizes = {runs[name]: each.row.size for name, each in values.items()}
         if max(sizes.values()) < 2:
             return None
         rng = np.random.default_rng(0)
-        places = {own: rng.integers(size, size=(RESAMPLES, size)) for own, size in sizes.items()}
-        resampled = {name: each.drawn(places[runs[name]]) for name, each in values.items()}
+        index = {own: rng.integers(size, size=(RESAMPLES, size)) for own, size in sizes.items()}
+        resampled = {name: each.resampled(index[runs[name]]) for name, each in values.items()}
         return float(np.mean(self.test(resampled[row], resampled)))
 
-
-def _values(row: str, found: Findings) -> Values:
-    finding = found.rows[row]
-    own, partners = (finding.values(finding.measure, of_partners) for of_partners in (False, True))
-    return Values(partners if finding.of_partners else own, own, partners)
+    def _values(self, row: str, found: Mapping[str, Finding]) -> dict[str, Values]:
+        rows = {name: found[name] for name in (row, *self.others)}
+        return {
+            name: Values(one.values, np.array(one.learner, float), np.array(one.partners, float))
+            for name, one in rows.items()
+        }
 
 
 def at_most(limit: float) -> Expectation:
-    """Not above a limit."""
+    """Claims a mean that is not above a limit."""
     return Expectation(f"at most {limit:g}", lambda row, _: row.mean <= limit)
 
 
 def above(limit: float) -> Expectation:
-    """Above a limit."""
+    """Claims a mean above a limit."""
     return Expectation(f"above {limit:g}", lambda row, _: row.mean > limit)
 
 
 def within(low: float, high: float) -> Expectation:
-    """From one number to another."""
+    """Claims a mean between two numbers, both included."""
     return Expectation(f"{low:g} to {high:g}", lambda row, _: (low <= row.mean) & (row.mean <= high))
 
 
 def more_than(other: str) -> Expectation:
-    """Above another row."""
+    """Claims a mean above that of another row."""
     return Expectation(f"more than {other}", lambda row, others: row.mean > others[other].mean, (other,))
 
 
 def times_as_much(other: str, times: float) -> Expectation:
-    """Above so many times another row's value, and above nothing: twice a loss is no gain."""
+    """Claims a mean above 0 and above a multiple of another row's: twice a loss is no gain."""
     return Expectation(
         f"more than {times:g} times {other}",
         lambda row, others: row.mean > np.maximum(0.0, times * others[other].mean),
@@ -100,7 +142,7 @@ def times_as_much(other: str, times: float) -> Expectation:
 
 
 def between(low: str, high: str) -> Expectation:
-    """Above one row and below another."""
+    """Claims a mean above one row's and below another's."""
     return Expectation(
         f"between {low} and {high}",
         lambda row, others: (others[low].mean < row.mean) & (row.mean < others[high].mean),
@@ -109,7 +151,7 @@ def between(low: str, high: str) -> Expectation:
 
 
 def about(other: str, within: float = 0.25) -> Expectation:
-    """Off another row's value by no more than this share of it."""
+    """Claims a mean that differs from another row's by at most this share of it."""
 
     def test(row: Values, others: Mapping[str, Values]) -> Verdicts:
         level = others[other].mean
@@ -119,19 +161,19 @@ def about(other: str, within: float = 0.25) -> Expectation:
 
 
 def below_its_partners(seeds: float = 0.5) -> Expectation:
-    """Less than those beside it, in more than this share of seeds: of what costs."""
+    """Claims that the learner has less than its partners, in more than this share of seeds."""
     text = f"below its partners in more than {seeds:.0%} of seeds"
-    return Expectation(text, lambda row, _: np.mean(row.own < row.partners, axis=-1) > seeds)
+    return Expectation(text, lambda row, _: np.mean(row.learner < row.partners, axis=-1) > seeds)
 
 
 def below_their_learner(seeds: float = 0.5) -> Expectation:
-    """Of a row about partners: less than the learner beside them, in more than this share of seeds."""
+    """Claims that partners have less than their learner, in more than this share of seeds."""
     text = f"below their learner in more than {seeds:.0%} of seeds"
-    return Expectation(text, lambda row, _: np.mean(row.partners < row.own, axis=-1) > seeds)
+    return Expectation(text, lambda row, _: np.mean(row.partners < row.learner, axis=-1) > seeds)
 
 
 def all_of(*each: Expectation) -> Expectation:
-    """Two or more at once."""
+    """Claims two or more things at once."""
     text = ", and ".join(one.text for one in each)
     names = tuple(name for one in each for name in one.others)
     return Expectation(text, lambda row, others: np.logical_and.reduce([one.test(row, others) for one in each]), names)

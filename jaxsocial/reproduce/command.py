@@ -1,46 +1,55 @@
-"""One figure from nothing to its table: trains, measures, reports, and at any time goes on from where it was."""
+"""One figure from nothing to its table: trains, measures and reports, and continues from wherever it was stopped."""
 
 import dataclasses
+import functools
 import importlib
+import json
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from jaxsocial.reproduce import findings, gathering, measuring, progress, report, train
-from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Condition, Figure, Row, conditions_of
-from jaxsocial.reproduce.findings import Findings, NothingMeasured
-from jaxsocial.reproduce.origins import Measured, Origins, origins
-from jaxsocial.reproduce.store import can_be_measured, is_trained, row_key
+from jaxsocial.reproduce import report, store, train
+from jaxsocial.reproduce.conditions import Scale, seed_batches
+from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, conditions_of
+from jaxsocial.reproduce.store import Record
+from jaxsocial.sweep.backends.items import LOG
+from jaxsocial.train import metrics
 from jaxsocial.train.folder import locked
-from jaxsocial.train.stopping import Stopped, stop_requests
+from jaxsocial.train.metrics import METRICS
+from jaxsocial.train.progress import ProgressDisplay, Status
+from jaxsocial.train.stopping import Stopped
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
-CLAIMS = "claims.md"
+CLAIMS, RECORDS = "claims.md", "runs"
 PATIENCE_SECONDS = 10.0
 """For another process that trains in the same store: one that was told to stop may still be saving."""
 
 
+class NothingMeasured(ValueError):  # noqa: N818, asked too early rather than wrong
+    """No record says anything about a figure, and there is nothing to measure."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where a figure's runs and results go."""
+    """Where a scale's runs and results are."""
 
     runs: Path
-    """Trained conditions, shared by all figures of a scale."""
+    """Run folders, shared by all figures of the scale."""
     results: Path
-    """The figure's table and pictures, beside those of the other figures of its scale."""
+    """A folder for each figure, and one of the records of all runs."""
 
-
-class Unfinished(Stopped):
-    """A figure was stopped, and has saved; the message says what is left."""
+    @property
+    def records(self) -> Path:
+        """Returns the folder of the records."""
+        return self.results / RECORDS
 
 
 def load(name: str, scale: Scale) -> Figure:
-    """A figure as experiments/NAME.py declares it, from the clone around the working directory or the package.
+    """Returns a figure as experiments/NAME.py declares it, in the clone around the working directory or the package.
 
     Raises:
       ValueError: there is no such figure, or no experiments/ here.
@@ -56,6 +65,17 @@ def load(name: str, scale: Scale) -> Figure:
     return importlib.import_module(f"experiments.{name}").figure(scale)
 
 
+def chosen(names: Sequence[str]) -> Sequence[str]:
+    """Returns the figures of these names; all if "all" is among them.
+
+    Raises:
+      ValueError: none is named.
+    """
+    if not names:
+        raise ValueError(f"name a figure: {', '.join(FIGURES)}, or all")
+    return FIGURES if "all" in names else names
+
+
 def reproduce(
     make: Callable[[Scale], Figure],
     scale: Scale,
@@ -65,129 +85,231 @@ def reproduce(
     partial: bool = False,
     seeds: int | None = None,
 ) -> Findings:
-    """Trains what is missing, measures every row, and writes table, pictures and episodes.
+    """Trains and measures what no record has, and writes the figure's table, pictures and episodes.
 
     Args:
-      make: what to make of a scale.
-      scale: at which size.
-      places: where it goes.
-      console: for progress and words.
-      deadline: when to stop, saved, in seconds of `time.monotonic`; never if not given.
-      partial: measure what is there of conditions that are still being trained, and train nothing.
-      seeds: how many of each condition, the scale's own if not given. More that are there already stay in the table.
+      make: makes the figure at a scale.
+      scale: the scale.
+      places: where runs and results are.
+      console: for progress and messages.
+      deadline: when to stop, saved, in seconds of `time.monotonic`.
+      partial: whether to measure half-trained conditions and to train nothing.
+      seeds: how many of each condition; the scale's own if None. More seeds that are recorded stay in the table.
+
+    Returns:
+      What the figure shows.
 
     Raises:
-      Unfinished: stopped before the end.
-      NothingMeasured: there is nothing to measure, with ``partial``.
-      FolderInUse: another process is training in the same store.
-      ValueError: ``seeds`` cannot be had.
+      Stopped: stopped before the end; what is trained is measured and reported.
+      NothingMeasured: there is nothing to measure.
+      FolderInUse: another process trains in the same store.
+      ValueError: ``seeds`` is not possible.
     """
-    figure, there = make(scale), _there(places)
-    where = origins(make, scale, seeds, there, places.runs)
-    if where.taken and not partial:
-        console.print(_in_words(figure, where), highlight=False)
-    stopped = None
+    figure, records = make(scale), store.read_records(places.records)
+    rows = rows_of(make, scale, seeds)
+    left, stopped = _not_recorded(rows, records, scale), None
     if not partial:
-        stopped = _train(figure, conditions_of(where.left), places, console, deadline)
-        where = origins(make, scale, seeds, there, places.runs)
-    to_measure = [*where.trained, *where.begun] if partial else where.trained
-    if not to_measure and not where.taken:
-        raise stopped or NothingMeasured(f"nothing of {figure.name} has come so far that it could be measured")
-    measured = _measure(to_measure, scale, places, console)
-    found = gathering.gather(figure, scale, where.taken, measured, where.source, places.runs)
-    places.results.mkdir(parents=True, exist_ok=True)
-    findings.write(found, places.results)
-    _write_episodes(figure, scale.episodes, where.taken, measured, places)
-    rebuild(figure, places, console)
+        if len(left) < len(rows):
+            console.print(_in_words(figure, rows, left), highlight=False)
+        stopped = _train(figure, conditions_of(left), places, console, deadline)
+    runs = {store.run_name(row.condition) for row in left}
+    # All rows of a run are measured here if one is: rows of one run use one training of it.
+    needed = [row for row in _recorded_rows(make, scale, records, seeds) if store.run_name(row.condition) in runs]
+    new = _measure(needed, records, scale, places, partial, console)
+    found, best = view(make, scale, store.read_records(places.records))
+    if not found.rows:
+        raise stopped or NothingMeasured(f"nothing of {figure.name} is trained so far that it can be measured")
+    _write_episodes(figure, scale, places, best, new)
+    _write(figure, found, places, console)
     if stopped:
         raise stopped
     return found
 
 
-def _there(places: Places) -> list[Findings]:
-    """What there is of this figure, and then of the other figures of its scale."""
-    others = [places.results.parent / name for name in FIGURES]
-    folders = dict.fromkeys([places.results, *others])
-    return [findings.read(folder) for folder in folders if (folder / findings.RESULTS).is_file()]
+def rows_of(make: Callable[[Scale], Figure], scale: Scale, seeds: int | None) -> list[Row]:
+    """Returns a figure's rows, once for each batch of seeds."""
+    return [row for batch in seed_batches(scale, seeds) for row in make(batch).rows]
 
 
-def _in_words(figure: Figure, where: Origins) -> str:
-    """For a person who may think that all of it is made here and now."""
-    taken, left = _counted([row for row, _ in where.taken]), _counted(where.left)
-    rest = f"{left} are to be made" if where.left else "nothing is trained"
-    return f"{figure.name}: {taken} are taken from results.json, {rest}; --out FOLDER makes them all anew"
+def _recorded_rows(
+    make: Callable[[Scale], Figure], scale: Scale, records: Sequence[Record], seeds: int | None = None
+) -> list[Row]:
+    """Returns a figure's rows, of as many seeds as any record has, and at least ``seeds``."""
+    first, each = scale.base.seed, scale.base.seeds
+    last = max((seed for record in records for seed in record.seeds), default=first)
+    return rows_of(make, scale, max(seeds or each, each * math.ceil((last + 1 - first) / each)))
 
 
-def _counted(rows: Sequence[Row]) -> str:
-    configs = [row.condition.config for row in rows]
-    seeds = {seed for config in configs for seed in range(config.seed, config.seed + config.seeds)}
-    return f"{len({row.name for row in rows})} rows ({len(seeds)} seeds)"
+def view(
+    make: Callable[[Scale], Figure], scale: Scale, records: Sequence[Record]
+) -> tuple[Findings, dict[str, Record]]:
+    """Returns what records say of a figure, and the record of each run that they say it by."""
+    rows = _recorded_rows(make, scale, records)
+    best = store.best_records(records, store.needs_of(rows, scale.episodes))
+    return report.findings(make(scale), scale, rows, best), best
 
 
-def rebuild(figure: Figure, places: Places, console: Console) -> None:
-    """Table and picture from results.json.
-
-    Raises:
-      NothingMeasured: there is none.
-    """
-    found = findings.read(places.results)
-    report.write(figure, found, places.results)
-    for row in figure.rows:
-        if row.name in found.rows:
-            verdict = report.verdict(row, found).replace("*", "")
-            console.print(f"{row.name}: {found.score(row.name)} {verdict}", highlight=False)
-    console.print(f"wrote {places.results}", soft_wrap=True, highlight=False)
+def _not_recorded(rows: Sequence[Row], records: Sequence[Record], scale: Scale) -> list[Row]:
+    """Returns the rows that no whole record has."""
+    needs = store.needs_of(rows, scale.episodes)
+    best = store.best_records(records, needs)
+    left = []
+    for run, keys in needs.items():
+        for key, own in keys.items():
+            whole = run in best and best[run].is_whole
+            left += [] if whole and best[run].measurement(key, own) else own
+    return [row for row in rows if row in left]
 
 
-def gather_claims(scale: Scale, results: Path) -> None:
-    """One table of what every figure of a scale says of the paper's claims, beside the figures' folders."""
-    there = {name: findings.read(results / name) for name in FIGURES if (results / name / findings.RESULTS).is_file()}
-    if there:
-        (results / CLAIMS).write_text(report.claims((load(name, scale), there.get(name)) for name in FIGURES))
+def _in_words(figure: Figure, rows: Sequence[Row], left: Sequence[Row]) -> str:
+    def counted(some: Sequence[Row]) -> str:
+        configs = [row.condition.config for row in some]
+        seeds = {seed for config in configs for seed in range(config.seed, config.seed + config.seeds)}
+        return f"{len({row.name for row in some})} rows ({len(seeds)} seeds)"
+
+    rest = f"{counted(left)} are missing" if left else "nothing is trained"
+    taken = counted([row for row in rows if row not in left])
+    return f"{figure.name}: {taken} are taken from the records, {rest}; --out FOLDER makes them all anew"
 
 
 def _train(
     figure: Figure, conditions: list[Condition], places: Places, console: Console, deadline: float
-) -> Unfinished | None:
-    """Trains them; returns what to say where that was stopped."""
-    if all(is_trained(condition, places.runs) for condition in conditions):
+) -> Stopped | None:
+    """Trains conditions; returns the message if that was stopped."""
+    if all(store.is_trained(condition, places.runs) for condition in conditions):
         return None
     places.runs.mkdir(parents=True, exist_ok=True)
-    with locked(places.runs, PATIENCE_SECONDS), progress.display(console) as bar, stop_requests() as asked:
-        watch = progress.Watch(
-            figure.name, conditions, places.runs, bar, lambda: asked() or time.monotonic() > deadline
-        )
+    watch = Watch(conditions, places.runs)
+    with locked(places.runs, PATIENCE_SECONDS), ProgressDisplay(console, watch.total, poll=watch.status):
         try:
-            train.train(conditions, places.runs, watch)
-        except Stopped:
-            return Unfinished(watch.what_is_left())
+            train.train(conditions, places.runs, train.make_executor(deadline))
+        except (Stopped, KeyboardInterrupt) as stop:
+            if isinstance(stop.__context__, KeyboardInterrupt):  # a second Ctrl-C: end now
+                raise
+            return Stopped(f"{figure.name}: stopped and saved with {watch.left()}. The same command continues")
+        finally:
+            for line in watch.warnings():
+                console.print(line, highlight=False)
     return None
 
 
-def _measure(rows: list[Row], scale: Scale, places: Places, console: Console) -> Measured:
-    measured = []
-    for row in rows:
-        with console.status(f"measuring {row.name}"):
-            measured.append((row, measuring.measure(row, places.runs, scale.episodes)))
-    return measured
+class Watch:
+    """How far the training of some conditions is, as their folders show."""
+
+    def __init__(self, conditions: Sequence[Condition], runs: Path):
+        self._conditions, self._runs, self._began = conditions, runs, time.time()
+        self._folders = [store.folder_of(condition, runs) for condition in conditions]
+        self._whole = [c.config.seeds * c.config.iterations * c.config.iteration_steps for c in conditions]
+        self._at_first = [steps for steps, _ in self._progress()]
+        self.total = sum(self._whole)
+
+    def _progress(self) -> Iterator[tuple[int, str]]:
+        """Yields, for each condition, the learner steps of all its seeds, saved or not, and the latest returns."""
+        for condition, folder in zip(self._conditions, self._folders, strict=True):
+            path, seeds = folder / METRICS, condition.config.seeds
+            lines = path.read_text().rpartition("\n")[0].splitlines()[-seeds:] if path.is_file() else []
+            rows = [json.loads(line) for line in lines]
+            returns = " ".join(f"{metrics.learner_return(row):.1f}" for row in rows[:5])
+            yield (seeds * rows[-1]["step"] if rows else 0), returns
+
+    def status(self) -> Status:
+        """Returns how far training is."""
+        progress = list(self._progress())
+        running = [
+            (condition.name, returns)
+            for condition, (steps, returns), first, whole in zip(
+                self._conditions, progress, self._at_first, self._whole, strict=True
+            )
+            if first < steps < whole
+        ]
+        steps = sum(steps for steps, _ in progress)
+        return Status(
+            steps,
+            " | ".join(dict.fromkeys(name for name, _ in running)) or "compiling",
+            " | ".join(returns for _, returns in running) or "-",
+            (steps - sum(self._at_first)) / (time.time() - self._began),
+        )
+
+    def left(self) -> str:
+        """Returns how much is not saved yet, and how long that takes."""
+        left, speed = train.left_to_train(self._conditions, self._runs), self.status().speed
+        trained = sum(store.is_trained(condition, self._runs) for condition in self._conditions)
+        hours = f", about {left / speed / 3600:.1f} h" if speed > 0 else ""
+        said = f"{trained} of {len(self._conditions)} conditions trained"
+        return f"{said}; {left / 1e6:,.1f} M learner steps are left{hours}"
+
+    def warnings(self) -> Iterator[str]:
+        """Yields what processes have logged about seeds whose numbers are no longer finite."""
+        for path in sorted(self._runs.glob(f"*/{LOG}")):
+            if path.stat().st_mtime >= self._began:
+                lines = path.read_text(errors="replace").splitlines()
+                yield from (f"{path.parent.name}: {line}" for line in lines if train.BAD in line)
 
 
-def _write_episodes(figure: Figure, episodes: int, taken: Measured, measured: Measured, places: Places) -> None:
-    """Those of what has just been measured, and any that were to be written when all was stopped."""
-    parts, new = {part.key: part for _, part in [*taken, *measured]}, {part.key for _, part in measured}
+def _measure(
+    rows: Sequence[Row], records: Sequence[Record], scale: Scale, places: Places, partial: bool, console: Console
+) -> set[tuple[str, str]]:
+    """Measures and records rows that are trained here; returns run and key of the new measurements."""
+    new, whole = set(), {record.run for record in records if record.is_whole}
+    for run, keys in store.needs_of(rows, scale.episodes).items():
+        # A run that is known whole is not measured half trained.
+        half = partial and run not in whole
+        here = {key: own for key, own in keys.items() if store.can_be_measured(own[0], places.runs, half)}
+        if here:
+            with console.status(f"measuring {run}"):
+                record = store.measure(here, places.runs, scale.episodes, records)
+            store.write_record(record, places.records)
+            known = [measurement for other in records for measurement in other.measurements.values()]
+            new |= {(run, key) for key in here if record.measurements[key] not in known}
+    return new
+
+
+def _write_episodes(
+    figure: Figure, scale: Scale, places: Places, best: Mapping[str, Record], new: Collection[tuple[str, str]]
+) -> None:
+    """Writes the episodes of new measurements, and those that are missing, of runs that were trained here."""
     for row in figure.rows:
-        key, path = row_key(row, episodes), places.results / report.episode_name(row)
-        missing = key in parts and not path.is_file() and can_be_measured(row, places.runs)
-        if row.episode and (key in new or missing):
-            measuring.write_episode(row, parts[key], places.runs, path)
+        run, key = store.run_name(row.condition), store.measurement_key(row, scale.episodes)
+        path = places.results / figure.name / report.episode_name(row)
+        trained_here = run in best and store.provenance_of(places.runs / run) == best[run].provenance
+        if row.episode and trained_here and key in best[run].measurements:
+            missing = not path.is_file() and store.can_be_measured(row, places.runs)
+            if missing or (run, key) in new:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                store.write_episode(row, best[run], scale.episodes, places.runs, path)
 
 
-def chosen(names: Sequence[str]) -> Sequence[str]:
-    """The figures of these names, "all" for every one.
+def rebuild(make: Callable[[Scale], Figure], scale: Scale, places: Places, console: Console) -> None:
+    """Writes a figure's table and picture from the records.
+
+    Args:
+      make: makes the figure at a scale.
+      scale: the scale.
+      places: where runs and results are.
+      console: for messages.
 
     Raises:
-      ValueError: none is named.
+      NothingMeasured: no record says anything about the figure.
     """
-    if not names:
-        raise ValueError(f"name a figure: {', '.join(FIGURES)}, or all")
-    return FIGURES if "all" in names else names
+    figure, (found, _) = make(scale), view(make, scale, store.read_records(places.records))
+    if not found.rows:
+        raise NothingMeasured(f"{places.records} has no record for {figure.name}: leave --report out to make them")
+    _write(figure, found, places, console)
+
+
+def _write(figure: Figure, found: Findings, places: Places, console: Console) -> None:
+    folder = places.results / figure.name
+    report.write(figure, found, folder)
+    for row in figure.rows:
+        if row.name in found.rows:
+            verdict = report.verdict(row, found).replace("*", "")
+            console.print(f"{row.name}: {found.rows[row.name].score} {verdict}", highlight=False)
+    console.print(f"wrote {folder}", soft_wrap=True, highlight=False)
+
+
+def write_claims(scale: Scale, places: Places) -> None:
+    """Writes one table of all figures' claims of a scale, beside the figures' folders."""
+    records = store.read_records(places.records)
+    made = [(load(name, scale), view(functools.partial(load, name), scale, records)[0]) for name in FIGURES]
+    if any(found.rows for _, found in made):
+        (places.results / CLAIMS).write_text(report.claims(made))

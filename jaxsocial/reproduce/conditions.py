@@ -10,39 +10,39 @@ from jaxsocial.learning.losses import Target
 from jaxsocial.reproduce.claims import below_their_learner
 from jaxsocial.reproduce.figures import Condition, Player, Row
 
-TRAP = 1.5
-"""What a learner in the trap gets at most: one goal, and then it stops (PROTOCOL: Results to match)."""
+LOCAL_OPTIMUM = 1.5
+"""The highest return in the local optimum: one goal, and then the learner stops (PROTOCOL: Results to match)."""
 
 
 class Place(NamedTuple):
-    """Another world, for transfer, and who knows the way there."""
+    """Another world, for transfer, and experts that know it."""
 
     world: Scenario
     experts: tuple[Player, ...]
 
 
 class Scale(NamedTuple):
-    """How large everything is."""
+    """The sizes of everything."""
 
     name: str
     base: Config
-    """SociAPL: a learner that predicts the next frame, beside experts."""
+    """SociAPL: a learner that predicts the next frame, with experts as partners."""
     experts: tuple[Player, ...]
-    """Who sits beside learners."""
+    """The partners of learners."""
     searching: tuple[Player, ...]
-    """Experts who find the order anew in every episode, as the paper's do: whom learners are compared with."""
+    """Experts that search for the goal order in every episode, as the paper's do: learners are compared with them."""
     early_experts: tuple[Player, ...]
-    """The same before they were fully trained; none where they are not trained."""
+    """Early checkpoints of the experts; empty if experts are not trained."""
     places: dict[str, Place]
-    """Where learners are sent that were trained elsewhere."""
+    """Worlds that learners are transferred to."""
     episodes: int
-    """Of each seed, in evaluation."""
+    """Evaluation episodes of each seed."""
     level: tuple[float, float] | None = None
-    """What SociAPL comes to in the paper, from and to, where the world is the paper's."""
+    """SociAPL's return in the paper, from and to, if the world is the paper's."""
 
 
 def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
-    """The scale, and as often again with the next seeds as it takes to make so many: what has been trained stays.
+    """Returns the scale once for each batch of seeds, so that more seeds leave trained runs as they are.
 
     Raises:
       ValueError: ``seeds`` is not a multiple of the scale's own.
@@ -61,87 +61,90 @@ def social(
     name: str = "SociAPL",
     noise: float = 0.0,
 ) -> Condition:
-    """A learner beside experts, those of the scale if none are given, who err so often."""
+    """Returns a learner that trains with experts.
+
+    Args:
+      scale: the scale.
+      prediction: what its auxiliary head predicts.
+      experts: its partners; the scale's if empty.
+      name: the condition's name.
+      noise: the probability with which experts act at random.
+    """
     config = presets.predicting(scale.base, prediction)
     config = dataclasses.replace(config, partner_schedule=config.partner_schedule._replace(epsilon=(noise,)))
     return Condition(name, config, partners=experts or scale.experts)
 
 
 def vanilla(scale: Scale) -> Condition:
-    """Nothing is predicted."""
+    """Returns a learner with experts that predicts nothing."""
     return social(scale, "none", name="social vanilla")
 
 
 def autoencoder(scale: Scale) -> Condition:
-    """The current frame is reconstructed, by the same head."""
+    """Returns a learner with experts that reconstructs the current frame."""
     return social(scale, "current", name="social autoencoder")
 
 
 def solo(scale: Scale, prediction: Target = "next") -> Condition:
-    """A learner alone."""
+    """Returns a learner that trains alone."""
     name = "solo vanilla" if prediction == "none" else "solo SociAPL"
     return Condition(name, presets.predicting(presets.alone(scale.base), prediction))
 
 
 def imitation(scale: Scale) -> Condition:
-    """A learner that is shown what an expert sees and does."""
+    """Returns a learner that is trained on what an expert sees and does."""
     return Condition("imitation", presets.imitating(scale.base), teacher=scale.searching[0])
 
 
 def mixed(scale: Scale) -> Condition:
-    """A learner from beside experts goes on, in three worlds of four alone."""
+    """Returns SociAPL, trained further with three of four worlds without experts."""
     return Condition("mixed", presets.mixed(scale.base), partners=scale.experts, start_from=social(scale))
 
 
-def about(scale: Scale) -> str:
-    """What a reader of a table has to know of a scale: its world, the penalty, the experts."""
-    world, ramp, price = scale.base.world, scale.base.penalty_ramp, scale.base.rules.penalty
-    sentences = [f"World: {world.height} x {world.width}, {world.goals} goals, episodes of {world.max_steps} steps."]
-    if ramp.initial_fraction < 1:
-        low, whole = ramp.ramp_start / 1e6, ramp.ramp_end / 1e6
-        share = f"{ramp.initial_fraction:.0%} of the penalty for the first {low:g} M steps"
-        sentences += [
-            f"Learners trained from scratch pay {share}, rising to all of it, {price:g}, at {whole:g} M. "
-            "Evaluation charges all of it. The paper charges it all from the start."
-        ]
-    return " ".join([*sentences, _about_experts(scale)])
-
-
-def _about_experts(scale: Scale) -> str:
-    if not searchers_apart(scale):
-        return "Experts are trained by curriculum, alone."
-    return (
-        "Experts are scripted. Those that learners are trained beside know the order from the start and pay for no "
-        "search, so nobody can earn more or pay less than they do, and an imitator cannot see what they act on. The "
-        "paper's experts search at the start of every episode. So the paper's comparisons with experts are made "
-        "beside scripted experts that search, whom the learner has not met before, and imitation imitates one of them."
-    )
-
-
-def searchers_apart(scale: Scale) -> tuple[Player, ...] | None:
-    """Experts that search as partners of a row; none where those that a learner was trained beside do."""
-    return None if scale.searching == scale.experts else scale.searching
-
-
-def searchers_name(scale: Scale) -> str:
-    """The row of experts that search, among those of `beside_experts`."""
-    return "experts that search" if searchers_apart(scale) else "experts"
-
-
-def beside_experts(scale: Scale, learner: Condition) -> list[Row]:
-    """The experts beside a learner, with the paper's claim that it outdoes them, made of such as search."""
-    claim, searchers, name = "below SociAPL in most seeds", searchers_apart(scale), searchers_name(scale)
-    last = Row(name, learner, claim, below_their_learner(), partners=searchers, of_partners=True)
-    if not searchers:
-        return [last]
-    sent = Row(f"{learner.name}, sent to {name}", learner, partners=searchers)
-    return [Row("experts", learner, of_partners=True), sent, last]
-
-
 def with_penalty(condition: Condition, penalty: float) -> Condition:
-    """The same at another price of a mistake, or itself at its own; experts are those of the usual one."""
+    """Returns a condition with another penalty, or itself if it is the same; its experts are the same."""
     if penalty == condition.config.rules.penalty:
         return condition
     rules = dataclasses.replace(condition.config.rules, penalty=penalty)
     config = dataclasses.replace(condition.config, rules=rules)
     return dataclasses.replace(condition, name=f"{condition.name}, penalty {penalty:g}", config=config)
+
+
+def searchers_apart(scale: Scale) -> tuple[Player, ...] | None:
+    """Returns experts that search, as partners of a test; None if the partners in training search themselves."""
+    return None if scale.searching == scale.experts else scale.searching
+
+
+def searchers_name(scale: Scale) -> str:
+    """Returns the name of the row of experts that search, among those of `beside_experts`."""
+    return "searching experts" if searchers_apart(scale) else "experts"
+
+
+def beside_experts(scale: Scale, learner: Condition) -> list[Row]:
+    """Returns the rows of a learner's experts. The paper's claim about them is tested with experts that search."""
+    claim, searchers, name = "below SociAPL in most seeds", searchers_apart(scale), searchers_name(scale)
+    last = Row(name, learner, claim, below_their_learner(), partners=searchers, of_partners=True)
+    if not searchers:
+        return [last]
+    tested = Row(f"{learner.name}, tested with {name}", learner, partners=searchers)
+    return [Row("experts", learner, of_partners=True), tested, last]
+
+
+def about(scale: Scale) -> str:
+    """Returns what a reader of a table has to know of a scale: its world, the penalty, the experts."""
+    world, ramp, penalty = scale.base.world, scale.base.penalty_ramp, scale.base.rules.penalty
+    text = f"World: {world.height} x {world.width}, {world.goals} goals, episodes of {world.max_steps} steps. "
+    if ramp.initial_fraction < 1:
+        text += (
+            f"Learners that train from scratch pay {ramp.initial_fraction:.0%} of the penalty for the first "
+            f"{ramp.ramp_start / 1e6:g} M steps; it rises to the full {penalty:g} at {ramp.ramp_end / 1e6:g} M. "
+            "Evaluation charges the full penalty. The paper charges it from the start. "
+        )
+    if not searchers_apart(scale):
+        return text + "Experts are trained by curriculum, alone."
+    return text + (
+        "Experts are scripted. Those that learners train with know the goal order from the start and do not search, so "
+        "nobody can get more than they do, and an imitator cannot see what they act on. The paper's experts search at "
+        "the start of every episode. The paper's comparisons with experts are therefore made with scripted experts "
+        "that search, which the learner has not met before, and imitation imitates one of them."
+    )

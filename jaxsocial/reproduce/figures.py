@@ -1,4 +1,4 @@
-"""What a figure is declared with: conditions to be trained, rows to be measured, and what the paper says."""
+"""How a figure is declared: conditions to train, rows to measure and the paper's claims; and what was found."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
@@ -6,25 +6,24 @@ from typing import Any, NamedTuple
 
 from jaxsocial.config.config import Config
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.reproduce.claims import Expectation
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.reproduce.claims import Expectation, Finding
 
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """Something that is trained, all its seeds at once."""
+    """A config to train, all its seeds at once, with partners that are trained first."""
 
     name: str
     config: Config
     partners: "tuple[Player, ...]" = ()
-    """Who sits beside the learners in place of the config's partners, where any are given."""
+    """The learners' partners, in place of the config's; the config's if empty."""
     teacher: "Player | None" = None
-    """Whom it imitates in place of the config's teacher, if given."""
+    """The player that it imitates, in place of the config's teacher."""
     start_from: "Condition | None" = None
-    """What it goes on from, weights and optimiser."""
+    """The condition whose weights and optimiser state it continues."""
 
     def needs(self) -> "Iterator[Condition]":
-        """The conditions that have to be trained first."""
+        """Yields the conditions that have to be trained first."""
         players = (*self.partners, self.teacher)
         yield from (player.condition for player in players if isinstance(player, Trained))
         if self.start_from is not None:
@@ -36,36 +35,54 @@ class Trained(NamedTuple):
 
     condition: Condition
     seed: int = 0
+    """Counted from the condition's first seed."""
     steps: int | None = None
     """Learner steps of an earlier checkpoint; the last one if None."""
 
 
 Player = str | Trained
-"""A partner: a name that `Config.partners` takes, or what is trained first."""
+"""A partner: a name that `Config.partners` takes, or a condition that is trained first."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of a figure's table: a trained condition, measured over whole episodes beside some partners."""
+    """One line of a figure's table: a trained condition, measured over whole episodes."""
 
     name: str
     condition: Condition
     paper: str = ""
     """What the paper says, in a few words."""
     expectation: Expectation | None = None
-    """What should come out, tested on what does."""
+    """The claim that is tested."""
     alone: bool = False
     """Whether partners are missing."""
     partners: tuple[Player, ...] | None = None
-    """Others than it was trained beside, if given."""
+    """Partners in the test, if others than in training."""
     world: Scenario | None = None
-    """Another world than it was trained in, with equal views, if given; with as many agents as there are players."""
+    """The world of the test, if another than in training; its views must have the same shape."""
     of_partners: bool = False
-    """Whether the line is about the partners."""
+    """Whether the row is about the partners."""
     measure: str = "return"
-    """What is compared: one of `probes.MEASURES`, or of `findings.RATIOS`."""
+    """One of `evaluate.probes.MEASURES` or `store.RATIOS`."""
     episode: bool = False
-    """Whether a typical episode is to be shown."""
+    """Whether a typical episode is shown."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """All that a figure's table and pictures show: a view of the records of its runs."""
+
+    figure: str
+    scale: str
+    rows: dict[str, Finding]
+    curves: dict[str, list[dict[str, Any]]]
+    """Condition to points of its training: step, seed, penalty, return."""
+    seconds: dict[str, float]
+    """Run to the time that it trained."""
+    trained: dict[str, dict[str, Any]]
+    """Run to the provenance of its training."""
+    evaluated: dict[str, Any]
+    """The provenance of the last measurement."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +93,9 @@ class Figure:
     title: str
     rows: tuple[Row, ...]
     draw: Callable[[Findings, Any], None]
-    """Draws findings onto a matplotlib figure."""
+    """(findings, matplotlib figure) -> None."""
     size: tuple[float, float] = (7.0, 4.2)
-    """Inches."""
+    """Width and height in inches."""
     notes: str = ""
     """What a reader of its table has to know."""
 
@@ -88,25 +105,25 @@ class Figure:
             raise ValueError(f"{self.name}: two rows have the same name: {names}")
 
     def conditions(self) -> list[Condition]:
-        """All that has to be trained, each after what it needs."""
+        """Returns all conditions to train, each after those that it needs."""
         return conditions_of(self.rows)
 
 
 def conditions_of(rows: Iterable[Row]) -> list[Condition]:
-    """All that these rows need trained, each after what it needs itself."""
+    """Returns all conditions that these rows need trained, each after those that it needs itself."""
     found: dict[Condition, None] = {}
+
+    def add(condition: Condition) -> None:
+        for needed in condition.needs():
+            add(needed)
+        found.setdefault(condition)
+
     for row in rows:
         for condition in (*players_of(row), row.condition):
-            _add(condition, found)
+            add(condition)
     return list(found)
 
 
 def players_of(row: Row) -> list[Condition]:
-    """The conditions that sit beside the one that a row measures."""
+    """Returns the conditions that are partners in a row's test."""
     return [player.condition for player in row.partners or () if isinstance(player, Trained)]
-
-
-def _add(condition: Condition, found: dict[Condition, None]) -> None:
-    for needed in condition.needs():
-        _add(needed, found)
-    found.setdefault(condition)

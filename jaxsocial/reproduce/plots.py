@@ -1,63 +1,81 @@
-"""The kinds of pictures that figures are drawn as: every seed thinly or as a dot, their mean over it."""
+"""The kinds of pictures: each seed thin or as a dot, and the interquartile mean over seeds."""
 
-import itertools
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from jaxsocial.evaluate.media import draw_penalty
-from jaxsocial.reproduce.findings import Findings
+from jaxsocial.evaluate.statistics import middle_mean
+from jaxsocial.reproduce.claims import Finding
+from jaxsocial.reproduce.figures import Findings
 
 COLOURS = {
-    "solo vanilla": "tab:orange",
+    "SociAPL": "tab:blue",
     "solo SociAPL": "tab:brown",
     "social vanilla": "tab:green",
+    "solo vanilla": "tab:orange",
     "social autoencoder": "tab:purple",
-    "SociAPL": "tab:blue",
-    "partners": "tab:gray",
+    "imitation": "crimson",
+    "mixed": "tab:cyan",
+    "SociAPL, noisy experts": "tab:olive",
+    "SociAPL, early experts": "tab:pink",
+    "SociAPL, an expert and a random one": "navy",
+    "expert": "black",
 }
-"""Of the paper's conditions, the same in all pictures."""
-OTHER_COLOURS = ("tab:pink", "tab:olive", "tab:cyan", "tab:red")
+"""The colour of each condition in all pictures, with any penalty. Partners are grey."""
+PARTNERS, UNKNOWN = "tab:gray", "darkgoldenrod"
 STYLES = ("--", ":", "-.")
 SMOOTHED = 0.02
-"""Share of a training over which curves are averaged."""
+"""The share of a training over which curves are averaged."""
 LABEL = 13
 """Characters of a line below a column."""
 WIDTH = 0.25
-"""Half of what the dots of a row are spread over."""
+"""Half of the width over which the dots of a row are spread."""
 ASIDE = 0.03
-"""Share of an axis by which dots of different rows stand apart that would cover each other."""
+"""The distance between dots of different rows at one place, as a share of the axis."""
 
 
-def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each: its own where it has one, the others' in turn."""
-    others = itertools.cycle(OTHER_COLOURS)
-    return {name: COLOURS[name] if name in COLOURS else next(others) for name in dict.fromkeys(names)}
+def colour_of(finding: Finding | str) -> str:
+    """Returns the colour of a condition, or of a row.
+
+    >>> colour_of("solo SociAPL, penalty 0.5") == colour_of("solo SociAPL")
+    True
+    """
+    if isinstance(finding, Finding):
+        return PARTNERS if finding.of_partners else colour_of(finding.condition)
+    return COLOURS.get(finding.partition(", penalty")[0], UNKNOWN)
 
 
 def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Sequence[str] = ()) -> None:
-    """Returns over training of these conditions, and what some rows came to as levels; of those that are there."""
-    # Of all, so that each has the same colour whatever is still missing.
-    there = {name: colour for name, colour in colours_of(conditions).items() if name in found.curves}
-    for condition, colour in there.items():
-        seeds = _by_seed(found.curves[condition])
+    """Draws returns over training, and the results of some rows as levels. What is missing is left out.
+
+    Args:
+      axes: where to draw.
+      found: the findings.
+      conditions: the conditions whose curves are drawn.
+      levels: the rows that are drawn as levels.
+    """
+    there = [condition for condition in conditions if condition in found.curves]
+    for condition in there:
+        colour, seeds = colour_of(condition), _by_seed(found.curves[condition])
         for steps, returns in seeds:
             axes.plot(steps, _smoothed(returns), color=colour, linewidth=0.6, alpha=0.5)
         steps = seeds[0][0]
-        mean = np.nanmean([np.interp(steps, *one) for one in seeds], axis=0)
-        axes.plot(steps, _smoothed(mean), color=colour, linewidth=2, label=condition)
+        middle = middle_mean(np.stack([np.interp(steps, *one) for one in seeds], axis=-1))
+        label = f"{condition} ({len(seeds)} seeds)"
+        axes.plot(steps, _smoothed(middle), color=colour, linewidth=2, label=label)
     for style, row in zip(STYLES, [row for row in levels if row in found.rows], strict=False):
-        mean = found.score(row).mean
+        mean = found.rows[row].score.mean
         axes.axhline(mean, color="0.35", linewidth=1, linestyle=style, label=f"{row} ({mean:.1f})")
     _plain(axes, "learner steps (millions)", "return of an episode")
-    draw_penalty(axes, found.curves[next(iter(there))] if there else [])
+    draw_penalty(axes, found.curves[there[0]] if there else [])
 
 
 def _by_seed(rows: Sequence[Mapping]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(millions of steps, returns) of each seed."""
+    """Returns (millions of steps, returns) of each seed."""
     found = []
     for seed in dict.fromkeys(row["seed"] for row in rows):
         own = [row for row in rows if row["seed"] == seed and row["return"] is not None]
@@ -66,7 +84,7 @@ def _by_seed(rows: Sequence[Mapping]) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
-    """Means over neighbours, fewer at the ends."""
+    """Returns means over neighbours, over fewer at the ends."""
     width = min(2 * math.ceil(len(values) * SMOOTHED / 2) + 1, len(values))
     weights = np.convolve(np.ones(len(values)), np.ones(width), "same")
     return np.convolve(values, np.ones(width), "same") / weights
@@ -75,46 +93,78 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
 def dots(
     axes: Axes, found: Findings, rows: Sequence[str], ylabel: str = "return of an episode", prefix: str = ""
 ) -> None:
-    """A column for each row that is there: seeds as dots, the interquartile mean and its interval over them.
+    """Draws a column for each row that is there: seeds as dots, the interquartile mean and its interval over them.
 
-    What all names begin with can be left out of what stands below.
+    Dots of learners that are tested alone are hollow.
+
+    Args:
+      axes: where to draw.
+      found: the findings.
+      rows: the rows' names.
+      ylabel: the measure.
+      prefix: the beginning of all names, which is left out below the columns.
     """
     rows = [row for row in rows if row in found.rows]
-    who = {row: "partners" if found.rows[row].of_partners else found.rows[row].condition for row in rows}
-    colours = colours_of(who.values())
-    for place, row in enumerate(rows):
-        finding, score, colour = found.rows[row], found.score(row), colours[who[row]]
-        values = finding.values(finding.measure, finding.of_partners)
+    for index, row in enumerate(rows):
+        finding, score, colour = found.rows[row], found.rows[row].score, colour_of(found.rows[row])
+        values = finding.values
         spread = np.linspace(-WIDTH, WIDTH, len(values)) if len(values) > 1 else np.zeros(1)
-        axes.plot(place + spread, values, "o", color=colour, markersize=4, alpha=0.5, markeredgewidth=0)
-        axes.plot([place - WIDTH, place + WIDTH], [score.mean] * 2, color=colour, linewidth=2)
-        axes.plot([place] * 2, [score.low, score.high], color=colour, linewidth=1)
-    labels = [textwrap.fill(row.removeprefix(prefix), LABEL) for row in rows]
+        _dots(axes, index + spread, finding, 4)
+        axes.plot([index - WIDTH, index + WIDTH], [score.mean] * 2, color=colour, linewidth=2)
+        axes.plot([index] * 2, [score.low, score.high], color=colour, linewidth=1)
+    labels = [f"{textwrap.fill(row.removeprefix(prefix), LABEL)}\nn = {len(found.rows[row].seeds)}" for row in rows]
     axes.set_xticks(range(len(rows)), labels, fontsize="small")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _plain(axes, None, ylabel)
 
 
-def lines(axes: Axes, found: Findings, x: Sequence[float], rows: Mapping[str, Sequence[str]], xlabel: str) -> None:
-    """For each kind of row, over a number that changes between them: seeds as dots, the interquartile means with their
-    intervals, and a thin line from one to the next."""
-    step = ASIDE * (max(x, default=0.0) - min(x, default=0.0) or 1.0)
-    for number, (label, colour) in enumerate(colours_of(rows).items()):
-        findings, scores = [found.rows[name] for name in rows[label]], [found.score(name) for name in rows[label]]
-        places = np.array(x) + step * (number - (len(rows) - 1) / 2)
-        for place, finding in zip(places, findings, strict=True):
-            values = finding.values(finding.measure, finding.of_partners)
-            beside = np.full(len(values), place - step / 3)
-            axes.plot(beside, values, "o", color=colour, markersize=3, alpha=0.4, markeredgewidth=0)
-        means = np.array([score.mean for score in scores])
-        ends = np.abs(np.array([(score.low, score.high) for score in scores]).T - means)
-        axes.errorbar(places, means, ends, color=colour, linewidth=1, elinewidth=1.5, marker="_", ms=12, label=label)
-    axes.set_xticks(x)
+def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: float) -> None:
+    colour = colour_of(finding)
+    face, edge = ("none", 0.8) if finding.alone else (colour, 0)
+    axes.plot(x, finding.values, "o", color=colour, markerfacecolor=face, markeredgewidth=edge, ms=size, alpha=0.5)
+
+
+def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], xlabel: str) -> None:
+    """Draws a line for each kind of row over a number, through the points that it has.
+
+    Seeds are dots; interquartile means have intervals. Learners that are tested alone are hollow and dashed.
+
+    Args:
+      axes: where to draw.
+      found: the findings.
+      rows: kind to the name of its row for each number.
+      xlabel: what the number is.
+    """
+    numbers = sorted({x for names in rows.values() for x, name in names.items() if name in found.rows})
+    step = ASIDE * (max(numbers, default=0.0) - min(numbers, default=0.0) or 1.0)
+    for index, (label, names) in enumerate(rows.items()):
+        there = {x: found.rows[name] for x, name in names.items() if name in found.rows}
+        if not there:
+            continue
+        places = np.array(list(there)) + step * (index - (len(rows) - 1) / 2)
+        for place, finding in zip(places, there.values(), strict=True):
+            _dots(axes, np.full(len(finding.seeds), place - step / 3), finding, 3)
+        scores = np.array([finding.score for finding in there.values()]).T
+        first, counts = next(iter(there.values())), sorted({len(finding.seeds) for finding in there.values()})
+        style = {"color": colour_of(first), "linestyle": "--" if first.alone else "-"}
+        label = f"{label} ({' or '.join(map(str, counts))} seeds)"
+        axes.errorbar(
+            places,
+            scores[0],
+            np.abs(scores[1:] - scores[0]),
+            lw=1,
+            elinewidth=1.5,
+            marker="_",
+            ms=12,
+            label=label,
+            **style,
+        )
+    axes.set_xticks(numbers)
     _plain(axes, xlabel, "return of an episode")
 
 
 def legend(axes: Axes) -> None:
-    """Names of lines, below the picture where they cover nothing."""
+    """Adds a legend below the picture, where it covers nothing."""
     axes.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
 
 

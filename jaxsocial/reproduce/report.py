@@ -1,36 +1,108 @@
-"""Findings as a table in Markdown and as a picture."""
+"""A figure as a view of records: its findings, its table in Markdown and its picture."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Picture
 
-from jaxsocial.reproduce.figures import Figure, Row
-from jaxsocial.reproduce.findings import Finding, Findings
-from jaxsocial.reproduce.store import slug
+from jaxsocial.reproduce.claims import Finding
+from jaxsocial.reproduce.conditions import Scale
+from jaxsocial.reproduce.figures import Figure, Findings, Row
+from jaxsocial.reproduce.store import Measurement, Record, needs_of, slug
 
 HOLDS, FAILS, UNKNOWN = "holds", "**does not hold**", "not yet known"
 LAST = "does it hold? (in resamples)"
 COLUMNS = ("condition", "interquartile mean [95 %]", "each seed", "the paper", "expected", LAST)
 CLAIMS = ("figure", "who", "the paper", "here: interquartile mean [95 %]", "seeds", "expected", LAST)
 
+Part = tuple[Record, Measurement]
 
-def write(figure: Figure, found: Findings, folder: Path) -> list[Path]:
-    """The table and the picture; returns what was written."""
-    table = folder / "results.md"
-    table.write_text(markdown(figure, found, {path.name for path in folder.glob("*.gif")}))
+
+def findings(figure: Figure, scale: Scale, rows: Iterable[Row], records: Mapping[str, Record]) -> Findings:
+    """Returns what records say of a figure.
+
+    Args:
+      figure: the figure.
+      scale: its scale.
+      rows: its rows, of all seeds.
+      records: the record of each run (`store.best_records`).
+    """
+    parts: dict[str, list[Part]] = {}
+    for run, keys in needs_of(rows, scale.episodes).items():
+        for key, own in keys.items() if run in records else ():
+            if measurement := records[run].measurement(key, own):
+                for row in own:
+                    parts.setdefault(row.name, []).append((records[run], measurement))
+    found: dict[str, Finding] = {}
+    curves: dict[str, list[dict[str, Any]]] = {}
+    used: dict[str, Record] = {}
+    measured: list[Measurement] = []
+    for row in figure.rows:
+        if own := _whole_or_all(parts.get(row.name, [])):
+            found[row.name] = _finding(row, scale.episodes, own)
+            for record, measurement in own:
+                points = curves.setdefault(row.condition.name, [])
+                points += record.curve if record.run not in used else []
+                used[record.run] = record
+                measured.append(measurement)
+    return Findings(
+        figure=figure.name,
+        scale=scale.name,
+        rows=found,
+        curves={name: sorted(of, key=lambda point: (point["step"], point["seed"])) for name, of in curves.items()},
+        seconds={run: record.seconds or 0.0 for run, record in used.items()},
+        trained={run: record.provenance for run, record in used.items()},
+        evaluated=max((one.provenance for one in measured), key=lambda facts: facts["date"], default={}),
+    )
+
+
+def _whole_or_all(parts: list[Part]) -> list[Part]:
+    """Returns the parts in the order of their seeds. Half-trained ones are left out beside whole ones."""
+    once = {(record.run, id(measurement)): (record, measurement) for record, measurement in parts}
+    whole = [part for part in once.values() if part[0].is_whole]
+    return sorted(whole or once.values(), key=lambda part: part[0].seeds)
+
+
+def _finding(row: Row, episodes: int, parts: list[Part]) -> Finding:
+    learner, partners = (
+        [value for _, measurement in parts for value in measurement.values(row.measure, of_partners)]
+        for of_partners in (False, True)
+    )
+    return Finding(
+        condition=row.condition.name,
+        runs=[record.run for record, _ in parts for _ in record.seeds],
+        seeds=[seed for record, _ in parts for seed in record.seeds],
+        steps=min(record.steps for record, _ in parts),
+        planned_steps=max(record.planned_steps for record, _ in parts),
+        episodes=episodes,
+        learner=learner,
+        partners=partners,
+        of_partners=row.of_partners,
+        alone=row.alone,
+    )
+
+
+def write(figure: Figure, found: Findings, folder: Path) -> None:
+    """Writes the table and the picture of a figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.md").write_text(markdown(figure, found, {path.name for path in folder.glob("*.gif")}))
     picture = Picture(figsize=figure.size, layout="constrained")
     figure.draw(found, picture)
-    written = [table]
     for kind in ("png", "pdf"):
-        written.append(folder / f"{figure.name}.{kind}")
-        picture.savefig(written[-1], dpi=150, metadata=None if kind == "png" else {"CreationDate": None})
-    return written
+        metadata = None if kind == "png" else {"CreationDate": None}
+        picture.savefig(folder / f"{figure.name}.{kind}", dpi=150, metadata=metadata)
 
 
 def markdown(figure: Figure, found: Findings, episodes: Container[str] = ()) -> str:
-    """The table, and below it how it was made, and those episodes that there are, by the names of their files."""
+    """Returns a figure's table, how it was made, and links to episodes.
+
+    Args:
+      figure: the figure.
+      found: its findings.
+      episodes: the names of the files of episodes that exist.
+    """
     lines = [f"# {figure.title}", "", f"![{figure.title}]({figure.name}.png)", ""]
     lines += [_line(COLUMNS), "| --- | ---: | --- | --- | --- | --- |"]
     lines += [_line(_cells(row, found)) for row in figure.rows if row.name in found.rows]
@@ -43,23 +115,20 @@ def markdown(figure: Figure, found: Findings, episodes: Container[str] = ()) -> 
     return "\n".join(lines).rstrip() + "\n"
 
 
-def claims(made: Iterable[tuple[Figure, Findings | None]]) -> str:
-    """A table of everything that the paper says and that has been measured, of several figures; the rest below it."""
+def claims(made: Iterable[tuple[Figure, Findings]]) -> str:
+    """Returns one table of all claims of several figures that are measured, and below it the others."""
     lines = [_line(CLAIMS), "| --- | --- | --- | ---: | ---: | --- | --- |"]
     missing = []
     for figure, found in made:
-        claimed = [row for row in figure.rows if row.expectation]
-        there = [row for row in claimed if found and row.name in found.rows]
-        lines += [_line(_claim(figure, row, found)) for row in there if found]
-        missing += [f"{row.name} ({figure.name})" for row in claimed if row not in there]
+        for row in figure.rows:
+            if row.expectation and row.name in found.rows:
+                name, score, _, paper, expected, verdict_of_it = _cells(row, found)
+                link, seeds = f"[{figure.name}]({figure.name}/results.md)", str(len(found.rows[row.name].seeds))
+                lines.append(_line([link, name, paper, score, seeds, expected, verdict_of_it]))
+            elif row.expectation:
+                missing.append(f"{row.name} ({figure.name})")
     lines += ["", f"Not yet measured: {', '.join(missing)}."] if missing else []
     return "\n".join(lines) + "\n"
-
-
-def _claim(figure: Figure, row: Row, found: Findings) -> list[str]:
-    name, score, _, paper, expected, verdict_of_it = _cells(row, found)
-    link = f"[{figure.name}]({figure.name}/results.md)"
-    return [link, name, paper, score, str(len(found.rows[row.name].seeds)), expected, verdict_of_it]
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -67,24 +136,20 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def episode_name(row: Row) -> str:
-    """The file of a row's typical episode."""
+    """Returns the file name of a row's typical episode."""
     return f"{slug(row.name)}.gif"
 
 
 def _cells(row: Row, found: Findings) -> list[str]:
     finding = found.rows[row.name]
-    values = finding.values(finding.measure, finding.of_partners)
+    values = finding.values
     digits = 1 if np.nanmax(np.abs(values), initial=0.0) >= 1 else 2
     each = " ".join("-" if np.isnan(value) else f"{value:.{digits}f}" for value in values)
     measure = row.measure.replace("_", " ")
     what = "" if measure == "return" or any(word in row.name for word in measure.split()) else f", {measure}"
-    part = "" if _is_whole(finding) else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
+    part = "" if finding.is_whole else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
     expected = row.expectation.text if row.expectation else ""
-    return [row.name + what + part, str(found.score(row.name)), each, row.paper, expected, verdict(row, found)]
-
-
-def _is_whole(finding: Finding) -> bool:
-    return finding.steps >= finding.planned_steps
+    return [row.name + what + part, str(finding.score), each, row.paper, expected, verdict(row, found)]
 
 
 def _steps(number: int) -> str:
@@ -92,44 +157,42 @@ def _steps(number: int) -> str:
 
 
 def verdict(row: Row, found: Findings) -> str:
-    """Whether what the row should show is so, and in how many resamples of the seeds it is; empty where nothing is
-    expected, open while it, or what it is compared with, is still trained."""
+    """Returns whether a row's claim holds, and in what share of resamples of the seeds.
+
+    Returns:
+      "" if the row has no claim; "not yet known" if it, or a row that it is compared with, is not trained to the end.
+    """
     if row.expectation is None:
         return ""
     needed = (row.name, *row.expectation.others)
-    if not all(name in found.rows and _is_whole(found.rows[name]) for name in needed):
+    if not all(name in found.rows and found.rows[name].is_whole for name in needed):
         return UNKNOWN
-    said, share = HOLDS if row.expectation.holds(row.name, found) else FAILS, row.expectation.how_often(row.name, found)
-    return said if share is None else f"{said} ({_percent(share)})"
-
-
-def _percent(share: float) -> str:
-    """Never none or all of them: resamples are not all there could be."""
-    return "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+    said = HOLDS if row.expectation.holds(row.name, found.rows) else FAILS
+    share = row.expectation.how_often(row.name, found.rows)
+    if share is None:
+        return said
+    # Never 0 % or 100 %: these resamples are not all that are possible.
+    percent = "< 1 %" if share < 0.01 else "> 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+    return f"{said} ({percent})"
 
 
 def _how(found: Findings) -> str:
-    rows = found.rows.values()
-    facts, begun = found.provenance, list(found.trained.values())
+    rows, trained = found.rows.values(), list(found.trained.values())
     steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
     seeds = sorted({len(finding.seeds) for finding in rows})
-    devices, versions = _all(run["devices"] for run in begun), _all([run["versions"]["jax"]] for run in begun)
-    pythons = _all([run["python"]] for run in begun)
+    devices, versions = _all(run["devices"] for run in trained), _all([run["versions"]["jax"]] for run in trained)
+    pythons = _all([run["python"]] for run in trained)
     more = f" --seeds {seeds[-1]}" if len(found.trained) > len({finding.condition for finding in rows}) else ""
+    number, *dirty = (found.evaluated["git"] or "unknown").split("-")
     return (
         f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
         f"{' and '.join(steps)} learner steps each, {max(r.episodes for r in rows)} evaluation episodes a seed; "
-        f"trained in {sum(found.seconds.values()) / 3600:.1f} h of programs' time, some of them side by side, "
+        f"trained in {sum(found.seconds.values()) / 3600:.1f} h of computing time, some runs side by side, "
         f"on {devices}, jax {versions}, Python {pythons}; "
-        f"evaluated {facts['date'][:10]}, commit {_short(facts['git'])}. Intervals: bootstrap over seeds; behind a "
-        f"verdict, the share of such resamples in which it holds, which few seeds make look surer than it is. "
-        f"Again, elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
+        f"evaluated {found.evaluated['date'][:10]}, commit {'-'.join((number[:10], *dirty))}. Intervals: bootstrap "
+        f"over seeds; behind a verdict, the share of such resamples in which it holds, too sure with few seeds. "
+        f"To repeat it elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
     )
-
-
-def _short(commit: str | None) -> str:
-    number, *dirty = (commit or "unknown").split("-")
-    return "-".join((number[:10], *dirty))
 
 
 def _all(names: Iterable[Iterable[str]]) -> str:

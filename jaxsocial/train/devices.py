@@ -50,14 +50,6 @@ def use_all_cores() -> None:
         jax.config.update("jax_num_cpu_devices", min(cores, MOST_CORES))
 
 
-def device_groups(devices: Sequence[Any]) -> list[Sequence[Any]]:
-    """Returns the groups of devices that independent programs run on: each CPU core alone, or all accelerators.
-
-    Cores alone need no synchronisation, and five seeds do not divide evenly over two cores (docs/performance.md).
-    """
-    return [[device] for device in devices] if devices[0].platform == "cpu" else [devices]
-
-
 def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     """Returns a mesh of as many devices as can have even shares. It prefers to shard members over worlds.
 

@@ -1,4 +1,4 @@
-"""Every expectation can come true, and can fail."""
+"""Every claim can hold, and can fail."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from tests.reproduce import made_up
 
 def held(expectation, own, others=None, partners=None):
     rows = {"own": made_up.finding(own, partners)} | (others or {})
-    return expectation.holds("own", made_up.findings(rows))
+    return expectation.holds("own", rows)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_orderings_and_bands(expectation, good, bad):
 
 
 @pytest.mark.parametrize("seeds", [[1.0], [1.0, 1.0, 1.0]])
-def test_resamples_of_several_rows_go_together(seeds):
-    """Whatever is compared with whatever, of one seed or more."""
+def test_rows_of_any_number_of_seeds_can_be_compared(seeds):
+    """A row of many seeds can be compared with a row of one."""
     own, low = made_up.finding([3.0]), made_up.finding([2.0 * seed for seed in seeds])
     both = claims.all_of(claims.at_most(5.0), claims.more_than("low"))
-    sure = both.how_often("own", made_up.findings({"own": own, "low": low}))
+    sure = both.how_often("own", {"own": own, "low": low})
     assert sure == (1.0 if len(seeds) > 1 else None), "nothing is resampled of one seed each"
 
 
@@ -55,11 +55,11 @@ def test_most_seeds_beat_their_partners():
     assert not held(claims.below_their_learner(), [5, 0], partners=[4, 4])
 
 
-def test_a_middle_that_one_lucky_seed_does_not_move():
+def test_one_lucky_seed_does_not_move_the_interquartile_mean():
     assert not held(claims.above(1.5), [1, 1, 1, 1, 20])
 
 
-def test_what_is_not_known_does_not_hold():
+def test_an_undefined_number_does_not_hold():
     for expectation in (claims.at_most(9.0), claims.above(-9.0), claims.below_their_learner()):
         assert not held(expectation, [None, None])
     unknown = {"other": made_up.finding([None])}
@@ -68,17 +68,17 @@ def test_what_is_not_known_does_not_hold():
 
 
 @pytest.mark.parametrize("other", [[1.0], [3.0]])
-def test_another_row_counts_by_what_it_is_about(other):
+def test_a_row_about_partners_is_compared_by_its_partners(other):
     experts = made_up.finding([0.0], partners=other, of_partners=True)
     assert held(claims.more_than("experts"), [2.0], {"experts": experts}) == (other == [1.0])
 
 
 def how_often(expectation, own, others=None, partners=None):
     rows = {"own": made_up.finding(own, partners)} | (others or {})
-    return expectation.how_often("own", made_up.findings(rows))
+    return expectation.how_often("own", rows)
 
 
-def test_resamples_say_how_sure_it_is():
+def test_the_share_of_resamples_says_how_sure_a_claim_is():
     assert how_often(claims.above(1.5), [2, 2, 2]) == 1.0
     assert how_often(claims.above(1.5), [1, 1, 1]) == 0.0
     # Only where the good one is never drawn, or once, does its mean stay below: (2/3)^3 + 3 (1/3) (2/3)^2 = 20/27.
@@ -86,19 +86,17 @@ def test_resamples_say_how_sure_it_is():
     assert how_often(claims.at_most(1.5), [0, 0, 3]) == pytest.approx(20 / 27, abs=0.03)
 
 
-def test_other_runs_are_resampled_by_themselves_and_the_same_ones_together():
+def test_rows_of_the_same_runs_are_resampled_together_and_others_independently():
     own, other = [1, 2, 3], made_up.finding([0.5, 1.5, 2.5])
     assert how_often(claims.more_than("other"), own, {"other": other}) == 1.0, "each seed is above itself"
-    (part,) = other.parts
-    apart = dataclasses.replace(other, parts=[dataclasses.replace(part, run="other-0")])
+    apart = dataclasses.replace(other, runs=["other-0"] * 3)
     assert 0.6 < how_often(claims.more_than("other"), own, {"other": apart}) < 0.9
 
 
 def test_rows_of_many_runs_are_compared_with_rows_of_few():
-    many = [made_up.finding([3.0, 4.0]).parts[0] for _ in range(3)]
-    many = [dataclasses.replace(part, run=f"own-{lot}", seeds=[2 * lot, 2 * lot + 1]) for lot, part in enumerate(many)]
-    rows = {"own": dataclasses.replace(made_up.finding([0]), parts=many), "low": made_up.finding([2.0, 3.6])}
-    sure = claims.more_than("low").how_often("own", made_up.findings(rows))
+    runs = [f"own-{batch}" for batch in (0, 0, 1, 1, 2, 2)]
+    rows = {"own": made_up.finding([3.0, 4.0] * 3, runs=runs), "low": made_up.finding([2.0, 3.6])}
+    sure = claims.more_than("low").how_often("own", rows)
     # The lower row's mean is 3.6 in a quarter of its resamples; of the other's 64, 22 have their middle above that.
     assert sure == pytest.approx(0.75 + 0.25 * 22 / 64, abs=0.03)
 
@@ -109,7 +107,7 @@ def test_a_single_seed_is_not_resampled():
     assert how_often(claims.more_than("low"), [0, 0, 9], low) == pytest.approx(19 / 27, abs=0.03)
 
 
-def test_resamples_of_seeds_keep_them_beside_their_partners():
+def test_resamples_keep_a_seed_paired_with_its_partners():
     assert how_often(claims.below_its_partners(), [1, 2, 3], partners=[2, 3, 4]) == 1.0
     assert how_often(claims.below_its_partners(), [1, 2, 9], partners=[2, 3, 4]) == pytest.approx(20 / 27, abs=0.03)
 

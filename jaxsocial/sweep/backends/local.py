@@ -3,13 +3,15 @@
 import collections
 import contextlib
 import dataclasses
+import itertools
+import math
 import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jaxsocial.sweep.backends import items, processes
@@ -36,7 +38,13 @@ class Options:
             raise ValueError(f"retries {self.retries}: choose 0 or more")
 
 
-def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
+def run_items(
+    folders: Sequence[Path],
+    work: str,
+    options: Options,
+    environments: Sequence[Mapping[str, str]] | None = None,
+    deadline: float = math.inf,
+) -> Generator[items.Finished]:
     """Executes items, and yields each as it ends.
 
     Ctrl-C, a termination, or not asking for the next item stops the others: they are told to, and have
@@ -46,21 +54,26 @@ def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[
       folders: the items'; they must exist.
       work: the name of a function of a folder, as module:function.
       options: how many at once.
+      environments: the variables of each slot; those of `slot_environments` if None.
+      deadline: when to stop the items that have not ended, in seconds of `time.monotonic`.
 
     Raises:
       ValueError: a folder is missing or given twice, or there is no such function.
     """
-    return _run(items.checked(folders, work), work, options)
+    if environments is None:
+        environments = slot_environments(options.slots, visible_gpus())
+    return _run(items.checked(folders, work), work, options, environments, deadline)
 
 
-def _run(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
-    waiting = collections.deque(folders)
-    free = slot_environments(options.slots, visible_gpus())
+def _run(
+    folders: Sequence[Path], work: str, options: Options, environments: Sequence[Mapping[str, str]], deadline: float
+) -> Generator[items.Finished]:
+    waiting, free = collections.deque(folders), list(environments)
     running: list[processes.Execution] = []
     finished: list[items.Finished] = []
     with _interrupted_by_termination():
         try:
-            while waiting or running or finished:
+            while (waiting or running or finished) and time.monotonic() < deadline:
                 while waiting and free:
                     execution = processes.Execution(
                         waiting.popleft(), work, free.pop(0), options.retries, options.grace_seconds
@@ -123,6 +136,18 @@ def slot_environments(slots: int | None, gpus: Sequence[str]) -> list[Mapping[st
     each, sharing = max(1, len(gpus) // count), -(-count // len(gpus))
     given = [[gpus[(slot * each + index) % len(gpus)] for index in range(each)] for slot in range(count)]
     return [{VISIBLE: ",".join(names), **memory_share(1 / sharing)} for names in given]
+
+
+def core_environments(slots: int | None = None) -> list[Mapping[str, str]]:
+    """Returns the variables of slots that are pinned to one CPU core each: one slot a core if ``slots`` is None.
+
+    >>> core_environments(1)[0]["JAX_NUM_CPU_DEVICES"]
+    '1'
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS has none, and there nothing is pinned
+    cores = sorted(affinity(0)) if affinity else range(os.cpu_count() or 1)
+    chosen = itertools.islice(itertools.cycle(cores), slots or len(cores))
+    return [{processes.CORE: str(core), "JAX_NUM_CPU_DEVICES": "1"} for core in chosen]
 
 
 def memory_share(share: float) -> Mapping[str, str]:

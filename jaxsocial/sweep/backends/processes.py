@@ -17,6 +17,8 @@ from pathlib import Path
 from jaxsocial.sweep.backends import items
 
 POLL_SECONDS = 0.1
+CORE = "JAXSOCIAL_CORE"
+"""The variable that names the CPU core to which a process is pinned."""
 PATIENCE_SECONDS = 5.0
 """How long an item waits for the process of a killed command, beyond the time that this has to save."""
 
@@ -109,6 +111,8 @@ def _signal(process: subprocess.Popen[bytes], send: Callable[[int, int], None], 
 def main() -> None:
     """Executes the item that the command line names, in the fresh process."""
     folder, work, grace_seconds = sys.argv[1:]
+    if CORE in os.environ and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(os.environ[CORE])})  # before jax starts its threads
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         # SLURM signals all processes of a job when its time is up, and the default action would kill this one.
         signal.signal(number, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import json
 import signal
 import subprocess
 import sys
@@ -150,6 +151,24 @@ def test_not_asking_for_more_stops_the_others(make_folders):
     assert time.monotonic() - began < 10
     assert (folders[1] / "saved").exists()
     assert not alive(attempts(folders[1])[0]["pid"])
+
+
+def test_at_the_deadline_items_are_told_to_stop(make_folders):
+    folders = make_folders("abc")
+    began = time.monotonic()
+    finished = local.run_items(folders, f"{WORKS}:save_when_told", local.Options(slots=2), deadline=began + 3)
+    assert list(finished) == []
+    assert time.monotonic() - began < 13
+    assert not (folders[2] / "ready").exists(), "begun after the deadline"
+    assert not any(alive(attempts(folder)[0]["pid"]) for folder in folders[:2])
+
+
+def test_a_process_is_pinned_to_the_core_of_its_slot(make_folders):
+    cores = local.core_environments()
+    folders = make_folders("abc"[: len(cores)])
+    assert all(done.error is None for done in local.run_items(folders, f"{WORKS}:record_cores", local.Options(), cores))
+    for folder, slot in zip(folders, cores, strict=False):
+        assert json.loads((folder / MARKER).read_text()) == [[int(slot["JAXSOCIAL_CORE"])], "1"]
 
 
 @pytest.mark.parametrize(

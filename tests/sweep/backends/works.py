@@ -18,6 +18,10 @@ def succeed(folder: Path) -> None:
     _finish(folder)
 
 
+def record_cores(folder: Path) -> None:
+    (folder / MARKER).write_text(json.dumps([sorted(os.sched_getaffinity(0)), os.environ["JAX_NUM_CPU_DEVICES"]]))
+
+
 def die_at_first(folder: Path) -> None:
     """The item "b" is killed in its first attempt."""
     _record(folder)
