@@ -9,6 +9,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxsocial.env import batching, objects, spawning
@@ -141,7 +142,7 @@ def make_env(scenario: Scenario, rules: Rules | None = None, auto_reset: bool = 
 
 
 def _same_array(one, other) -> bool:
-    if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
+    if isinstance(one, Tracer) or isinstance(other, Tracer):
         return one is other
     one, other = np.asarray(one), np.asarray(other)
     return (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
