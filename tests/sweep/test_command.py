@@ -16,11 +16,12 @@ import pytest
 from rich.console import Console
 
 from jaxsocial.cli import main
-from jaxsocial.sweep import command, plan, progress, table
+from jaxsocial.sweep import command, plan, table
 from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
 from jaxsocial.sweep.work import Task, write_task
+from jaxsocial.train import progress
 from tests.sweep.tiny import FILE, GRID, tiny
 
 ROOT = Path(__file__).parents[2]
