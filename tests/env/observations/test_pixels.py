@@ -1,11 +1,13 @@
 """Single tiles against the reference's; test_golden compares whole pictures."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels, sprites
 from jaxsocial.env.scenarios.goal_cycle import goal_cycle
+from jaxsocial.env.text.text_map import scenario_from_text
 from tests.test_golden import FOLDER
 
 TILES = (3, 5, 8, 11, 16, 32)
@@ -50,3 +52,11 @@ def test_agents_of_every_colour_equal_the_reference_s(tile):
     assert len(agents) >= 4 * 12
     for (_, colour, heading), theirs in agents.items():
         assert (objects.RGB[colour].astype(int) * coverage[heading][..., None] // 9 == theirs).all()
+
+
+@pytest.mark.parametrize("cells", ["0G", "0G_~kob", "kx", "0G_~kobDLx"])
+def test_every_thing_has_its_own_tile(cells):
+    row = f"#{cells}.#"
+    scenario = scenario_from_text("\n".join([row, row.replace("0", "."), row.replace("0", ".")]) + "\n\nx: red key")
+    things = pixels.things_of(scenario)
+    assert pixels.atlas_index(jnp.array(things), scenario).tolist() == list(range(1, len(things) + 1))
