@@ -1,4 +1,4 @@
-"""The multi-agent gridworld. It needs jax, numpy and jaxtyping only, and nothing else of jaxsocial."""
+"""The multi-agent gridworld. It imports jax, numpy and jaxtyping only, and no other package of jaxsocial."""
 
 MODULES = (
     "objects",
@@ -6,6 +6,7 @@ MODULES = (
     "scenario",
     "types",
     "batching",
+    "rewards",
     "actions",
     "spawning",
     "observations",
@@ -16,4 +17,4 @@ MODULES = (
     "settings",
     "render",
 )
-"""From the bottom up: a module imports only from those before it. A test holds this order."""
+"""From the bottom up: a module imports only from those before it. A test checks this order."""

@@ -1,10 +1,10 @@
 """The environment: reset and step of one world, the clock, and the restart at an episode's end.
 
-Everything is written for one world; `jax.vmap` makes thousands. It is handed a `Scenario` and knows
-no level by name.
+Everything is written for one world; `jax.vmap` makes a batch. The environment is given a `Scenario` and knows no
+level by name. Letters in shapes: A agents.
 """
 
-from typing import NamedTuple, Protocol
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -18,168 +18,193 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Rules, State, Timestep, make_rules
 
 LEVELS_SEED = 2021
-"""Where fixed levels begin; never change it: levels are known by their numbers."""
+"""The seed of fixed levels. Never change it: levels are identified by their numbers."""
 PRESENCE, DROPOUT = 2**32 - 1, 2**32 - 2
-"""Set who is drawn to take part apart from all else that is drawn from the same key."""
+"""Folded into a key, for draws that are independent of all others from the same key."""
 
 
-class Reset(Protocol):
-    def __call__(self, key: Key[Array, ""], rules: Rules = ...) -> tuple[State, Timestep]: ...
+@dataclasses.dataclass(frozen=True, eq=False)
+class Env:
+    """The functions of one world. Environments made from equal records are equal, as static arguments of `jax.jit`.
 
+    The methods take ``rules``; the environment's own are the default.
+    """
 
-class Step(Protocol):
-    def __call__(
-        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules = ...
-    ) -> tuple[State, Timestep]: ...
-
-
-class ResetTo(Protocol):
-    def __call__(self, state: State, rules: Rules = ...) -> tuple[State, Timestep]: ...
-
-
-class Env(NamedTuple):
-    """Functions of one world, and what they were made from. ``rules`` defaults to `Env.rules` in each."""
-
-    reset: Reset
-    """A fresh world."""
-    step: Step
-    """One step of all agents; a world whose episode ends is restarted in the same step."""
-    step_without_restart: Step
-    """The same without the restart: ``observation`` and ``final_observation`` are equal."""
-    reset_to: ResetTo
-    """The first timestep of a given state, for worlds made by hand."""
     scenario: Scenario
     rules: Rules
+    auto_reset: bool = True
+    """Whether `step` restarts a world whose episode ends."""
+
+    def __eq__(self, other):
+        if not isinstance(other, Env):
+            return NotImplemented
+        if self is other:
+            return True
+        mine, others = jax.tree.leaves(self.rules), jax.tree.leaves(other.rules)
+        return self._static() == other._static() and all(map(_same_array, mine, others))
+
+    def __hash__(self):
+        # Without the numbers of the rules: reading them waits for the device, and traced ones have no value.
+        return hash(self._static())
+
+    def _static(self):
+        return type(self), self.scenario, self.auto_reset, jax.tree.structure(self.rules)
+
+    def reset(self, key: Key[Array, ""], rules: Rules | None = None) -> tuple[State, Timestep]:
+        """Draws a new world."""
+        rules = self.rules if rules is None else rules
+        return self.reset_to(_new_state(key, rules, self.scenario), rules)
+
+    def reset_to(self, state: State, rules: Rules | None = None) -> tuple[State, Timestep]:
+        """Returns the first timestep of a given state, for worlds made by hand."""
+        observation = first_observation(state, self.rules if rules is None else rules, self.scenario)
+        ended = jnp.zeros(self.scenario.agents, bool)
+        reward = jnp.zeros(self.scenario.agents, jnp.float32)
+        return state, Timestep(observation, reward, ended, ended, observation, state.active)
+
+    def step(
+        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules | None = None
+    ) -> tuple[State, Timestep]:
+        """Applies one step of all agents. If the episode ends, the world restarts in the same step.
+
+        >>> from jaxsocial.env.registry import make
+        >>> env = make("goal_cycle", agents=2, max_steps=100)
+        >>> state, timestep = jax.eval_shape(env.reset, jax.random.key(0))
+        >>> jax.eval_shape(env.step, jax.random.key(1), state, jnp.zeros(2, int))[1].observation.image.shape
+        (2, 21, 21, 3)
+
+        Args:
+          key: of the acting order, of entries and of the restart.
+          state: before the step.
+          actions: one per agent, 0 to 6, see `objects.ACTION_NAMES`.
+          rules: the environment's own if None.
+        """
+        rules = self.rules if rules is None else rules
+        if not self.auto_reset:
+            return self.step_without_restart(key, state, actions, rules)
+        step_key, restart_key = jax.random.split(key)
+        state, timestep = self.step_without_restart(step_key, state, actions, rules)
+
+        def restart(restart_key, rules):
+            new = _new_state(restart_key, rules, self.scenario)
+            return new, first_observation(new, rules, self.scenario)
+
+        state, observation = batching.where_needed(
+            episode_ended(timestep), restart, (state, timestep.observation), restart_key, rules
+        )
+        return state, timestep._replace(observation=observation, present=state.active)
+
+    def step_without_restart(
+        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules | None = None
+    ) -> tuple[State, Timestep]:
+        """Applies one step of all agents; ``observation`` and ``final_observation`` are equal.
+
+        Args:
+          key: of the acting order and of entries.
+          state: before the step.
+          actions: one per agent, 0 to 6, see `objects.ACTION_NAMES`.
+          rules: the environment's own if None.
+        """
+        rules, scenario = self.rules if rules is None else rules, self.scenario
+        order_key, enter_key, respawn_key = key, None, None
+        if scenario.enters_later:
+            order_key, enter_key, respawn_key = jax.random.split(key, 3)
+        if any(scenario.spawn_delay):
+            where = _cells_for(enter_key, state, spawning.enters_now(state, scenario))
+            state = spawning.enter(state, where, scenario)
+        state, reward = act(state, actions, acting_order(order_key, scenario.agents), rules, scenario)
+        where = state.position
+        if scenario.respawn and scenario.enters_later:
+            where = _cells_for(respawn_key, state, spawning.ends_now(state))
+        state = spawning.settle(state, where, scenario)
+        if rules.dropout is not None:
+            uniform = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,))
+            state = spawning.apply_dropout(state, uniform, rules.dropout, scenario)
+        observation = observe(state, reward, actions, rules, scenario)
+        truncated = (state.clock >= scenario.max_steps) & ~state.finished
+        return state, Timestep(observation, reward, state.finished, truncated, observation, state.active)
 
 
-def make_env(scenario: Scenario, rules: Rules | None = None) -> Env:
-    """The environment of a scenario; its default rules are the paper's unless given."""
-    default = make_rules(scenario) if rules is None else rules
+def make_env(scenario: Scenario, rules: Rules | None = None, auto_reset: bool = True) -> Env:
+    """Returns the environment of a scenario.
 
-    def reset(key, rules=default):
-        return _reset(key, rules, scenario)
+    >>> from jaxsocial.env.registry import make_scenario
+    >>> make_env(make_scenario("maze")) == make_env(make_scenario("maze"))
+    True
 
-    def step(key, state, actions, rules=default):
-        return _step(key, state, actions, rules, scenario)
-
-    def step_without_restart(key, state, actions, rules=default):
-        return _step_without_restart(key, state, actions, rules, scenario)
-
-    def reset_to(state, rules=default):
-        return _reset_to(state, rules, scenario)
-
-    return Env(reset, step, step_without_restart, reset_to, scenario, default)
+    Args:
+      scenario: the static description.
+      rules: the defaults of `make_rules` if None.
+      auto_reset: whether `Env.step` restarts a world whose episode ends.
+    """
+    return Env(scenario, make_rules(scenario) if rules is None else rules, auto_reset)
 
 
-def _reset(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> tuple[State, Timestep]:
-    return _reset_to(_fresh_state(key, rules, scenario), rules, scenario)
+def _same_array(one, other) -> bool:
+    if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
+        return one is other
+    one, other = np.asarray(one), np.asarray(other)
+    return (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
 
 
-def _fresh_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
+def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
     layout_key, heading_key = jax.random.split(_level_key(key, rules))
     # Layouts may leave weak types, with which step would be traced twice.
-    laid_out = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
+    layout = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
     agents = scenario.agents
-    # Of the episode's key and not the level's: in the same level company varies.
-    taking_part = jax.random.uniform(jax.random.fold_in(key, PRESENCE)) < rules.present
-    there = taking_part & (np.array(scenario.agent_delays) == 0)
+    # From the episode's key and not the level's: on one level the agents that take part vary.
+    present = jax.random.uniform(jax.random.fold_in(key, PRESENCE)) < rules.present
+    active = present & (np.array(scenario.agent_delays) == 0)
     heading = jax.random.randint(heading_key, (agents,), 0, 4)
-    if laid_out.heading is not None:
-        heading = jnp.where(laid_out.heading < 0, heading, laid_out.heading)
+    if layout.heading is not None:
+        heading = jnp.where(layout.heading < 0, heading, layout.heading)
     everywhere = np.array([0, 0, scenario.height - 1, scenario.width - 1], np.int32)
     return State(
-        grid=laid_out.grid,
-        goals=laid_out.goals,
-        position=jnp.where(there[:, None], laid_out.position, -1),
+        grid=layout.grid,
+        goals=layout.goals,
+        position=jnp.where(active[:, None], layout.position, -1),
         heading=heading,
-        active=there,
-        finished=~taking_part,
+        active=active,
+        finished=~present,
         away=jnp.zeros(agents, bool),
         arrival=jnp.arange(agents),
         carrying=jnp.full(agents, objects.EMPTY, jnp.int32),
         prestige=jnp.zeros(agents, jnp.float32),
         last_goal=jnp.full(agents, -1, jnp.int32),
-        spawn=jnp.broadcast_to(everywhere, (agents, 4)) if laid_out.spawn is None else laid_out.spawn,
+        spawn=jnp.broadcast_to(everywhere, (agents, 4)) if layout.spawn is None else layout.spawn,
         clock=jnp.int32(0),
     )
 
 
 def _level_key(key: Key[Array, ""], rules: Rules) -> Key[Array, ""]:
-    """The key as it is, or that of one of the fixed levels."""
+    """Returns the key itself, or that of one of the fixed levels."""
     number = rules.first_level + jax.random.randint(jax.random.clone(key), (), 0, jnp.maximum(rules.levels, 1))
     level = jax.random.fold_in(jax.random.key(LEVELS_SEED), number)
     # jax's checker takes a chosen key for a used one (jax 0.10).
     return jax.random.clone(jnp.where(rules.levels > 0, level, key))
 
 
-def _reset_to(state: State, rules: Rules, scenario: Scenario) -> tuple[State, Timestep]:
-    observation = first_observation(state, rules, scenario)
-    nobody = jnp.zeros(scenario.agents, bool)
-    reward = jnp.zeros(scenario.agents, jnp.float32)
-    return state, Timestep(observation, reward, nobody, nobody, observation, state.active)
-
-
-def _step_without_restart(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
-    state, reward = _act(key, state, actions, rules, scenario)
-    if rules.dropout is not None:
-        lot = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,))
-        state = spawning.come_and_go(state, lot, rules.dropout, scenario)
-    observation = observe(state, reward, actions, rules, scenario)
-    out_of_time = (state.clock >= scenario.max_steps) & ~state.finished
-    return state, Timestep(observation, reward, state.finished, out_of_time, observation, state.active)
-
-
-def _act(key, state, actions, rules, scenario) -> tuple[State, Float[Array, " A"]]:
-    """Late agents enter, all act, and those that came to an end are put elsewhere or rest."""
-    if not scenario.enters_later:
-        state, reward = act(state, actions, acting_order(key, scenario.agents), rules, scenario)
-        return spawning.settle(state, state.position, scenario), reward
-    order_key, enter_key, again_key = jax.random.split(key, 3)
-    if any(scenario.spawn_delay):
-        where = _places_for(enter_key, state, spawning.enters_now(state, scenario))
-        state = spawning.enter(state, where, scenario)
-    state, reward = act(state, actions, acting_order(order_key, scenario.agents), rules, scenario)
-    where = state.position
-    if scenario.respawn:
-        where = _places_for(again_key, state, spawning.leaves_now(state))
-    return spawning.settle(state, where, scenario), reward
-
-
-def _places_for(key, state: State, who: Bool[Array, " A"]) -> Int[Array, "A 2"]:
-    """Places for ``who``; drawn only if some world of the batch needs one."""
-    return batching.where_needed(who.any(), spawning.draw, state.position, key, state, who)
-
-
-def _step(key, state, actions, rules, scenario) -> tuple[State, Timestep]:
-    order_key, restart_key = jax.random.split(key)
-    state, timestep = _step_without_restart(order_key, state, actions, rules, scenario)
-
-    def restart(restart_key, rules):
-        fresh = _fresh_state(restart_key, rules, scenario)
-        return fresh, first_observation(fresh, rules, scenario)
-
-    state, observation = batching.where_needed(
-        episode_ended(timestep), restart, (state, timestep.observation), restart_key, rules
-    )
-    return state, timestep._replace(observation=observation, present=state.active)
+def _cells_for(key, state: State, chosen: Bool[Array, " A"]) -> Int[Array, "A 2"]:
+    """Draws cells for the chosen agents, but only if some world of the batch needs one."""
+    return batching.where_needed(chosen.any(), spawning.draw_cells, state.position, key, state, chosen)
 
 
 def acting_order(key: Key[Array, ""], agents: int) -> Int[Array, " A"]:
-    """Each agent's place in a uniformly drawn acting order."""
+    """Draws each agent's position in the acting order, uniformly over all orders."""
     if agents == 1:
         return jnp.zeros(1, jnp.int32)
-    lot = jax.random.bits(key, (agents,))
-    # A lot drawn twice (once in 2**32) goes to the lower index first, so that places stay distinct.
+    noise = jax.random.bits(key, (agents,))
+    # Equal numbers (once in 2**32) go to the lower index first, so that positions stay distinct.
     index = jnp.arange(agents)
-    before = (lot[:, None] < lot[None, :]) | ((lot[:, None] == lot[None, :]) & (index[:, None] < index))
+    before = (noise[:, None] < noise[None, :]) | ((noise[:, None] == noise[None, :]) & (index[:, None] < index))
     return before.sum(0)
 
 
 def episode_ended(timestep: Timestep) -> Bool[Array, ""]:
-    """Whether the world restarted with this timestep: the clock ran out, or all agents came to their end."""
+    """Returns whether the world's episode ended: the clock ran out, or all agents terminated."""
     return timestep.truncated.any(-1) | timestep.terminated.all(-1)
 
 
 def discount(timestep: Timestep) -> Float[Array, " A"]:
-    """0 for an agent whose episode came to a natural end, else 1: running out of time keeps value."""
+    """Returns 0 for an agent whose episode terminated, else 1: truncation keeps the value of what would follow."""
     return 1.0 - timestep.terminated

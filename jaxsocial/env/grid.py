@@ -1,4 +1,4 @@
-"""Drawing and sampling on (height, width) arrays. A box is its first row and column and its last ones."""
+"""Grids of codes and random cells, for scenarios. A box is (first row, first column, last row, last column)."""
 
 import math
 
@@ -9,11 +9,11 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxsocial.env import objects
 
 WALL = objects.encode(objects.WALL, "worst")
-"""What the scenarios build their walls of."""
+"""The code of the scenarios' walls."""
 
 
 def with_border(grid: Int[Array, "H W"], code) -> Int[Array, "H W"]:
-    """The grid with its outermost cells set to ``code``."""
+    """Returns the grid with its outermost cells set to ``code``."""
     height, width = grid.shape
     row = jnp.arange(height)[:, None]
     column = jnp.arange(width)[None, :]
@@ -22,52 +22,95 @@ def with_border(grid: Int[Array, "H W"], code) -> Int[Array, "H W"]:
 
 
 def walled(height: int, width: int) -> Int[Array, "{height} {width}"]:
-    """Bare floor with a wall around it."""
+    """Returns an empty grid with a wall around it.
+
+    >>> (walled(3, 4) == WALL).astype(int).tolist()
+    [[1, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]]
+    """
     return with_border(jnp.zeros((height, width), jnp.int32), WALL)
 
 
 def in_box(shape: tuple[int, int], box) -> Bool[Array, "{shape[0]} {shape[1]}"]:
-    """The cells of a grid of that shape that are in the box."""
+    """Returns the mask of the cells in the box, in a grid of this shape.
+
+    >>> in_box((3, 4), (1, 1, 2, 2)).astype(int).tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
+    """
     first_row, first_column, last_row, last_column = box
     row, column = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])[None, :]
     return (row >= first_row) & (row <= last_row) & (column >= first_column) & (column <= last_column)
 
 
 def with_numbered(grid: Int[Array, "H W"], positions: Int[Array, "N 2"], code: int) -> Int[Array, "H W"]:
-    """The grid with a thing at each of the positions, numbered from 0 in their order."""
+    """Returns the grid with numbered things, such as goals.
+
+    Args:
+      grid: codes.
+      positions: (row, column) of each thing.
+      code: of thing 0; the state of thing n is n.
+    """
     numbered = code + (jnp.arange(len(positions)) << 8)
     return grid.at[positions[:, 0], positions[:, 1]].set(numbered)
 
 
-def lots(key: Key[Array, ""], *shape: int) -> Float[Array, "..."]:
-    """The numbers from 0 to 1 of `jax.random.uniform`, drawn in one row: that compiles up to ten times faster."""
+def uniforms(key: Key[Array, ""], *shape: int) -> Float[Array, "..."]:
+    """Draws the numbers of `jax.random.uniform`, from 0 to 1, as one row: this compiles up to ten times faster."""
     return jax.random.uniform(key, (math.prod(shape),)).reshape(shape)
 
 
-def drawn_by(lot: Float[Array, "*S"], first, last) -> Int[Array, "*S"]:
-    """The integer from ``first`` to ``last`` that a lot from 0 to 1 stands for, each as likely.
+def integers_from_uniforms(uniform: Float[Array, "*S"], first, last) -> Int[Array, "*S"]:
+    """Maps uniform numbers to integers from ``first`` to ``last``, all equally likely.
 
-    So one row of lots makes many integers; `jax.random.randint` would draw for each of them, and compile for long.
+    One row of uniform numbers makes many integers. `jax.random.randint` would draw for each range and compile slowly.
+
+    >>> integers_from_uniforms(jnp.array([0.0, 0.49, 0.99]), 1, 6).tolist()
+    [1, 3, 6]
+
+    Args:
+      uniform: from 0 (included) to 1 (excluded).
+      first: the smallest integer.
+      last: the largest integer, included.
     """
-    return first + jnp.floor(lot * (last - first + 1)).astype(jnp.int32)
+    # In 32-bit floats the product rounds to less than its upper bound for every range, so that last is not exceeded.
+    return first + jnp.floor(uniform * (last - first + 1)).astype(jnp.int32)
 
 
 def distinct_cells(
     key: Key[Array, ""], free: Bool[Array, "H W"], count: int, preferred: Bool[Array, "H W"] | None = None
 ) -> Int[Array, "count 2"]:
-    """``count`` different cells drawn uniformly from the ``free`` ones, as (row, column).
+    """Draws different cells uniformly, without replacement.
 
-    Every ordered choice is equally likely, but that ``preferred`` cells come first. Where fewer than ``count`` cells
-    are free, the surplus lands on cells that are not: callers check the sizes (`Scenario`) so that this cannot be.
+    >>> distinct_cells(jax.random.key(0), in_box((5, 5), (2, 3, 2, 3)), 1).tolist()
+    [[2, 3]]
+
+    Args:
+      key: of the draw.
+      free: the cells to choose from. If fewer than ``count`` are free, the rest are cells that are not:
+        `Scenario` must exclude this.
+      count: how many to draw.
+      preferred: cells that come first.
+
+    Returns:
+      (row, column) of each; every order is equally likely within the preferred cells and within the others.
     """
+    # The cells with the largest of independent random scores are a draw without replacement, in random order.
     width = free.shape[1]
-    wish = lots(key, *free.shape) - 4.0 * ~free
+    score = uniforms(key, *free.shape) - 4.0 * ~free
     if preferred is not None:
-        wish += preferred
-    places = jax.lax.top_k(wish.ravel(), count)[1]
-    return jnp.stack([places // width, places % width], axis=-1)
+        score += preferred
+    index = jax.lax.top_k(score.ravel(), count)[1]
+    return jnp.stack([index // width, index % width], axis=-1)
 
 
 def share_of_inner(share: float, height: int, width: int) -> int:
-    """How many cells that share of those within the outer wall is, rounded as the reference rounds it."""
+    """Returns how many cells a share of those within the outer wall is, rounded down as in the reference.
+
+    >>> share_of_inner(0.15, 13, 13)
+    18
+
+    Args:
+      share: 0 to 1.
+      height: rows, the outer wall included.
+      width: columns, the outer wall included.
+    """
     return int(share * (width - 2) * (height - 2))

@@ -1,4 +1,4 @@
-"""The scenarios by name."""
+"""The registry of scenarios by name."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ _SCENARIOS: dict[str, Callable[..., Scenario]] = {}
 
 
 def register(name: str, build: Callable[..., Scenario]) -> None:
-    """Makes ``make(name, **sizes)`` call ``build(**sizes)``.
+    """Registers a scenario: ``make(name, **sizes)`` then calls ``build(**sizes)``.
 
     Raises:
       ValueError: the name is taken.
@@ -30,21 +30,33 @@ def register(name: str, build: Callable[..., Scenario]) -> None:
 
 
 def registered_scenarios() -> dict[str, Callable[..., Scenario]]:
-    """The builders of all scenarios, by name; without MarlGrid's names for some of their worlds."""
+    """Returns the builders of all scenarios by name, without MarlGrid's names for some of their worlds.
+
+    >>> sorted(registered_scenarios())[:3]
+    ['cluttered', 'door_key', 'empty']
+    """
     return dict(_SCENARIOS)
 
 
 def make_scenario(name: str, **sizes) -> Scenario:
-    """The scenario of that name with these sizes; MarlGrid's names for its worlds are understood too.
+    """Builds a scenario by its name, or by MarlGrid's name for one of its worlds.
+
+    >>> make_scenario("maze", height=11, width=15, agents=2).max_steps
+    100
+
+    Args:
+      name: one of `registered_scenarios`, or of `marlgrid.WORLDS`.
+      sizes: fields of `Scenario`, and the arguments of the scenario's builder.
 
     Raises:
-      ValueError: an unknown name or size, or one that cannot be built, with the cure.
+      ValueError: an unknown name or size, or one that cannot be built, with the remedy.
     """
     if name in marlgrid.WORLDS:
         name, sizes = marlgrid.scenario_and_sizes(name, sizes)
     if name not in _SCENARIOS:
         known = ", ".join([*sorted(_SCENARIOS), *marlgrid.WORLDS])
         raise ValueError(f"scenario {name!r} is unknown: choose from {known}")
+    # A TypeError names a size that the builder does not know.
     try:
         return _SCENARIOS[name](**sizes)
     except TypeError as error:
@@ -52,7 +64,7 @@ def make_scenario(name: str, **sizes) -> Scenario:
 
 
 def make(name: str, **sizes) -> Env:
-    """The environment of a scenario.
+    """Makes the environment of a scenario.
 
     >>> env = make("goal_cycle", height=9, width=9, goals=4)
     >>> env.scenario.observation_shape
@@ -61,7 +73,7 @@ def make(name: str, **sizes) -> Env:
     ('red', 'blue', 'purple')
 
     Raises:
-      ValueError: an unknown name or size, or one that cannot be built, with the cure.
+      ValueError: an unknown name or size, or one that cannot be built, with the remedy.
     """
     scenario = make_scenario(name, **sizes)
     if name in marlgrid.PENALTIES:

@@ -1,6 +1,6 @@
-"""Worlds as flat settings, by which runs are stored and the command line changes them.
+"""Worlds as flat settings: stored with a run, and changed by the command line.
 
-The settings of a world are the fields of its `Scenario`, and those of its layout where that is a dataclass.
+The settings of a world are the fields of its `Scenario`, and those of its layout if that is a dataclass.
 """
 
 import dataclasses
@@ -11,53 +11,62 @@ from jaxsocial.env.scenario import Scenario, View
 from jaxsocial.env.text import text_map
 
 KEPT = ("agents", "view_size", "view_offset", "tile_pixels", "see_through_walls", "actions")
-"""What a run keeps of its world where another scenario takes that one's place."""
+"""The settings a run keeps if another scenario replaces its own."""
 
 
 def settings(world: Scenario) -> dict[str, Any]:
-    """Every setting by its name."""
+    """Returns every setting by its name.
+
+    >>> chosen = settings(make_scenario("maze", agents=2))
+    >>> chosen["name"], chosen["agents"], chosen["extra_connections"]
+    ('maze', 2, 0.05)
+    """
     flat = {field.name: getattr(world, field.name) for field in dataclasses.fields(world) if field.name != "layout"}
     return flat | {field.name: getattr(world.layout, field.name) for field in layout_fields(world)}
 
 
 def layout_fields(world: Scenario) -> tuple[dataclasses.Field, ...]:
-    """The fields of a world's layout; none where it is a function."""
+    """Returns the fields of a world's layout; none if it is a function."""
     layout: Any = world.layout
     return dataclasses.fields(layout) if dataclasses.is_dataclass(layout) else ()
 
 
 def make_world(name: str, **given) -> Scenario:
-    """The inverse of `settings`; what is left out is as its scenario has it. A map has the name "text".
+    """Builds a world from its settings, or with its scenario's defaults: the inverse of `settings`. A map is "text".
+
+    >>> world = make_scenario("maze", agents=2)
+    >>> make_world(**settings(world)) == world
+    True
 
     Raises:
-      ValueError: an unknown name or setting, or one that cannot be built, with the cure.
+      ValueError: an unknown name or setting, or one that cannot be built, with the remedy.
     """
     things = given.pop("things", None)
     if given.get("views"):
-        given["views"] = tuple(_view(view) for view in given["views"])
-    world = _map(**given) if name == text_map.NAME else make_scenario(name, **given)
+        # Views from a file are dictionaries, with lists in place of tuples.
+        given["views"] = tuple(
+            view if isinstance(view, View) else View(**(view | {"hidden": tuple(view["hidden"])}))
+            for view in given["views"]
+        )
+    if name == text_map.NAME:
+        try:
+            world = text_map.scenario_from_text(**given)
+        except TypeError as error:
+            raise ValueError(f"the map cannot be built: {error}") from None
+    else:
+        world = make_scenario(name, **given)
     return world if things in (None, world.things) else dataclasses.replace(world, things=things)
 
 
-def _view(view: View | dict[str, Any]) -> View:
-    """A view, also from its fields as a file has them."""
-    if isinstance(view, View):
-        return view
-    fields: dict[str, Any] = view | {"hidden": tuple(view["hidden"])}
-    return View(**fields)
-
-
-def _map(text: str, **given) -> Scenario:
-    try:
-        return text_map.scenario_from_text(text, **given)
-    except TypeError as error:
-        raise ValueError(f"the map cannot be built: {error}") from None
-
-
 def changed(world: Scenario, **changes) -> Scenario:
-    """A world with other settings; those that it never set itself are as its scenario has them beside these.
+    """Returns a world with other settings. Those it never set itself are its scenario's defaults for the new ones.
 
     So a larger world gets more clutter, unless it had a number of its own.
+
+    >>> world = make_scenario("goal_cycle", max_steps=99)
+    >>> larger = changed(world, height=20)
+    >>> (world.clutter, larger.clutter), larger.max_steps
+    ((18, 29), 99)
 
     Raises:
       ValueError: see `make_world`.
@@ -69,9 +78,12 @@ def changed(world: Scenario, **changes) -> Scenario:
 
 
 def in_place_of(old: Scenario, new: Scenario) -> Scenario:
-    """Another world for the same agents: their number, views and actions stay.
+    """Returns the new world for the agents of the old one: their number, views and actions stay.
 
-    Where something can be picked up or opened all actions are needed, whatever the old world had.
+    If something can be picked up or opened, all actions are needed, and the new world has 7.
+
+    >>> in_place_of(make_scenario("goal_cycle", agents=2, actions=3), make_scenario("maze")).actions
+    3
     """
     kept = {name: getattr(old, name) for name in KEPT}
     return changed(new, **(kept | ({"actions": 7} if new.grid_changes else {})))

@@ -1,4 +1,4 @@
-"""What is traced of a world. Letters in shapes: A agents, G goals, H W cells, V view, P its pixels.
+"""The traced records of a world. Letters in shapes: A agents, G goals, H W cells, V view, P its pixels.
 
 A `Scenario` is static: every field shapes the program that is compiled. Every field of `Rules` may
 vary between worlds, over training, or along a sweep, without another compilation.
@@ -19,7 +19,7 @@ NEVER = 2**31 - 1
 class Dropout(NamedTuple):
     """Agents that vanish and come back within an episode, as experts do in Bhoopchand et al. 2022.
 
-    Each field is one for all or one an agent; each agent has a draw of its own at every step.
+    Each field is one number for all agents or one per agent. Each agent has its own draw at every step.
     """
 
     leave: Float[Array, "*A"]
@@ -34,24 +34,24 @@ class Rules(NamedTuple):
     """The numbers of the world that may change without recompiling."""
 
     reward: Float[Array, "*G"]
-    """For entering a goal, or the next bonus tile of the cycle; any sign; one for all or one a goal."""
+    """For entering a goal, or the next bonus tile of the cycle; any sign; one for all or one per goal."""
     penalty: Float[Array, ""]
-    """For entering any other bonus tile; ``-abs(penalty)`` is paid."""
+    """For entering any other bonus tile: the reward is ``-abs(penalty)``."""
     prestige_decay: Float[Array, "*A"]
-    """Factor on prestige after every step, 0 to 1 (beta); one for all or one an agent."""
+    """Factor on prestige after every step, 0 to 1 (beta); one for all or one per agent."""
     prestige_scale: Float[Array, "*A"]
-    """Prestige at which an agent's blue is tanh(1) = 76 %, above 0; one for all or one an agent."""
+    """Prestige at which an agent's blue is tanh(1) = 76 %, above 0; one for all or one per agent."""
     present: Float[Array, " A"]
-    """Probability that an agent takes part in an episode, 0 to 1; one that does not is neither placed nor seen.
+    """Probability that an agent takes part in an episode, 0 to 1; an absent one is neither placed nor seen.
 
-    One draw decides for all, so that agents of equal probability come and go together; 1 always, 0 never.
+    One draw decides for all, so that agents of equal probability are present together; 1 always, 0 never.
     """
     first_level: Int[Array, ""]
     """The first of the fixed levels, see ``levels``."""
     levels: Int[Array, ""]
-    """How many fixed levels episodes begin from, drawn uniformly; 0 for a fresh one every time."""
+    """How many fixed levels episodes start from, drawn uniformly; 0 for a new one every time."""
     dropout: Dropout | None = None
-    """Who vanishes and comes back; None compiles nothing for it."""
+    """Per-agent dropout probabilities. If None, dropout is not compiled."""
 
 
 class State(NamedTuple):
@@ -60,25 +60,25 @@ class State(NamedTuple):
     grid: Int[Array, "H W"]
     """Codes of `jaxsocial.env.objects`; agents are never in it."""
     goals: Int[Array, "G 2"]
-    """Where the goals are, in the order of their hidden cycle."""
+    """Positions of the goals, in the order of their hidden cycle."""
     position: Int[Array, "A 2"]
     heading: Int[Array, " A"]
     """0 right, 1 down, 2 left, 3 up."""
     active: Bool[Array, " A"]
     """Acts and sees."""
     finished: Bool[Array, " A"]
-    """Takes no more part in this episode: came to its end, or was absent from the start."""
+    """Takes no further part in this episode: entered a goal or lava, or was absent from the start."""
     away: Bool[Array, " A"]
     """Left this episode for now: neither acts nor is seen, and comes back to where it left, its ``position``."""
     arrival: Int[Array, " A"]
-    """When the agent came to its cell; of several in a cell the lowest is drawn."""
+    """When the agent arrived in its cell; of several in a cell the lowest is drawn."""
     carrying: Int[Array, " A"]
-    """The code of what the agent holds; `cells.EMPTY` for nothing."""
+    """The code of what the agent holds; `objects.EMPTY` for nothing."""
     prestige: Float[Array, " A"]
     last_goal: Int[Array, " A"]
     """The bonus tile that counts as last taken; -1 before the first."""
     spawn: Int[Array, "A 4"]
-    """Where each agent is put when it enters late or again: the first row and column and the last ones."""
+    """The box each agent is put in when it enters late or respawns: first row and column, last row and column."""
     clock: Int[Array, ""]
     """Steps taken in this episode."""
 
@@ -87,7 +87,7 @@ class Observation(NamedTuple):
     """What every agent perceives. Fields that `Scenario.inputs` does not name are None."""
 
     image: UInt8[Array, "A height width channels"]
-    """A picture in RGB, or the kind, colour and state of cells: see `Scenario.observation`."""
+    """RGB, or the kind, colour and state of cells: see `Scenario.observation`."""
     reward: Float[Array, " A"] | None = None
     """Of the last step; 0 at first."""
     position: Float[Array, "A 2"] | None = None
@@ -101,12 +101,12 @@ class Observation(NamedTuple):
 
 
 class Timestep(NamedTuple):
-    """What agents receive after a step. At an end, ``observation`` is of the restarted world."""
+    """What agents receive after a step. At an episode's end, ``observation`` is of the restarted world."""
 
     observation: Observation
     reward: Float[Array, " A"]
     terminated: Bool[Array, " A"]
-    """The agent's episode came to a natural end, now or before: nothing of value follows. True if it is absent."""
+    """The agent's episode has terminated, now or before: nothing of value follows. True if it is absent."""
     truncated: Bool[Array, " A"]
     """The clock ran out: what would follow still has value."""
     final_observation: Observation
@@ -114,45 +114,70 @@ class Timestep(NamedTuple):
     present: Bool[Array, " A"]
     """In the world that ``observation`` shows, after any restart: acts and sees.
 
-    False for one that is absent, away, not yet entered, or at rest after its end.
+    False for an agent that is absent, away, not yet entered, or finished.
     """
 
 
 def visible_position(state: State) -> Int[Array, "A 2"]:
-    """Where agents stand for others to see and run into; (-1, -1) for one that is not in the world, or away."""
+    """Returns where agents can be seen and run into; (-1, -1) for one that is away or not in the world."""
     return jnp.where(state.away[:, None], -1, state.position)
 
 
 def make_rules(
     scenario: Scenario,
     reward: float | Sequence[float] = 1.0,
-    penalty: float = 1.5,
-    prestige_decay: float = 0.99,
-    prestige_scale: float = 4.0,
+    penalty: Float[Array, ""] | float = 1.5,
+    prestige_decay: Float[Array, "*A"] | float = 0.99,
+    prestige_scale: Float[Array, "*A"] | float = 4.0,
     present: int | Sequence[float] | Float[Array, " A"] | None = None,
-    first_level: int = 0,
-    levels: int = 0,
+    first_level: Int[Array, ""] | int = 0,
+    levels: Int[Array, ""] | int = 0,
     dropout: Dropout | None = None,
 ) -> Rules:
-    """Rules for a scenario; the defaults are the paper's: penalty 1.5, and the prestige constants of its training runs.
+    """Returns the rules of a scenario. The defaults are those of the training runs in Ndousse et al. 2021.
 
-    ``present`` counts the agents that always take part, the first ones first, or gives each agent's probability.
+    >>> world = Scenario(layout=print, things=(), agents=3)
+    >>> make_rules(world, penalty=0.5, present=2).present.tolist()
+    [1.0, 1.0, 0.0]
 
-    With ``levels`` every episode begins from one of that many fixed levels (layout, starts and headings), the same
-    for equal numbers: train on ``first_level=0, levels=K`` and test on ``first_level=K``.
+    Args:
+      scenario: with the number of agents.
+      reward: for a goal, or the next bonus tile; one for all or one per goal.
+      penalty: for any other bonus tile; its sign is ignored.
+      prestige_decay: factor per step, 0 to 1.
+      prestige_scale: the prestige at which blue is at 76 %, above 0.
+      present: how many agents always take part, the first ones first; or each agent's probability, 0 to 1; None
+        for all.
+      first_level: the number of the first fixed level.
+      levels: how many fixed levels (layout, starts and headings) episodes start from; 0 for new ones. Train on
+        ``first_level=0, levels=K`` and test on ``first_level=K``.
+      dropout: see `make_dropout`; none if None.
 
     Raises:
-      ValueError: ``present`` or a field of ``dropout`` is not of this many agents, or no probability.
+      ValueError: ``present`` or a field of ``dropout`` is for another number of agents, or no probability.
     """
+    agents = scenario.agents
+    if present is None or isinstance(present, int):
+        present = (jnp.arange(agents) < (agents if present is None else present)).astype(jnp.float32)
+    elif len(present) != agents:
+        raise ValueError(f"present={present} is for {len(present)} agents, but there are {agents}: give one for each")
+    _check_probabilities("present", present)
+    for name, values in dropout._asdict().items() if dropout is not None else ():
+        if values.shape not in ((), (agents,)):
+            raise ValueError(
+                f"dropout.{name} has the shape {values.shape}, but there are {agents} agents: "
+                "give one number for all, or one for each"
+            )
+    # Of fixed types: numbers of Python would be weakly typed, and compiled programs be traced again.
     return Rules(
         reward=jnp.asarray(reward, jnp.float32),
         penalty=jnp.float32(penalty),
         prestige_decay=jnp.float32(prestige_decay),
         prestige_scale=jnp.float32(prestige_scale),
-        present=_presence(present, scenario.agents),
+        present=jnp.asarray(present, jnp.float32),
         first_level=jnp.int32(first_level),
         levels=jnp.int32(levels),
-        dropout=None if dropout is None else _fitting(dropout, scenario.agents),
+        dropout=dropout,
     )
 
 
@@ -161,7 +186,15 @@ def make_dropout(
     rejoin: float | Sequence[float] = 0.0,
     gone_from: int | Sequence[int] | None = None,
 ) -> Dropout:
-    """Who vanishes and comes back; each one for all agents or one an agent.
+    """Returns the probabilities with which agents vanish and come back, one for all or one per agent.
+
+    >>> make_dropout(leave=(0.0, 0.05), rejoin=0.2).leave.shape
+    (2,)
+
+    Args:
+      leave: probability per step that an agent disappears, 0 to 1.
+      rejoin: probability per step that one that is away comes back, 0 to 1.
+      gone_from: the clock from which on an agent stays away; never if None.
 
     Raises:
       ValueError: a probability outside 0 to 1.
@@ -175,29 +208,9 @@ def make_dropout(
     )
 
 
-def _presence(present: int | Sequence[float] | Array | None, agents: int) -> Float[Array, " A"]:
-    if present is None or isinstance(present, int):
-        taking_part = agents if present is None else present
-        return (jnp.arange(agents) < taking_part).astype(jnp.float32)
-    if len(present) != agents:
-        raise ValueError(f"present={present} is for {len(present)} agents, but there are {agents}: give one for each")
-    _check_probabilities("present", present)
-    return jnp.asarray(present, jnp.float32)
-
-
 def _check_probabilities(name: str, given: float | Sequence[float] | Array) -> None:
-    """Refuses plain numbers that are no probabilities; arrays may be traced, and are taken as they come."""
+    # Arrays may be traced, and are not checked.
     if isinstance(given, Array):
         return
     if not all(0 <= probability <= 1 for probability in ([given] if isinstance(given, int | float) else given)):
         raise ValueError(f"{name}={given}: choose probabilities, 0 to 1")
-
-
-def _fitting(dropout: Dropout, agents: int) -> Dropout:
-    for name, values in dropout._asdict().items():
-        if values.shape not in ((), (agents,)):
-            raise ValueError(
-                f"dropout.{name} has the shape {values.shape}, but there are {agents} agents: "
-                "give one number for all, or one for each"
-            )
-    return dropout

@@ -83,7 +83,7 @@ def episode_player(
     configs = [configs] if isinstance(configs, Config) else list(configs)
     setup = make_agent_setup(without_teacher(configs[0]))
     # Episodes are not to restart: what happened with the last step is read from the state.
-    setup = setup._replace(env=setup.env._replace(step=setup.env.step_without_restart))
+    setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 
     @jax.jit
     def play(parameters, provenance: _Circumstances, players):

@@ -1,5 +1,6 @@
 """Pictures of a run: an episode as a GIF or PNG, and the learning curve."""
 
+import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -62,7 +63,7 @@ def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callab
     """
     rules = evaluation_rules(config, 1)
     # An end is to be seen, and not the world that would follow.
-    setup = setup._replace(env=setup.env._replace(step=setup.env.step_without_restart))
+    setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 
     @jax.jit
     def one_step(key, play: RolloutState):

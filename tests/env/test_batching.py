@@ -1,4 +1,4 @@
-"""`where_needed` means `jnp.where`, and does nothing where nothing is needed."""
+"""`where_needed` returns what `jnp.where` does, and computes nothing if nothing is needed."""
 
 import jax
 import jax.numpy as jnp
@@ -32,20 +32,20 @@ def vmapped(function, depth, in_axes=0):
 @pytest.mark.parametrize("jit", [True, False])
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_means_where(depth, share, jit):
+def test_equals_where(depth, share, jit):
     batch = (3, 4, 2)[:depth]
     random = np.random.default_rng(depth)
     needed = jnp.asarray(random.random(batch) < share)
     x = jnp.asarray(random.normal(size=(*batch, 5)), jnp.float32)
     offset = jnp.asarray(random.normal(size=batch), jnp.float32)
-    ours, theirs = vmapped(choose, depth), vmapped(expected, depth)
-    result = (jax.jit(ours) if jit else ours)(needed, x, offset)
-    for name, wanted in theirs(needed, x, offset).items():
+    chosen, reference = vmapped(choose, depth), vmapped(expected, depth)
+    result = (jax.jit(chosen) if jit else chosen)(needed, x, offset)
+    for name, wanted in reference(needed, x, offset).items():
         np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("in_axes", [(0, 0, None), (None, 0, 0), (0, None, None), (None, None, 0), (None, 1, None)])
-def test_means_where_when_only_some_arguments_are_batched(in_axes):
+def test_equals_where_if_only_some_arguments_are_batched(in_axes):
     batch = 5
     needed, x, offset = jnp.arange(batch) % 2 == 0, jnp.ones((batch, 5)) * jnp.arange(5.0), jnp.arange(5.0)
     arguments = [
@@ -62,7 +62,7 @@ def weighted(weights, x):
 
 @pytest.mark.parametrize("portions", [1, 3, 64])
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_what_is_shared_serves_all_worlds(depth, portions):
+def test_a_shared_argument_is_not_copied_per_world(depth, portions):
     batch = (4, 40)[:depth]
     random = np.random.default_rng(depth)
     needed = jnp.asarray(random.random(batch) < 0.6)
@@ -75,29 +75,29 @@ def test_what_is_shared_serves_all_worlds(depth, portions):
     np.testing.assert_allclose(result, jnp.where(needed[..., None], x @ weights.T, x), rtol=1e-5, atol=1e-6)
     text = str(jax.make_jaxpr(vmapped(one, depth, (0, 0, None)))(needed, x, weights))
     assert "5,5]" in text
-    assert ",5,5]" not in text  # never a copy a world
+    assert ",5,5]" not in text  # no copy per world
 
 
-def test_what_is_shared_must_not_differ():
+def test_a_shared_argument_must_not_be_batched():
     with pytest.raises(ValueError, match="give it as an argument"):
         jax.vmap(lambda w: where_needed(True, weighted, jnp.ones(5), jnp.ones(5), shared=w))(jnp.ones((3, 5, 5)))
 
 
 def counting(x):
-    """Tells the host each time that it is really computed."""
+    """Records on the host each time that it is computed."""
 
-    def tell(x):
+    def record(x):
         CALLS.append(x.shape)
         return np.asarray(x)
 
-    return jax.pure_callback(tell, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
+    return jax.pure_callback(record, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
 
 
-def ours(needed, x):
+def counted_where_needed(needed, x):
     return where_needed(needed, counting, x, x)
 
 
-def plain_cond(needed, x):
+def counted_cond(needed, x):
     return jax.lax.cond(needed, counting, lambda x: x, x)
 
 
@@ -108,21 +108,21 @@ def calls(function, needed):
 
 
 @pytest.mark.parametrize("batch", [(), (4,), (4, 3), (2, 3, 2)])
-def test_computes_once_for_a_batch_and_only_if_some_need_it(batch):
-    nobody = np.zeros(batch, bool)
-    somebody = nobody.copy()
-    somebody[(-1,) * len(batch)] = True
-    assert calls(ours, jnp.asarray(nobody)) == 0
-    assert calls(ours, jnp.asarray(somebody)) == 1
-    # What this room is for: a plain cond computes for nobody as soon as it is vmapped.
-    assert calls(plain_cond, jnp.asarray(nobody)) == int(batch != ())
+def test_computes_once_for_a_batch_and_only_if_some_world_needs_it(batch):
+    none = np.zeros(batch, bool)
+    one = none.copy()
+    one[(-1,) * len(batch)] = True
+    assert calls(counted_where_needed, jnp.asarray(none)) == 0
+    assert calls(counted_where_needed, jnp.asarray(one)) == 1
+    # The reason for where_needed: a vmapped cond computes even if no world needs it.
+    assert calls(counted_cond, jnp.asarray(none)) == int(batch != ())
 
 
 def test_skips_in_a_scan_under_vmap_over_seeds():
-    """As in training: vmap over seeds of a scan over steps of vmapped worlds."""
+    """Nests vmap, scan and vmap as training does: seeds, steps, worlds."""
 
     def one_step(x, needed):
-        return jax.vmap(ours)(needed, x), None
+        return jax.vmap(counted_where_needed)(needed, x), None
 
     def one_seed(x, needed):
         return jax.lax.scan(one_step, x, needed)[0]
@@ -143,14 +143,14 @@ def test_keys_may_be_arguments():
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
 @pytest.mark.parametrize("first", [-3, 0, 3])
-def test_computed_once_is_the_array_itself(first, depth):
+def test_computed_once_returns_the_array(first, depth):
     x = jnp.arange(24, dtype=jnp.int32).reshape(2, 3, 4).at[0, 0, 0].set(first)
     assert (vmapped(computed_once, depth)(x) == x).all()
     assert (jax.jit(vmapped(computed_once, depth))(x) == x).all()
 
 
-def test_computed_once_stands_in_the_compiled_program():
-    """XLA merges branches that it finds alike: then the readers are fused across, and nothing is gained."""
+def test_computed_once_is_not_optimised_away():
+    """Checks that XLA has not merged the branches: readers would then be fused, and computed_once would do nothing."""
 
     def spread(x):
         return jnp.repeat(computed_once(x * x + 1), 8)

@@ -1,8 +1,9 @@
-"""Every registered scenario keeps the promises of `jaxsocial.env`, in square worlds and oblong ones."""
+"""Invariants of every registered scenario, in square and oblong worlds."""
 
 import collections
 import functools
 import itertools
+import types
 
 import chex
 import jax
@@ -24,11 +25,11 @@ OTHER_SHAPES = {
         "oblong": {"height": 8, "width": 22, "max_rooms": 3},
     },
 }
-"""Where the sizes above cannot be built."""
+"""For scenarios that cannot have the sizes above."""
 STEPS, WORLDS = 250, 40  # 10,000 steps of a world
-VERBS = ("reset", "step", "step_without_restart", "reset_to")
+METHODS = ("reset", "step", "step_without_restart", "reset_to")
 CASES = [
-    # Oblong worlds show more: the square ones of most scenarios can wait.
+    # Oblong worlds find more errors: the square ones of most scenarios are slow tests.
     pytest.param(name, shape, marks=() if shape == "oblong" or name == "goal_cycle" else (pytest.mark.slow,))
     for name, shape in itertools.product(registered_scenarios(), SHAPES)
 ]
@@ -36,14 +37,15 @@ CASES = [
 
 @functools.cache
 def small(name="goal_cycle", shape="square", **sizes):
-    """A small world's functions, compiled; the functions are traced when they are first called."""
+    """Makes a small environment with compiled methods, each traced at its first call."""
     fitting = SHAPES[shape] | OTHER_SHAPES.get(name, {}).get(shape, {})
     built = make(name, **{**fitting, "max_steps": 20, "agents": 3, "view_size": 5, **sizes})
-    return built._replace(**{verb: jax.jit(getattr(built, verb)) for verb in VERBS})
+    compiled = {name: jax.jit(getattr(built, name)) for name in METHODS}
+    return types.SimpleNamespace(scenario=built.scenario, rules=built.rules, **compiled)
 
 
 def play(environment, key, worlds, steps, rules=None):
-    """(states, timesteps, actions), time first, the reset in row 0 of the first two."""
+    """Returns (states, timesteps, actions), time first; row 0 of the first two is the reset."""
     rules = environment.rules if rules is None else rules
     reset_key, play_key = jax.random.split(key)
     agents = environment.scenario.agents
@@ -72,7 +74,7 @@ def long_play(name, shape, ghost=True):
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
-def test_traced_once_whatever_the_rules_and_dtypes_stay(name, shape):
+def test_step_is_traced_once_for_all_rules_and_dtypes_stay(name, shape):
     environment = small(name, shape)
     chex.clear_trace_counter()
     step = jax.jit(chex.assert_max_traces(environment.step.__wrapped__, n=1))
@@ -119,12 +121,12 @@ def test_invariants_hold_for_10_000_steps(name, shape, ghost):
     environment, states, timesteps, _ = long_play(name, shape, ghost)
     check_records(environment.scenario, states, timesteps)
     check_places(states)
-    # The goals of the others are far off, or there are none.
+    # In the other scenarios the goals are far away, or there are none.
     assert timesteps.reward.any() or name not in ("goal_cycle", "cluttered", "empty")
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
-def test_within_an_episode_the_grid_stays_and_agents_go_where_they_look(name, shape):
+def test_within_an_episode_the_grid_stays_and_agents_move_forward(name, shape):
     environment, states, timesteps, actions = long_play(name, shape)
     going_on = ~ended(timesteps)[1:]
     stays = states.grid[1:] == states.grid[:-1]
@@ -148,7 +150,7 @@ def ended(timesteps):
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
-def test_worlds_restart_when_the_clock_runs_out_or_all_are_done(name, shape):
+def test_worlds_restart_when_the_clock_runs_out_or_all_agents_terminated(name, shape):
     _, states, timesteps, _ = long_play(name, shape)
     restarted = ended(timesteps)
     assert not restarted[0].any()
@@ -181,11 +183,11 @@ def test_final_observation_is_of_the_world_that_ended(name, shape):
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
-def test_jit_and_vmap_and_neither_agree(name, shape):
+def test_jit_vmap_and_eager_steps_agree(name, shape):
     environment = small(name, shape, max_steps=2, view_size=3)
     actions = jnp.array([[2, 0, 1], [2, 2, 2], [1, 2, 0]])
     states = jax.vmap(environment.reset)(jax.random.split(jax.random.key(2), 3))[0]
-    # The third world is a step ahead, so that it alone restarts.
+    # Only the third world restarts: it is a step ahead.
     states = states._replace(clock=jnp.array([0, 0, 1]))
     together = jax.vmap(environment.step)(jax.random.split(jax.random.key(3), 3), states, actions)
     for world, key in enumerate(jax.random.split(jax.random.key(3), 3)):
@@ -196,8 +198,8 @@ def test_jit_and_vmap_and_neither_agree(name, shape):
         chex.assert_trees_all_equal(alone, environment.step(jax.random.clone(key), state, actions[2]))
 
 
-def test_a_layout_is_drawn_only_where_a_world_ends():
-    """Cells of a layout come from top_k: in a batched step it may stand only inside a loop over those that need it."""
+def test_layouts_are_drawn_only_for_worlds_whose_episode_ends():
+    """Looks for top_k, which draws layouts: in a batched step it must be in the loop over the worlds that need it."""
     environment = small()
     step = jax.vmap(jax.vmap(environment.step))
     states = jax.eval_shape(jax.vmap(jax.vmap(environment.reset)), jax.random.split(jax.random.key(0), (2, 4)))[0]
@@ -214,7 +216,7 @@ def primitives_outside_loops(jaxpr):
                 yield from primitives_outside_loops(getattr(inner, "jaxpr", inner)) if hasattr(inner, "eqns") else ()
 
 
-def test_absent_agents_are_not_placed_not_seen_and_not_paid():
+def test_absent_agents_are_not_placed_not_seen_and_not_rewarded():
     environment = small(colours=("red", "green", "blue"))
     blue_is_seen = {}
     for present in (2, 3):
@@ -248,7 +250,7 @@ def test_the_other_actions_do_nothing(action):
 
 
 def before_goal(environment, clock):
-    """A world in which agent 0 stands left of goal 0 and looks at it."""
+    """Makes a state in which agent 0 is left of goal 0 and faces it."""
     state, _ = environment.reset(jax.random.key(4))
     bare = jnp.where(objects.kind_of(state.grid) == objects.BONUS, objects.EMPTY, state.grid)
     goal = objects.encode(objects.BONUS, "yellow", 0)
@@ -266,9 +268,9 @@ def test_reward_decays_with_the_clock_and_follows_the_rules(clock, last_goal, ba
         state = before_goal(environment, clock)
         state = state._replace(last_goal=jnp.full(3, last_goal), prestige=jnp.array([4.0, 4.0, 4.0]))
         after, timestep = environment.step_without_restart(jax.random.key(9), state, jnp.array([2, 6, 6]), rules)
-        pay = base * (1 - 0.9 * (clock + 1) / 20 if decay else 1.0)
-        np.testing.assert_allclose(timestep.reward, [pay, 0, 0], rtol=1e-6)
-        np.testing.assert_allclose(after.prestige, [0.5 * (4 + pay) if pay > 0 else 0, 2, 2], rtol=1e-6)
+        reward = base * (1 - 0.9 * (clock + 1) / 20 if decay else 1.0)
+        np.testing.assert_allclose(timestep.reward, [reward, 0, 0], rtol=1e-6)
+        np.testing.assert_allclose(after.prestige, [0.5 * (4 + reward) if reward > 0 else 0, 2, 2], rtol=1e-6)
 
 
 @pytest.mark.parametrize("agents", [1, 2, 3, 4])
@@ -281,7 +283,7 @@ def test_acting_order_is_uniform_over_the_permutations(agents):
     assert len(permutations) == 1 or chisquare([counts[order] for order in permutations]).pvalue > 1e-3
 
 
-def test_orders_differ_between_steps_and_worlds():
+def test_acting_orders_differ_between_worlds():
     environment = small(
         "goal_cycle", "square", height=3, width=7, goals=0, clutter=0, agents=2, colours=("red", "blue")
     )
@@ -293,7 +295,7 @@ def test_orders_differ_between_steps_and_worlds():
     assert 60 < red_came_first.sum() < 140
 
 
-def test_unknown_names_and_sizes_are_refused():
+def test_unknown_names_and_sizes_raise():
     with pytest.raises(ValueError, match=r"goal_circle.*choose from.*goal_cycle"):
         make_scenario("goal_circle")
     with pytest.raises(ValueError, match="hieght"):

@@ -1,4 +1,4 @@
-"""Agents that vanish within an episode and come back: how often, to where, and what the others see of it."""
+"""Dropout: how often agents leave and come back, to which cells, and what the others observe."""
 
 import chex
 import jax
@@ -10,57 +10,57 @@ from jaxsocial import make_dropout, make_rules
 from jaxsocial.env import objects, render, spawning
 from jaxsocial.env.observations.observe import first_observation
 from tests.compiling import quick_jit
-from tests.env.company import COMING_AND_GOING, WORLDS, played, probably, sent_away, world
+from tests.env.participation import DROPOUTS, WORLDS, played, probably, sent_away, world
 
 KEPT = ("position", "heading", "carrying", "prestige", "last_goal")
 
 
-def test_partners_vanish_after_one_step_and_are_back_in_the_next_episode():
+def test_partners_leave_after_one_step_and_are_back_in_the_next_episode():
     states, timesteps = played("partners leave")
     begins = states.clock == 0
-    assert begins.sum() == 5 * WORLDS  # 160 steps are four episodes, and one begins
+    assert begins.sum() == 5 * WORLDS  # 160 steps are four episodes, and a fifth begins
     assert states.active[begins].all()
     assert (states.active[~begins] == [True, False, False]).all()
     assert (states.away == ~states.active).all()
     assert not states.finished.any()
     assert not timesteps.terminated.any()
     assert (timesteps.present == states.active).all()
-    assert timesteps.truncated[1:][begins[1:]].all()  # also of those that are away
+    assert timesteps.truncated[1:][begins[1:]].all()  # also for those that are away
 
 
-def test_gone_for_the_rest_of_the_episode():
+def test_from_gone_from_on_agents_stay_away_for_the_episode():
     states, _ = played("gone")
     assert states.active[states.clock == 0].all()
     assert (states.active[(states.clock > 0) & (states.clock < 5)] == [True, True, False]).all()
     assert (states.active[states.clock >= 5] == [True, False, False]).all()
 
 
-@pytest.mark.parametrize("name", COMING_AND_GOING)
-def test_agents_leave_and_come_back_as_often_as_they_should(name):
-    leave, rejoin = COMING_AND_GOING[name]
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_agents_leave_and_come_back_with_their_probabilities(name):
+    leave, rejoin = DROPOUTS[name]
     states, _ = played(name)
     assert (states.active ^ states.away).all()
     going_on = states.clock[1:] > 0
     before, after = states.away[:-1][going_on], states.away[1:][going_on]
     assert probably(after[~before].sum(), (~before).sum(), leave)
     assert probably((~after)[before].sum(), before.sum(), rejoin)
-    # Nobody is away at a start; well after it the share is that of the long run.
+    # No agent is away at a start. After 20 steps the share is the stationary one.
     settled = states.away[states.clock > 20]
-    # Neighbouring steps are alike, and so tell as much as fewer that are independent.
-    alike = 1 - leave - rejoin
-    telling = settled.size * (1 - alike) / (1 + alike)
+    # Consecutive steps are correlated: the effective sample is smaller.
+    correlation = 1 - leave - rejoin
+    effective = settled.size * (1 - correlation) / (1 + correlation)
     share = leave / (leave + rejoin)
-    assert abs(settled.mean() - share) < 4 * np.sqrt(share * (1 - share) / telling)
+    assert abs(settled.mean() - share) < 4 * np.sqrt(share * (1 - share) / effective)
 
 
-def test_each_agent_leaves_for_itself():
+def test_agents_leave_independently():
     away = played("often")[0].away
     leaves = (away[1:] & ~away[:-1])[(~away[:-1]).all(-1)]
     assert probably(leaves[:, :2].all(-1).sum(), len(leaves), 0.4**2)
 
 
-@pytest.mark.parametrize("name", COMING_AND_GOING)
-def test_who_is_away_does_nothing_keeps_everything_and_comes_back_to_where_it_left(name):
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_an_agent_that_is_away_does_nothing_keeps_everything_and_comes_back_to_its_cell(name):
     states, timesteps = played(name)
     away = states.away[:-1] & (states.clock[1:] > 0)[..., None]
     for field in KEPT:
@@ -70,13 +70,13 @@ def test_who_is_away_does_nothing_keeps_everything_and_comes_back_to_where_it_le
     assert (timesteps.observation.image[states.away] == objects.SHADOW).all()
     back = away & states.active[1:]
     assert back.any()
-    # Like somebody who entered late: after all who were there.
+    # It arrives after all agents that were there, as a late one does.
     others = np.where(back, -1, states.arrival[1:]).max(-1)
     assert (states.arrival[1:] > others[..., None])[back].all()
 
 
 def taken_out(state, agent):
-    """The same world if the agent were not in it at all."""
+    """Returns the same world without the agent."""
     return state._replace(
         active=state.active.at[agent].set(False),
         finished=state.finished.at[agent].set(True),
@@ -87,10 +87,10 @@ def taken_out(state, agent):
 @pytest.mark.parametrize(
     "options", [{}, {"observation": "symbolic"}, {"observation": "symbolic_world"}, {"hidden": ("agent",)}]
 )
-def test_nobody_sees_one_that_is_away(options):
+def test_an_agent_that_is_away_is_not_observed(options):
     colours = ("red", "prestige", "blue")
     env, state = world("######\n#>.v0#\n#.^..#\n######", colours=colours, inputs=("position",), **options)
-    # Two in a cell: the one behind comes to the fore.
+    # Two in a cell: without the first the second is seen.
     state = state._replace(position=state.position.at[2].set(state.position[1]))
     look = quick_jit(lambda state: first_observation(state, env.rules, env.scenario))
     for agent in range(3):
@@ -101,7 +101,7 @@ def test_nobody_sees_one_that_is_away(options):
         assert (look(sent_away(state, agent)).image != look(state).image).any()
 
 
-def test_pictures_for_people_are_without_one_that_is_away():
+def test_rendered_images_do_not_show_an_agent_that_is_away():
     env, state = world("######\n#>.v0#\n#.^..#\n######", colours=("red", "green", "blue"))
     away, absent = sent_away(state, 1), taken_out(state, 1)
     assert render.text(away, env.scenario) == render.text(absent, env.scenario) != render.text(state, env.scenario)
@@ -110,18 +110,18 @@ def test_pictures_for_people_are_without_one_that_is_away():
     assert (picture != before).any()
 
 
-def test_goal_entries_stop_while_away():
+def test_an_agent_that_is_away_enters_no_goal():
     env, state = world("######\n#.>01#\n######")
     rules = make_rules(env.scenario, dropout=make_dropout())
     step = quick_jit(env.step_without_restart)
-    for who, paid in ((state, 1.0), (sent_away(state, 0), 0.0)):
-        after, timestep = step(jax.random.key(0), who, jnp.array([2]), rules)
-        assert timestep.reward.tolist() == [paid]
-        assert timestep.present.tolist() == [paid > 0]
-        assert (after.position != state.position).any() == (paid > 0)
+    for before, reward in ((state, 1.0), (sent_away(state, 0), 0.0)):
+        after, timestep = step(jax.random.key(0), before, jnp.array([2]), rules)
+        assert timestep.reward.tolist() == [reward]
+        assert timestep.present.tolist() == [reward > 0]
+        assert (after.position != state.position).any() == (reward > 0)
 
 
-def test_without_dropout_nothing_is_compiled_for_it_and_no_chance_of_it_changes_nothing():
+def test_dropout_is_compiled_only_if_given_and_probability_0_changes_nothing():
     env, state = world("#######\n#>.0v.#\n#.1..<#\n#######")
     rules = [env.rules, make_rules(env.scenario, dropout=make_dropout(rejoin=1.0))]
     step, key, actions = env.step_without_restart, jax.random.key(1), jnp.zeros(3, int)
@@ -136,12 +136,12 @@ def test_without_dropout_nothing_is_compiled_for_it_and_no_chance_of_it_changes_
         states = [state for state, _ in both]
 
 
-def coming_back(env, state):
-    return spawning.come_and_go(state, jnp.full(env.scenario.agents, 0.5), make_dropout(rejoin=1.0), env.scenario)
+def with_all_rejoining(env, state):
+    return spawning.apply_dropout(state, jnp.full(env.scenario.agents, 0.5), make_dropout(rejoin=1.0), env.scenario)
 
 
 @pytest.mark.parametrize("ghost", [True, False])
-def test_where_agents_block_each_other_one_waits_until_its_cell_is_free(ghost):
+def test_if_agents_block_each_other_one_waits_until_its_cell_is_free(ghost):
     env, state = world("#######\n#>>...#\n#######", ghost=ghost)
     rules = make_rules(env.scenario, dropout=make_dropout(rejoin=1.0))
     state, back = sent_away(state, 1), []
@@ -150,29 +150,29 @@ def test_where_agents_block_each_other_one_waits_until_its_cell_is_free(ghost):
         state, timestep = step(jax.random.key(number), state, jnp.array([action, objects.DONE]), rules)
         back.append(bool(timestep.present[1]))
     assert back == ([True] * 3 if ghost else [False, False, True])
-    # Nobody was in the other's way.
+    # Neither agent moved the other.
     assert state.position.tolist() == [[1, 3], [1, 2]]
 
 
-def test_of_two_that_left_one_cell_the_first_comes_back_first():
+def test_of_two_that_left_the_same_cell_the_first_by_index_comes_back():
     env, state = world("#####\n#>>.#\n#####", ghost=False)
     state = state._replace(position=jnp.full((2, 2), 1))
-    once = coming_back(env, sent_away(sent_away(state, 0), 1))
+    once = with_all_rejoining(env, sent_away(sent_away(state, 0), 1))
     assert once.active.tolist() == [True, False]
-    assert coming_back(env, once).active.tolist() == [True, False]
+    assert with_all_rejoining(env, once).active.tolist() == [True, False]
     moved = once._replace(position=once.position.at[0].set(jnp.array([1, 2])))
-    assert coming_back(env, moved).active.tolist() == [True, True]
+    assert with_all_rejoining(env, moved).active.tolist() == [True, True]
 
 
-def test_nobody_comes_back_into_what_was_put_on_its_cell():
+def test_an_agent_does_not_come_back_while_a_thing_blocks_its_cell():
     env, state = world("######\n#>.>k#\n######")
     away = sent_away(state, 1)
     buried = away._replace(grid=away.grid.at[1, 3].set(objects.encode(objects.KEY, "yellow")))
-    assert coming_back(env, buried).active.tolist() == [True, False]
-    assert coming_back(env, away).active.tolist() == [True, True]
+    assert with_all_rejoining(env, buried).active.tolist() == [True, False]
+    assert with_all_rejoining(env, away).active.tolist() == [True, True]
 
 
-def test_one_that_is_away_is_no_late_entrant():
+def test_an_agent_that_is_away_does_not_enter_as_a_late_one():
     env, state = world("######\n#>...#\n#....#\n######", agents=2, spawn_delay=(0, 2))
     rules = make_rules(env.scenario, dropout=make_dropout(leave=(0.0, 1.0)))
     step, where = quick_jit(env.step_without_restart), []
@@ -180,14 +180,14 @@ def test_one_that_is_away_is_no_late_entrant():
         state, timestep = step(jax.random.key(number), state, jnp.array([0, 2]), rules)
         assert timestep.present.tolist() == [True, False]
         where.append(tuple(state.position[1].tolist()))
-    # It enters in the third step, acts, and is away at its end.
+    # It enters in the third step, acts, and leaves at its end.
     assert where[:2] == [(-1, -1)] * 2
     assert len(set(where[2:])) == 1
     assert where[2] != (-1, -1)
     assert state.away.tolist() == [False, True]
 
 
-def test_one_that_rests_neither_leaves_nor_comes_back():
+def test_a_finished_agent_neither_leaves_nor_comes_back():
     env, state = world("######\n#>G..#\n#...>#\n######", respawn=False)
     rules = make_rules(env.scenario, dropout=make_dropout(leave=(1.0, 0.0), rejoin=1.0))
     step = quick_jit(env.step_without_restart)

@@ -1,4 +1,4 @@
-"""Drawing and sampling on arrays."""
+"""Grids and random cells."""
 
 import collections
 import itertools
@@ -20,22 +20,22 @@ def test_border_is_one_cell_wide_and_leaves_the_rest():
 def test_cells_are_distinct_and_free():
     free = jnp.zeros((4, 6), bool).at[1:3, 2:5].set(True)
     drawn = jax.vmap(lambda key: grid.distinct_cells(key, free, 6))(jax.random.split(jax.random.key(0), 200))
-    for places in np.asarray(drawn):
-        assert {tuple(cell) for cell in places} == {(row, column) for row in (1, 2) for column in (2, 3, 4)}
+    for cells in np.asarray(drawn):
+        assert {tuple(cell) for cell in cells} == {(row, column) for row in (1, 2) for column in (2, 3, 4)}
 
 
 def test_every_ordered_choice_is_equally_likely():
     free = jnp.array([[True, False, True], [False, True, True]])
-    places = [tuple(place) for place in np.argwhere(free)]
+    free_cells = [tuple(cell) for cell in np.argwhere(free)]
     keys = jax.random.split(jax.random.key(1), 6_000)
     drawn = np.asarray(jax.vmap(lambda key: grid.distinct_cells(key, free, 2))(keys))
     counts = collections.Counter(tuple(map(tuple, cells)) for cells in drawn)
-    choices = list(itertools.permutations(places, 2))
+    choices = list(itertools.permutations(free_cells, 2))
     assert set(counts) <= set(choices)
     assert chisquare([counts[choice] for choice in choices]).pvalue > 1e-3
 
 
-def test_preferred_cells_come_first_and_then_the_others_that_are_free():
+def test_preferred_cells_come_first_and_then_the_other_free_cells():
     free = jnp.zeros((4, 6), bool).at[1:3, 2:5].set(True)
     preferred = jnp.zeros((4, 6), bool).at[:, 4].set(True)
     keys = jax.random.split(jax.random.key(2), 200)
@@ -46,13 +46,13 @@ def test_preferred_cells_come_first_and_then_the_others_that_are_free():
     assert np.asarray(free)[drawn[..., 0], drawn[..., 1]].all()
 
 
-def test_a_walled_room_is_bare_within():
-    room = np.asarray(grid.walled(3, 5))
-    assert (room[1, 1:-1] == objects.EMPTY).all()
-    assert (room == objects.encode(objects.WALL, "worst")).sum() == 12
+def test_a_walled_grid_is_empty_inside():
+    walls = np.asarray(grid.walled(3, 5))
+    assert (walls[1, 1:-1] == objects.EMPTY).all()
+    assert (walls == objects.encode(objects.WALL, "worst")).sum() == 12
 
 
-def test_a_box_holds_its_first_and_last_cells():
+def test_a_box_includes_its_first_and_last_cells():
     inside = np.argwhere(grid.in_box((5, 6), jnp.array([1, 2, 3, 2])))
     assert inside.tolist() == [[1, 2], [2, 2], [3, 2]]
     assert not grid.in_box((5, 6), (3, 0, 2, 5)).any()
@@ -65,17 +65,17 @@ def test_things_are_numbered_in_their_order():
     assert (drawn != grid.walled(4, 5)).sum() == 2
 
 
-def test_lots_are_those_of_jax_in_another_shape():
+def test_uniforms_are_those_of_jax_in_another_shape():
     key = jax.random.key(7)
-    assert (grid.lots(key, 3, 4, 5) == jax.random.uniform(jax.random.clone(key), (3, 4, 5))).all()
+    assert (grid.uniforms(key, 3, 4, 5) == jax.random.uniform(jax.random.clone(key), (3, 4, 5))).all()
 
 
-def test_integers_drawn_by_lots_are_uniform_and_reach_both_ends():
-    drawn = grid.drawn_by(grid.lots(jax.random.key(8), 6_000), -2, jnp.int32(4))
+def test_integers_from_uniforms_are_uniform_and_reach_both_ends():
+    drawn = grid.integers_from_uniforms(grid.uniforms(jax.random.key(8), 6_000), -2, jnp.int32(4))
     counts = collections.Counter(np.asarray(drawn).tolist())
     assert set(counts) == set(range(-2, 5))
     assert chisquare(list(counts.values())).pvalue > 1e-3
-    assert int(grid.drawn_by(jnp.float32(1 - 2**-24), 0, 799)) == 799
+    assert int(grid.integers_from_uniforms(jnp.float32(1 - 2**-24), 0, 799)) == 799
 
 
 def test_a_share_of_the_inner_cells_is_rounded_down():

@@ -1,4 +1,4 @@
-"""Fixed levels: the same for equal numbers, drawn uniformly, traced."""
+"""Fixed levels: the same for equal numbers, drawn uniformly, and their numbers are traced."""
 
 import chex
 import jax
@@ -14,11 +14,12 @@ ENV = jaxsocial.make("goal_cycle", height=7, width=7, goals=3, clutter=5, agents
 RESET = quick_jit(jax.vmap(ENV.reset, (0, None)))
 
 
-def begun(count=600, seed=0, **levels):
+def reset_with(count=600, seed=0, **levels):
     return RESET(jax.random.split(jax.random.key(seed), count), make_rules(ENV.scenario, **levels))[0]
 
 
 def distinct(states):
+    """Returns how often each different start occurs."""
     flat = np.concatenate(
         [np.asarray(leaf).reshape(len(leaf), -1) for leaf in (states.grid, states.position, states.heading[..., None])],
         1,
@@ -26,21 +27,21 @@ def distinct(states):
     return {row.tobytes(): int(count) for row, count in zip(*np.unique(flat, axis=0, return_counts=True), strict=True)}
 
 
-def test_there_are_as_many_levels_as_asked_for_each_as_likely():
-    counts = distinct(begun(levels=20))
+def test_all_levels_are_equally_likely():
+    counts = distinct(reset_with(levels=20))
     assert len(counts) == 20
     assert chisquare(list(counts.values())).pvalue > 1e-3
-    assert len(distinct(begun())) == 600
+    assert len(distinct(reset_with())) == 600
 
 
-def test_levels_are_known_by_their_numbers_whatever_the_key():
-    pool, again = distinct(begun(levels=20)), distinct(begun(levels=20, seed=1))
+def test_a_level_depends_on_its_number_and_not_on_the_key():
+    pool, again = distinct(reset_with(levels=20)), distinct(reset_with(levels=20, seed=1))
     assert pool.keys() == again.keys()
-    assert not pool.keys() & distinct(begun(first_level=20, levels=20)).keys()
-    assert distinct(begun(first_level=5, levels=1)).keys() < pool.keys()
+    assert not pool.keys() & distinct(reset_with(first_level=20, levels=20)).keys()
+    assert distinct(reset_with(first_level=5, levels=1)).keys() < pool.keys()
 
 
-def test_episodes_that_follow_begin_from_the_same_levels():
+def test_later_episodes_start_from_the_same_levels():
     rules = make_rules(ENV.scenario, first_level=3, levels=1)
     start, _ = ENV.reset(jax.random.key(0), rules)
     state = start

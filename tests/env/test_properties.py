@@ -1,4 +1,4 @@
-"""Whatever worlds, options and actions are drawn, what must hold holds (hypothesis draws them)."""
+"""Invariants of random worlds, options and actions, which hypothesis draws."""
 
 import collections
 import functools
@@ -34,7 +34,7 @@ HANDLED = (*KEYS, objects.encode(objects.BALL, "pink"), *DOORS, *BOXES)
 EVERYTHING = (WALL, *TILES, *GOALS, LAVA, FLOOR, SPACE, *HANDLED)
 CHANGING = {objects.KEY, objects.BALL, objects.BOX, objects.DOOR, objects.EMPTY}
 STEPS = 12
-# The first failure is shown as it was drawn: making it smaller takes longer than reading it.
+# Failures are not shrunk: shrinking takes longer than reading them.
 quick = functools.partial(settings, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
 
 
@@ -55,7 +55,7 @@ SCENARIOS = {
 
 
 class Drawn(NamedTuple):
-    """A world, what is done in it, and by which rules."""
+    """A world, actions, and the numbers of its rules."""
 
     state: State
     actions: np.ndarray
@@ -70,7 +70,7 @@ class Drawn(NamedTuple):
 
 @st.composite
 def played(draw, world: Scenario) -> Drawn:
-    """A random world: anything anywhere, agents where they may stand, some with something in their hands."""
+    """Draws a random world: things anywhere, agents on walkable cells, some of them carrying something."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     crowded = draw(st.floats(0.0, 0.9))
     size = (world.height, world.width)
@@ -130,31 +130,31 @@ def check_all_steps(world: Scenario, drawn: Drawn):
         after, timestep = stepper(world)(key, before, jnp.asarray(actions), rules)
         after, timestep = jax.tree.map(np.asarray, (after, timestep))
         check_places(after, world)
-        check_who_takes_part(before, after, timestep, world)
-        check_who_is_away(before, after, drawn, world)
+        check_participation(before, after, timestep, world)
+        check_dropout(before, after, drawn, world)
         check_things(before, after, actions, world)
-        check_pay(before, after, timestep, drawn, world)
+        check_rewards(before, after, timestep, drawn, world)
         before = after
 
 
 def check_places(state: State, world: Scenario):
-    here = state.position[state.position[:, 0] >= 0]
-    assert (here < (world.height, world.width)).all()
+    placed = state.position[state.position[:, 0] >= 0]
+    assert (placed < (world.height, world.width)).all()
     assert (state.position[state.position[:, 0] < 0] == -1).all()
     there = state.position[(state.position[:, 0] >= 0) & ~state.away]
     under = state.grid[there[:, 0], there[:, 1]]
     assert (objects.walkable(under) | (objects.kind_of(under) == objects.DOOR)).all()
     assert np.isin(state.heading, range(4)).all()
     arrivals = collections.Counter(zip(map(tuple, state.position.tolist()), state.arrival.tolist(), strict=True))
-    assert all(count == 1 for (place, _), count in arrivals.items() if place != (-1, -1))
+    assert all(count == 1 for (cell, _), count in arrivals.items() if cell != (-1, -1))
 
 
 def acted(before: State, after: State):
-    """Who was there, or entered late, even if it left in the same step."""
+    """Returns which agents were there or entered late, even if they left in the same step."""
     return before.active | (~before.away & (after.active | after.away))
 
 
-def check_who_takes_part(before: State, after: State, timestep, world: Scenario):
+def check_participation(before: State, after: State, timestep, world: Scenario):
     assert (after.active == ~after.finished & ~after.away)[before.active].all()
     assert (timestep.present == after.active).all()
     assert (before.finished <= after.finished).all()
@@ -169,7 +169,7 @@ def check_who_takes_part(before: State, after: State, timestep, world: Scenario)
     assert np.logical_or.reduce([(image == colour).all(-1) for colour in nothing_seen]).all()
 
 
-def check_who_is_away(before: State, after: State, drawn: Drawn, world: Scenario):
+def check_dropout(before: State, after: State, drawn: Drawn, world: Scenario):
     assert not (after.away & (after.active | after.finished)).any()
     stayed, back = before.away & after.away, before.away & ~after.away
     assert after.active[back].all()
@@ -183,7 +183,7 @@ def check_who_is_away(before: State, after: State, drawn: Drawn, world: Scenario
 
 
 def inventory(state: State):
-    """All that can be handled, on the ground and in hands, doors whatever their state; what is in boxes counts too."""
+    """Counts all things that can be handled, on the ground, carried or in boxes; doors without their state."""
     codes = np.concatenate([state.grid.ravel(), state.carrying])
     inside = objects.state_of(codes[objects.kind_of(codes) == objects.BOX])
     codes = np.concatenate([codes, inside])
@@ -206,7 +206,7 @@ def check_things(before: State, after: State, actions, world: Scenario):
 
 
 def check_conserved(before: State, after: State):
-    """Only boxes vanish, when they are opened, and what is held by those who are put elsewhere."""
+    """Checks that only opened boxes vanish, and what respawning agents carried."""
     lost = inventory(before) - inventory(after)
     assert not inventory(after) - inventory(before)
     steps = np.abs(after.position - before.position).sum(-1)
@@ -219,10 +219,10 @@ def check_conserved(before: State, after: State):
     assert all(objects.kind_of(code) == objects.BOX for code in unexplained)
 
 
-def check_pay(before: State, after: State, timestep, drawn: Drawn, world: Scenario):
+def check_rewards(before: State, after: State, timestep, drawn: Drawn, world: Scenario):
     share = 1 - 0.9 * after.clock / world.max_steps if world.reward_decay else 1.0
-    payable = share * np.array([0.0, *drawn.reward, -abs(drawn.penalty)])
-    assert np.isclose(timestep.reward[:, None], payable, rtol=1e-5, atol=1e-6).any(-1).all()
+    possible = share * np.array([0.0, *drawn.reward, -abs(drawn.penalty)])
+    assert np.isclose(timestep.reward[:, None], possible, rtol=1e-5, atol=1e-6).any(-1).all()
     kept = (
         before.prestige
         if world.negative_prestige
@@ -247,7 +247,7 @@ def test_invariants_hold_in_every_world(name):
 
 @st.composite
 def options(draw) -> dict:
-    """Random options. The scenario is made of them elsewhere: the check of its types draws lots of its own."""
+    """Draws options. The scenario is built elsewhere, since the check of its types draws random numbers too."""
     chosen = tuple(draw(st.lists(st.sampled_from(EVERYTHING), min_size=1, max_size=8, unique=True)))
     agents = draw(st.integers(1, 6))
     size = draw(st.integers(3, 8))
@@ -277,14 +277,14 @@ def options(draw) -> dict:
 @pytest.mark.slow
 @quick(max_examples=40)
 @given(st.data())
-def test_invariants_hold_whatever_the_options(data):
+def test_invariants_hold_for_random_options(data):
     world = scenario(**data.draw(options()))
     if world.observation != "symbolic_world":
         check_all_steps(world, data.draw(played(world)))
 
 
 @pytest.mark.parametrize("name", ["everything, blocking each other", "late"])
-def test_jit_and_vmap_and_neither_agree_in_every_world(name):
+def test_jit_vmap_and_eager_steps_agree_in_every_world(name):
     world = SCENARIOS[name]
 
     @quick(max_examples=2)
@@ -309,5 +309,5 @@ def check_agreement(world: Scenario, one: Drawn, other: Drawn):
         alone = stepper(world)(two_keys(one.seed)[number], drawn.state, actions[number], rules)
         chex.assert_trees_all_equal(alone, jax.tree.map(lambda leaf, n=number: leaf[n], both))
         with jax.disable_jit():
-            bare = step(two_keys(one.seed)[number], jax.tree.map(jnp.asarray, drawn.state), actions[number], rules)
-        chex.assert_trees_all_close(bare, alone, rtol=1e-6)
+            eager = step(two_keys(one.seed)[number], jax.tree.map(jnp.asarray, drawn.state), actions[number], rules)
+        chex.assert_trees_all_close(eager, alone, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Agents that enter late or again: where, when, and what becomes of those that do not."""
+"""Late entries and respawns: where, when, and what happens to agents that do not respawn."""
 
 import jax
 import jax.numpy as jnp
@@ -15,35 +15,35 @@ def state_of(text, **options):
     return env, quick_jit(env.reset)(jax.random.key(0))[0]
 
 
-def drawn(state, who, count=3000):
+def drawn(state, chosen, count=3000):
     keys = jax.random.split(jax.random.key(1), count)
-    return np.asarray(quick_jit(jax.vmap(spawning.draw, (0, None, None)))(keys, state, jnp.array(who)))
+    return np.asarray(quick_jit(jax.vmap(spawning.draw_cells, (0, None, None)))(keys, state, jnp.array(chosen)))
 
 
-def test_places_are_uniform_over_the_free_cells_of_the_box():
+def test_drawn_cells_are_uniform_over_the_free_cells_of_the_box():
     _, state = state_of("#######\n#>..0.#\n#<..~.#\n#..#..#\n#######")
     boxes = jnp.array([[1, 1, 2, 5], [0, 0, 9, 9]])
     where = drawn(state._replace(spawn=boxes), [True, True])
     first = where[:, 0, 0] * 7 + where[:, 0, 1]
-    # Both leave their cells; a bonus tile and lava are free, and the second avoids the first.
+    # Both agents leave their cells. A bonus tile and lava are free. The second agent avoids the first.
     assert set(first.tolist()) == {7 * row + column for row in (1, 2) for column in range(1, 6)}
     assert chisquare(np.bincount(first)[np.unique(first)]).pvalue > 1e-3
     assert (where[:, 0] != where[:, 1]).any(-1).all()
     assert len(np.unique(where[:, 1], axis=0)) == 14
 
 
-def test_a_full_box_is_left_and_a_full_world_is_shared():
+def test_from_a_full_box_agents_go_elsewhere_and_in_a_full_world_they_share_cells():
     _, state = state_of("#####\n#><.#\n#####")
     box = jnp.tile(jnp.array([1, 1, 1, 1]), (2, 1))
     second = drawn(state._replace(spawn=box), [False, True], 50)[:, 1]
-    # Where the first is not: its own cell, which it leaves, or the third.
+    # The first cell is occupied: the second agent gets its own, which it leaves, or the third.
     assert set(map(tuple, second.tolist())) == {(1, 2), (1, 3)}
     _, full = state_of("####\n#><#\n####", ghost=False)
     full = full._replace(position=jnp.array([[1, 1], [1, 2]]), spawn=jnp.tile(jnp.array([1, 1, 1, 1]), (2, 1)))
     assert (objects.walkable(np.asarray(full.grid))[tuple(drawn(full, [True, True], 50)[:, 1].T)]).all()
 
 
-def test_late_agents_enter_when_their_delay_is_over_and_act_at_once():
+def test_late_agents_enter_after_their_delay_and_act_in_the_same_step():
     env, state = state_of("######\n#>...#\n#....#\n######", agents=2, spawn_delay=(0, 2), colours=("red", "blue"))
     step = quick_jit(env.step_without_restart)
     active, heading = [], []
@@ -57,7 +57,7 @@ def test_late_agents_enter_when_their_delay_is_over_and_act_at_once():
     assert not timestep.terminated.any()
 
 
-def test_an_end_is_for_good_without_respawn_and_else_a_move_elsewhere():
+def test_agents_that_enter_a_goal_or_lava_respawn_or_terminate():
     text = "#######\n#>G...#\n#>~.k.#\n#<....#\n#######"
     for respawn in (False, True):
         env, state = state_of(text, respawn=respawn, agents=3, max_steps=50)
@@ -67,7 +67,7 @@ def test_an_end_is_for_good_without_respawn_and_else_a_move_elsewhere():
         assert timestep.terminated.tolist() == [not respawn, not respawn, False]
         assert after.active.tolist() == [respawn, respawn, True]
         assert (int(after.carrying[0]) == objects.EMPTY) == respawn
-        # A start that the map marks is where its agent is put again.
+        # Agents respawn at the starts that the map marks.
         expected = [[1, 1], [2, 1]] if respawn else [[1, 2], [2, 2]]
         assert after.position[:2].tolist() == expected
         later, timestep = quick_jit(env.step_without_restart)(jax.random.key(1), after, jnp.array([0, 0, 6]))
@@ -75,7 +75,7 @@ def test_an_end_is_for_good_without_respawn_and_else_a_move_elsewhere():
         assert timestep.terminated.tolist() == [not respawn, not respawn, False]
 
 
-def test_a_world_restarts_when_all_have_come_to_their_end():
+def test_a_world_restarts_when_all_agents_have_terminated():
     env, state = state_of("######\n#>G..#\n#..>G#\n######")
     step = quick_jit(env.step)
     state, timestep = step(jax.random.key(0), state, jnp.array([2, 6]))

@@ -1,14 +1,15 @@
-"""Scenarios that cannot be built are refused with the value and the cure."""
+"""Scenarios that cannot be built raise errors with the value and the remedy."""
 
 import jax
 import pytest
 
-from jaxsocial.env.scenarios.goal_cycle import goal_cycle
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.scenarios.goal_cycle import GoalCycle, goal_cycle
 from jaxsocial.env.types import make_rules
 
 
 @pytest.mark.parametrize(
-    ("sizes", "value", "cure"),
+    ("sizes", "value", "remedy"),
     [
         ({"height": 2, "clutter": 0}, "height=2", "3 rows"),
         ({"width": 2, "clutter": 0}, "width=2", "3 columns"),
@@ -29,20 +30,25 @@ from jaxsocial.env.types import make_rules
         ({"colours": ("red", "mauve", "blue")}, "mauve", "prestige"),
     ],
 )
-def test_refusal_has_the_value_and_the_cure(sizes, value, cure):
-    with pytest.raises(ValueError) as refusal:  # noqa: PT011 (both parts of the message are checked)
+def test_errors_name_the_value_and_the_remedy(sizes, value, remedy):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (both parts of the message are checked)
         goal_cycle(**sizes)
-    assert value in str(refusal.value)
-    assert cure in str(refusal.value)
+    assert value in str(error.value)
+    assert remedy in str(error.value)
 
 
-def test_smallest_and_fullest_worlds_are_built():
+def test_things_must_be_given():
+    with pytest.raises(TypeError, match="things"):
+        Scenario(layout=GoalCycle())  # pyright: ignore[reportCallIssue]
+
+
+def test_smallest_and_fullest_worlds_can_be_built():
     goal_cycle(height=3, width=3, goals=1, clutter=0, agents=1)
     goal_cycle(height=4, width=5, goals=3, clutter=3, agents=3)
     goal_cycle(view_size=15, view_offset=14, tile_pixels=1, goals=16)
 
 
-def test_scenarios_of_equal_sizes_are_one_key_of_the_jit_cache():
+def test_scenarios_of_equal_sizes_are_equal_and_hash_alike():
     assert hash(goal_cycle(goals=4)) == hash(goal_cycle(goals=4))
     assert goal_cycle(goals=4) == goal_cycle(goals=4) != goal_cycle(goals=5)
 
@@ -53,7 +59,7 @@ def test_clutter_is_15_percent_of_the_inner_cells_unless_given():
     assert goal_cycle(clutter=0).clutter == 0
 
 
-def test_rules_count_the_agents_that_take_part():
+def test_rules_count_the_present_agents():
     rules = make_rules(goal_cycle(agents=3), present=2)
     assert rules.present.tolist() == [1.0, 1.0, 0.0]
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(rules))

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsocial.env import objects
-from jaxsocial.env.scenario import GOAL_CYCLE_THINGS, MAXIMUM_GOALS, Layout, Scenario, View
+from jaxsocial.env.scenario import MAXIMUM_GOALS, Layout, Scenario, View
+from jaxsocial.env.scenarios.goal_cycle import goal_cycle
 from jaxsocial.env.types import Rules, State
 
 COLOURS = len(objects.COLOURS)
@@ -97,7 +98,8 @@ def _things(recording: Recording) -> tuple[int, ...]:
     if "carrying" in recording.arrays:
         found = np.concatenate([found, recording.arrays["carrying"].reshape(-1, 3)])
     codes = {code & 0xFF for code in np.unique(_code(found.astype(np.int32))).tolist()} - {objects.EMPTY}
-    return GOAL_CYCLE_THINGS if codes <= set(GOAL_CYCLE_THINGS) else tuple(sorted(codes))
+    usual = goal_cycle().things
+    return usual if codes <= set(usual) else tuple(sorted(codes))
 
 
 def rules_of(recording: Recording) -> Rules:

@@ -50,11 +50,25 @@ class ProbeState(NamedTuple):
     """The last one; -1 before the first."""
 
 
+class ProbeEnv(Env):
+    """An environment of `ProbeState`s."""
+
+    def reset(self, key, rules=None):
+        return _reset(key, rules)
+
+    def reset_to(self, state, rules=None):
+        return _reset_to(state, rules)
+
+    def step(self, key, state, actions, rules=None):
+        return _step(key, state, actions, rules)
+
+    step_without_restart = step
+
+
 def make_probe() -> Env:
     """A world for one agent; its `Probe` comes with the rules, in place of the reward."""
     sizes = {"agents": 1, "goals": 0, "clutter": 0, "view_size": 3, "tile_pixels": 1, "actions": ACTIONS}
-    scenario = Scenario(layout=_no_layout, max_steps=4, **sizes)
-    return Env(_reset, _step, _step, _reset_to, scenario, probe_rules(Probe(), 1))
+    return ProbeEnv(Scenario(layout=_no_layout, things=(), max_steps=4, **sizes), probe_rules(Probe(), 1))
 
 
 def probe_rules(probe: Probe, worlds: int) -> Rules:

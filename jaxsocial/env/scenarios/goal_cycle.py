@@ -38,5 +38,6 @@ def goal_cycle(density: float = 0.15, **sizes) -> Scenario:
     7
     """
     height, width = sizes.setdefault("height", 13), sizes.setdefault("width", 13)
+    sizes.setdefault("things", (grid.WALL, objects.encode(objects.BONUS, "yellow")))
     sizes.setdefault("clutter", grid.share_of_inner(density, height, width))
     return Scenario(layout=GoalCycle(), name="goal_cycle", **sizes)

@@ -1,4 +1,4 @@
-"""Worlds whose company comes and goes, for the tests of who takes part."""
+"""Worlds with absent agents and dropout, for the tests of presence and dropout."""
 
 import functools
 
@@ -16,29 +16,31 @@ ENV = jaxsocial.make(
     "goal_cycle", height=7, width=7, goals=3, clutter=3, agents=3, max_steps=40, view_size=3, tile_pixels=1
 )
 STEPS, WORLDS = 160, 48
-COMING_AND_GOING = {"seldom": (0.1, 0.3), "often": (0.4, 0.4), "briefly": (0.02, 1.0)}
-"""Probability of leaving, and of coming back."""
+DROPOUTS = {"seldom": (0.1, 0.3), "often": (0.4, 0.4), "briefly": (0.02, 1.0)}
+"""Probabilities of leaving and of coming back."""
 SETTINGS = {
     "first and third": {"present": (1.0, 0.0, 1.0)},
     "all": {"present": 3},
     "half the time": {"present": (1.0, 0.5, 0.5)},
     "partners leave": {"dropout": make_dropout(leave=(0.0, 1.0, 1.0), gone_from=3 * (NEVER,))},
     "gone": {"dropout": make_dropout(rejoin=1.0, gone_from=(NEVER, 5, 0))},
-} | {name: {"dropout": make_dropout(*chances)} for name, chances in COMING_AND_GOING.items()}
+} | {name: {"dropout": make_dropout(*chances)} for name, chances in DROPOUTS.items()}
 
 
 def played(name: str):
-    """(states, timesteps) of four episodes, time first: the reset and 160 steps, by these settings."""
-    mine = slice(WORLDS * list(SETTINGS).index(name), WORLDS * (1 + list(SETTINGS).index(name)))
-    return jax.tree.map(lambda leaf: leaf[:, mine], _all_played())
+    """Returns the states and timesteps of four episodes with these settings, time first: the reset and 160 steps."""
+    first = WORLDS * list(SETTINGS).index(name)
+    return jax.tree.map(lambda leaf: leaf[:, first : first + WORLDS], _all_played())
 
 
 @functools.cache
 def _all_played():
-    """By all settings at once, so that one program is compiled."""
-    each = [make_rules(ENV.scenario, **{"dropout": make_dropout()} | setting) for setting in SETTINGS.values()]
-    each = [rules._replace(dropout=jax.tree.map(lambda x: jnp.broadcast_to(x, 3), rules.dropout)) for rules in each]
-    rules = jax.tree.map(lambda *leaves: jnp.repeat(jnp.stack(leaves), WORLDS, axis=0), *each)
+    """Plays with all settings at once, so that one program is compiled."""
+    all_rules = [make_rules(ENV.scenario, **{"dropout": make_dropout()} | setting) for setting in SETTINGS.values()]
+    all_rules = [
+        rules._replace(dropout=jax.tree.map(lambda x: jnp.broadcast_to(x, 3), rules.dropout)) for rules in all_rules
+    ]
+    rules = jax.tree.map(lambda *leaves: jnp.repeat(jnp.stack(leaves), WORLDS, axis=0), *all_rules)
     return jax.tree.map(np.asarray, _play(jax.random.key(1), rules))
 
 
@@ -59,11 +61,12 @@ def _play(key, rules):
 
 
 def probably(successes, trials, probability) -> bool:
+    """Returns whether so many successes are plausible for this probability."""
     return binomtest(int(successes), int(trials), probability).pvalue > 1e-3
 
 
 def world(text: str, **options):
-    """(environment, first state) of a map."""
+    """Returns the environment and the first state of a map."""
     env = jaxsocial.make_env(jaxsocial.scenario_from_text(text, max_steps=50, **options))
     return env, quick_jit(env.reset)(jax.random.key(0))[0]
 
