@@ -3,6 +3,7 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -146,7 +147,7 @@ def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], 
             _dots(axes, np.full(len(finding.seeds), place - step / 3), finding, 3)
         scores = np.array([finding.score for finding in there.values()]).T
         first, counts = next(iter(there.values())), sorted({len(finding.seeds) for finding in there.values()})
-        style = {"color": colour_of(first), "linestyle": "--" if first.alone else "-"}
+        style: dict[str, Any] = {"color": colour_of(first), "linestyle": "--" if first.alone else "-"}
         label = f"{label} ({' or '.join(map(str, counts))} seeds)"
         axes.errorbar(
             places,
