@@ -48,11 +48,13 @@ def parse(arguments: list[str]) -> Any:
         name = argument.split("=")[0].removeprefix("--").replace("-", "_")
         if argument.startswith("--") and (renamed := current_name(name)):
             raise ValueError(f"--{name.replace('_', '-')} is now called --{renamed.replace('_', '-')}: write that")
+    # tyro needs the defaults before it parses, and they follow from the preset and the scenario.
     named = _named_scenario(arguments)
     defaults = _defaults(named, arguments)
     if arguments and arguments[0] in SUMMARIES and {"-h", "--help"} & set(arguments):
         print(short_help(arguments[0], defaults[arguments[0]]))
         raise SystemExit(0)
+    # tyro knows one help only.
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     verbs: Any = Union[  # noqa: UP007, of a computed number of members
         tuple(
@@ -81,6 +83,7 @@ def _resumed(options: TrainOptions, arguments: list[str]) -> TrainOptions:
     """Returns the options of a resumed run with its new length; refuses options that would change the run."""
     names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
     for name in names:
+        # Another value would make the checkpoint and the config disagree.
         if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
             raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
     return dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
@@ -131,6 +134,7 @@ def _world_settings(info: StructTypeInfo) -> StructConstructorSpec | None:
     world = info.default
     if info.type is not Scenario or not isinstance(world, Scenario):
         return None
+    # tyro cannot describe a callable layout, so its settings stand beside those of the world.
     values = settings(world)
     hints, docs = {}, {}
     for record in (Scenario, type(world.layout)) if layout_fields(world) else (Scenario,):

@@ -97,6 +97,7 @@ def digest(plain: Any) -> str:
     >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
     True
     """
+    # Not `hash`: Python draws a new salt in every process.
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
@@ -117,6 +118,7 @@ def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
     whole, parts = {}, {}
     for name, value in values.items():
         part, _, inner = name.partition(".")
+        # TOML has no tuples, and writes 1 where a float is meant.
         held = fitting(value, type_of(config, name), name)
         if inner:
             parts.setdefault(part, {})[inner] = held
