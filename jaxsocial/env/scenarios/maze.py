@@ -106,8 +106,8 @@ class Maze:
 
 def _place_rooms(key: Key[Array, ""], shape: tuple[int, int], count: int) -> Int[Array, "{count} 4"]:
     """Returns boxes on a lattice of that shape, apart from each other; `NOWHERE` for a room that does not fit."""
-    noise = grid.lots(key, count, 1 + shape[0] * shape[1])
-    sides = jnp.asarray(ROOM_SIDES)[grid.drawn_by(noise[:, 0], 0, len(ROOM_SIDES) - 1)]
+    noise = grid.uniforms(key, count, 1 + shape[0] * shape[1])
+    sides = jnp.asarray(ROOM_SIDES)[grid.integers_from_uniforms(noise[:, 0], 0, len(ROOM_SIDES) - 1)]
     row, column = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])
 
     def one_room(rooms, given):
@@ -138,7 +138,7 @@ def _walk(key: Key[Array, ""], room: Int[Array, "R C"]) -> tuple[Int[Array, "R C
     # A mark is region << 3 | heading back, or 0 before the walk enters the cell.
     marks = jnp.pad(jnp.where(room > 0, room << 3 | ROOT, 0), 1, constant_values=OUTSIDE).ravel()
     steps = jnp.asarray(objects.STEP @ np.array([width + 2, 1], np.int32))
-    noise = grid.lots(key, marks.size, 4)
+    noise = grid.uniforms(key, marks.size, 4)
 
     def one_step(_, walk):
         marks, cell, region, candidate = walk
@@ -192,7 +192,7 @@ def _openings(
     row, column = jnp.moveaxis(inside + across, -1, 0)
     beyond = region.at[row, column].get(mode="fill", fill_value=0, wrap_negative_indices=False)
     beyond = jnp.where((inside <= last).all(-1), beyond, 0)
-    priority, chance = grid.lots(key, 2, *beyond.shape)
+    priority, chance = grid.uniforms(key, 2, *beyond.shape)
     same = beyond[:, :, None] == beyond[:, None, :]
     beaten = (same & (priority[:, :, None] < priority[:, None, :])).any(-1)
     # A wall between two rooms is around both of them: it counts for the first.

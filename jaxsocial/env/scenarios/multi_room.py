@@ -70,31 +70,31 @@ class MultiRoom:
         chain_key, row_key, column_key = jax.random.split(key, 3)
         rows, columns = self.board(scenario.height, scenario.width)
         paths = _paths(rows, columns, self.max_rooms)
-        path_noise, count_noise = grid.lots(chain_key, 2)
-        path = jnp.asarray(paths)[grid.drawn_by(path_noise, 0, len(paths) - 1)]
+        path_noise, count_noise = grid.uniforms(chain_key, 2)
+        path = jnp.asarray(paths)[grid.integers_from_uniforms(path_noise, 0, len(paths) - 1)]
         top = self._lines(row_key, rows, scenario.height)
         left = self._lines(column_key, columns, scenario.width)
         row, column = path[:, 0], path[:, 1]
         boxes = (top[row] + 1, left[column] + 1, top[row + 1] - 1, left[column + 1] - 1)
-        return jnp.stack(boxes, axis=-1), grid.drawn_by(count_noise, self.min_rooms, self.max_rooms)
+        return jnp.stack(boxes, axis=-1), grid.integers_from_uniforms(count_noise, self.min_rooms, self.max_rooms)
 
     def _lines(self, key, fields: int, size: int) -> Int[Array, "{fields}+1"]:
         """Returns the rows or columns of the walls between fields, along a side of ``size`` cells."""
-        noise = grid.lots(key, fields + 1)
-        gaps = grid.drawn_by(noise[1:], self.min_side - 1, self.max_side - 1)
+        noise = grid.uniforms(key, fields + 1)
+        gaps = grid.integers_from_uniforms(noise[1:], self.min_side - 1, self.max_side - 1)
         lines = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(gaps)])
-        return lines + grid.drawn_by(noise[0], 0, size - 1 - lines[-1])
+        return lines + grid.integers_from_uniforms(noise[0], 0, size - 1 - lines[-1])
 
     def _with_openings(self, key, walls, rooms, exists) -> Int[Array, "H W"]:
         """Puts a door, or bare floor, in a random cell of the wall between each two rooms of the chain."""
-        noise = grid.lots(key, len(rooms) - 1, 3)
+        noise = grid.uniforms(key, len(rooms) - 1, 3)
         own, following = rooms[:-1], rooms[1:]
         # Neighbours share rows or columns, where first <= last; in the other direction one wall is between them.
         first, last = jnp.maximum(own[:, :2], following[:, :2]), jnp.minimum(own[:, 2:], following[:, 2:])
-        cell = jnp.where(first > last, last + 1, grid.drawn_by(noise[:, :2], first, last))
+        cell = jnp.where(first > last, last + 1, grid.integers_from_uniforms(noise[:, :2], first, last))
         # Steps of 1 to 6 modulo 7 colours never repeat a colour at once; the first may be any, so it begins at 0.
         least = np.minimum(np.arange(len(rooms) - 1), 1).astype(np.int32)
-        colours = jnp.cumsum(grid.drawn_by(noise[:, 2], least, len(DOORS) - 1)) % len(DOORS)
+        colours = jnp.cumsum(grid.integers_from_uniforms(noise[:, 2], least, len(DOORS) - 1)) % len(DOORS)
         codes = jnp.asarray(DOORS)[colours] if self.doors else objects.EMPTY
         # Beyond the end of the chain there is no opening: its row is out of bounds, and is dropped.
         row = jnp.where(exists[1:], cell[:, 0], walls.shape[0])
