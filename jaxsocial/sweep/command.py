@@ -127,7 +127,7 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
             _execute(items, WORK, executor, folder, console)
         if rung + 1 < plan.rungs(sweep):
             alive = rungs.survivors(table.read(folder), sweep, alive)
-            console.print(f"{len(alive)} of {len(sweep.settings)} settings go on", highlight=False)
+            console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False)
     table.write_whole(folder)
     console.print(f"the table is {folder / table.WHOLE}", soft_wrap=True, highlight=False)
 

@@ -173,7 +173,7 @@ def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
     """Draws values of one field. They depend on the field's name and the seed only, not on other fields.
 
     >>> drawn_values("network.memory", {"choice": [8, 16, 32]}, count=4, seed=0)
-    [32, 16, 16, 32]
+    [32, 16, 8, 8]
 
     Args:
       name: the field's dotted name.

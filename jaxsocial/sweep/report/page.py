@@ -192,8 +192,8 @@ def _how(ranking: Ranking, about: About) -> str:
     """Returns how settings are ranked, in words."""
     better = "larger is better" if about.larger_is_better else "smaller is better"
     text = (
-        f"By {plain(about.measure)} ({better}): the last known value of each seed, averaged over its learners; of "
-        "the interquartile mean over seeds and its 95 % interval (bootstrap over seeds)."
+        f"By {plain(about.measure)} ({better}): the last known value of each seed, averaged over its learners; "
+        "of these the interquartile mean over seeds and its 95 % interval (bootstrap over seeds)."
     )
     dropped = int(ranking.dropped.sum())
     if dropped:
