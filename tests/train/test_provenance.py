@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxsocial.train import provenance as own
-from jaxsocial.train.provenance import provenance
+from jaxsocial.train.provenance import described, provenance
 
 
 class Device:
