@@ -112,10 +112,15 @@ def dots(
         _dots(axes, index + spread, finding, 4)
         axes.plot([index - WIDTH, index + WIDTH], [score.mean] * 2, color=colour, linewidth=2)
         axes.plot([index] * 2, [score.low, score.high], color=colour, linewidth=1)
-    labels = [f"{textwrap.fill(row.removeprefix(prefix), LABEL)}\nn = {len(found.rows[row].seeds)}" for row in rows]
+    labels = [f"{textwrap.fill(row.removeprefix(prefix), LABEL)}\nn = {_seeds(found.rows[row])}" for row in rows]
     axes.set_xticks(range(len(rows)), labels, fontsize="small")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _plain(axes, None, ylabel)
+
+
+def _seeds(finding: Finding) -> int:
+    """Returns the number of seeds for which the measure is defined."""
+    return int(np.isfinite(finding.values).sum())
 
 
 def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: float) -> None:
@@ -145,7 +150,7 @@ def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], 
         for place, finding in zip(places, there.values(), strict=True):
             _dots(axes, np.full(len(finding.seeds), place - step / 3), finding, 3)
         scores = np.array([finding.score for finding in there.values()]).T
-        first, counts = next(iter(there.values())), sorted({len(finding.seeds) for finding in there.values()})
+        first, counts = next(iter(there.values())), sorted({_seeds(finding) for finding in there.values()})
         style = {"color": colour_of(first), "linestyle": "--" if first.alone else "-"}
         label = f"{label} ({' or '.join(map(str, counts))} seeds)"
         axes.errorbar(
