@@ -123,7 +123,7 @@ def _seeds(finding: Finding) -> int:
     return int(np.isfinite(finding.values).sum())
 
 
-def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: float) -> None:
+def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: int) -> None:
     colour = colour_of(finding)
     face, edge = ("none", 0.8) if finding.alone else (colour, 0)
     axes.plot(x, finding.values, "o", color=colour, markerfacecolor=face, markeredgewidth=edge, ms=size, alpha=0.5)
@@ -151,19 +151,10 @@ def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], 
             _dots(axes, np.full(len(finding.seeds), place - step / 3), finding, 3)
         scores = np.array([finding.score for finding in there.values()]).T
         first, counts = next(iter(there.values())), sorted({_seeds(finding) for finding in there.values()})
-        style = {"color": colour_of(first), "linestyle": "--" if first.alone else "-"}
-        label = f"{label} ({' or '.join(map(str, counts))} seeds)"
-        axes.errorbar(
-            places,
-            scores[0],
-            np.abs(scores[1:] - scores[0]),
-            lw=1,
-            elinewidth=1.5,
-            marker="_",
-            ms=12,
-            label=label,
-            **style,
-        )
+        ends, style = np.abs(scores[1:] - scores[0]), "--" if first.alone else "-"
+        bars = axes.errorbar(places, scores[0], ends, color=colour_of(first), lw=1, elinewidth=1.5, marker="_", ms=12)
+        bars[0].set_linestyle(style)
+        bars.set_label(f"{label} ({' or '.join(map(str, counts))} seeds)")
     axes.set_xticks(numbers)
     _plain(axes, xlabel, "return of an episode")
 
