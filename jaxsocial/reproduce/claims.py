@@ -29,9 +29,9 @@ class Finding:
     planned_steps: int
     episodes: int
     """Episodes of each seed."""
-    learner: list[float | None]
+    learner: list[float | None] | Numbers
     """The row's measure for each seed, a mean over episodes; None where it is not defined."""
-    partners: list[float | None]
+    partners: list[float | None] | Numbers
     """The same of the learner's partners."""
     of_partners: bool = False
     """Whether the row is about the partners."""
@@ -44,72 +44,57 @@ class Finding:
         return self.steps >= self.planned_steps
 
     @property
-    def values(self) -> Float[np.ndarray, " seeds"]:
+    def values(self) -> Numbers:
         """Returns what the row is about for each seed, NaN where it is not defined."""
         return np.array(self.partners if self.of_partners else self.learner, float)
+
+    @property
+    def mean(self) -> Float[np.ndarray, "*resamples"]:
+        """Returns the interquartile mean over seeds."""
+        return middle_mean(self.values)
 
     @property
     def score(self) -> Score:
         """Returns the interquartile mean over seeds with its interval."""
         return interquartile_mean(self.values)
 
-
-class Values(NamedTuple):
-    """A row as a claim sees it: a number for each seed, or for each seed of many resamples."""
-
-    row: Numbers
-    """What the row is about."""
-    learner: Numbers
-    partners: Numbers
-
     @property
-    def mean(self) -> Float[np.ndarray, "*resamples"]:
-        """Returns the interquartile mean of what the row is about."""
-        return middle_mean(self.row)
+    def difference(self) -> Numbers:
+        """Returns by how much the learner has more than its partners, for each seed."""
+        return np.array(self.learner, float) - np.array(self.partners, float)
 
-    def resampled(self, index: Int[np.ndarray, "*resamples seeds"]) -> "Values":
-        """Returns the values of the seeds at these indices."""
-        return Values(*(values[index] for values in self))
+    def resampled(self, index: Int[np.ndarray, "*resamples seeds"]) -> "Finding":
+        """Returns the finding with the numbers of the seeds at these indices."""
+        learner, partners = (np.array(numbers, float)[index] for numbers in (self.learner, self.partners))
+        return dataclasses.replace(self, learner=learner, partners=partners)
 
 
 class Expectation(NamedTuple):
     """A claim about a row. It does not hold where a number that it needs is not defined."""
 
     text: str
-    test: Callable[[Values, Mapping[str, Values]], Verdicts]
-    """(the row, other rows by name) -> whether the claim holds."""
+    test: Callable[[Finding, Mapping[str, Finding]], Verdicts]
+    """(the row, all rows by name) -> whether the claim holds."""
     others: tuple[str, ...] = ()
     """The rows that the row is compared with."""
 
     def holds(self, row: str, found: Mapping[str, Finding]) -> bool:
         """Returns whether the claim holds with all seeds."""
-        values = self._values(row, found)
-        return bool(self.test(values[row], values))
+        return bool(self.test(found[row], found))
 
     def how_often(self, row: str, found: Mapping[str, Finding]) -> float | None:
-        """Returns the share of bootstrap resamples of the seeds in which the claim holds.
+        """Returns the share of bootstrap resamples of the seeds in which the claim holds; None with one seed a row.
 
         Rows of the same runs are resampled together, so that seeds stay paired; other rows are independent.
-
-        Returns:
-          A number from 0 to 1; None if no row has more than one seed.
         """
-        values = self._values(row, found)
-        runs = {name: tuple(zip(found[name].runs, found[name].seeds, strict=True)) for name in values}
-        sizes = {runs[name]: each.row.size for name, each in values.items()}
-        if max(sizes.values()) < 2:
+        rows = {name: found[name] for name in (row, *self.others)}
+        runs = {name: tuple(zip(each.runs, each.seeds, strict=True)) for name, each in rows.items()}
+        if max(map(len, runs.values())) < 2:
             return None
         rng = np.random.default_rng(0)
-        index = {own: rng.integers(size, size=(RESAMPLES, size)) for own, size in sizes.items()}
-        resampled = {name: each.resampled(index[runs[name]]) for name, each in values.items()}
+        index = {own: rng.integers(len(own), size=(RESAMPLES, len(own))) for own in dict.fromkeys(runs.values())}
+        resampled = {name: each.resampled(index[runs[name]]) for name, each in rows.items()}
         return float(np.mean(self.test(resampled[row], resampled)))
-
-    def _values(self, row: str, found: Mapping[str, Finding]) -> dict[str, Values]:
-        rows = {name: found[name] for name in (row, *self.others)}
-        return {
-            name: Values(one.values, np.array(one.learner, float), np.array(one.partners, float))
-            for name, one in rows.items()
-        }
 
 
 def at_most(limit: float) -> Expectation:
@@ -153,7 +138,7 @@ def between(low: str, high: str) -> Expectation:
 def about(other: str, within: float = 0.25) -> Expectation:
     """Claims a mean that differs from another row's by at most this share of it."""
 
-    def test(row: Values, others: Mapping[str, Values]) -> Verdicts:
+    def test(row: Finding, others: Mapping[str, Finding]) -> Verdicts:
         level = others[other].mean
         return np.asarray(np.abs(row.mean - level) <= within * np.abs(level))
 
@@ -163,13 +148,13 @@ def about(other: str, within: float = 0.25) -> Expectation:
 def below_its_partners(seeds: float = 0.5) -> Expectation:
     """Claims that the learner has less than its partners, in more than this share of seeds."""
     text = f"below its partners in more than {seeds:.0%} of seeds"
-    return Expectation(text, lambda row, _: np.mean(row.learner < row.partners, axis=-1) > seeds)
+    return Expectation(text, lambda row, _: np.mean(row.difference < 0, axis=-1) > seeds)
 
 
 def below_their_learner(seeds: float = 0.5) -> Expectation:
     """Claims that partners have less than their learner, in more than this share of seeds."""
     text = f"below their learner in more than {seeds:.0%} of seeds"
-    return Expectation(text, lambda row, _: np.mean(row.partners < row.learner, axis=-1) > seeds)
+    return Expectation(text, lambda row, _: np.mean(row.difference > 0, axis=-1) > seeds)
 
 
 def all_of(*each: Expectation) -> Expectation:

@@ -110,7 +110,8 @@ def reproduce(
     left, stopped = _not_recorded(rows, records, scale), None
     if not partial:
         if len(left) < len(rows):
-            console.print(_in_words(figure, rows, left), highlight=False)
+            known = f"{len(rows) - len(left)} of {len(rows)} rows are in {places.records}"
+            console.print(f"{figure.name}: {known}; --out FOLDER makes all anew", highlight=False, soft_wrap=True)
         stopped = _train(figure, conditions_of(left), places, console, deadline)
     runs = {store.run_name(row.condition) for row in left}
     # All rows of a run are measured here if one is: rows of one run use one training of it.
@@ -120,7 +121,7 @@ def reproduce(
     if not found.rows:
         raise stopped or NothingMeasured(f"nothing of {figure.name} is trained so far that it can be measured")
     _write_episodes(figure, scale, places, best, new)
-    _write(figure, found, places, console)
+    rebuild(make, scale, places, console)
     if stopped:
         raise stopped
     return found
@@ -153,23 +154,9 @@ def _not_recorded(rows: Sequence[Row], records: Sequence[Record], scale: Scale) 
     """Returns the rows that no whole record has."""
     needs = store.needs_of(rows, scale.episodes)
     best = store.best_records(records, needs)
-    left = []
-    for run, keys in needs.items():
-        for key, own in keys.items():
-            whole = run in best and best[run].is_whole
-            left += [] if whole and best[run].measurement(key, own) else own
-    return [row for row in rows if row in left]
-
-
-def _in_words(figure: Figure, rows: Sequence[Row], left: Sequence[Row]) -> str:
-    def counted(some: Sequence[Row]) -> str:
-        configs = [row.condition.config for row in some]
-        seeds = {seed for config in configs for seed in range(config.seed, config.seed + config.seeds)}
-        return f"{len({row.name for row in some})} rows ({len(seeds)} seeds)"
-
-    rest = f"{counted(left)} are missing" if left else "nothing is trained"
-    taken = counted([row for row in rows if row not in left])
-    return f"{figure.name}: {taken} are taken from the records, {rest}; --out FOLDER makes them all anew"
+    whole = {run: record for run, record in best.items() if record.is_whole}
+    each = ((run, key, own) for run, keys in needs.items() for key, own in keys.items())
+    return [row for run, key, own in each if run not in whole or not whole[run].measurement(key, own) for row in own]
 
 
 def _train(
@@ -294,10 +281,6 @@ def rebuild(make: Callable[[Scale], Figure], scale: Scale, places: Places, conso
     figure, (found, _) = make(scale), view(make, scale, store.read_records(places.records))
     if not found.rows:
         raise NothingMeasured(f"{places.records} has no record for {figure.name}: leave --report out to make them")
-    _write(figure, found, places, console)
-
-
-def _write(figure: Figure, found: Findings, places: Places, console: Console) -> None:
     folder = places.results / figure.name
     report.write(figure, found, folder)
     for row in figure.rows:

@@ -3,7 +3,6 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -113,13 +112,18 @@ def dots(
         _dots(axes, index + spread, finding, 4)
         axes.plot([index - WIDTH, index + WIDTH], [score.mean] * 2, color=colour, linewidth=2)
         axes.plot([index] * 2, [score.low, score.high], color=colour, linewidth=1)
-    labels = [f"{textwrap.fill(row.removeprefix(prefix), LABEL)}\nn = {len(found.rows[row].seeds)}" for row in rows]
+    labels = [f"{textwrap.fill(row.removeprefix(prefix), LABEL)}\nn = {_seeds(found.rows[row])}" for row in rows]
     axes.set_xticks(range(len(rows)), labels, fontsize="small")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _plain(axes, None, ylabel)
 
 
-def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: float) -> None:
+def _seeds(finding: Finding) -> int:
+    """Returns the number of seeds for which the measure is defined."""
+    return int(np.isfinite(finding.values).sum())
+
+
+def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: int) -> None:
     colour = colour_of(finding)
     face, edge = ("none", 0.8) if finding.alone else (colour, 0)
     axes.plot(x, finding.values, "o", color=colour, markerfacecolor=face, markeredgewidth=edge, ms=size, alpha=0.5)
@@ -146,20 +150,11 @@ def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], 
         for place, finding in zip(places, there.values(), strict=True):
             _dots(axes, np.full(len(finding.seeds), place - step / 3), finding, 3)
         scores = np.array([finding.score for finding in there.values()]).T
-        first, counts = next(iter(there.values())), sorted({len(finding.seeds) for finding in there.values()})
-        style: dict[str, Any] = {"color": colour_of(first), "linestyle": "--" if first.alone else "-"}
-        label = f"{label} ({' or '.join(map(str, counts))} seeds)"
-        axes.errorbar(
-            places,
-            scores[0],
-            np.abs(scores[1:] - scores[0]),
-            lw=1,
-            elinewidth=1.5,
-            marker="_",
-            ms=12,
-            label=label,
-            **style,
-        )
+        first, counts = next(iter(there.values())), sorted({_seeds(finding) for finding in there.values()})
+        ends, style = np.abs(scores[1:] - scores[0]), "--" if first.alone else "-"
+        bars = axes.errorbar(places, scores[0], ends, color=colour_of(first), lw=1, elinewidth=1.5, marker="_", ms=12)
+        bars[0].set_linestyle(style)
+        bars.set_label(f"{label} ({' or '.join(map(str, counts))} seeds)")
     axes.set_xticks(numbers)
     _plain(axes, xlabel, "return of an episode")
 

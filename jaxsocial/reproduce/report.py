@@ -29,40 +29,35 @@ def findings(figure: Figure, scale: Scale, rows: Iterable[Row], records: Mapping
       rows: its rows, of all seeds.
       records: the record of each run (`store.best_records`).
     """
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, dict[str, Part]] = {}
     for run, keys in needs_of(rows, scale.episodes).items():
         for key, own in keys.items() if run in records else ():
             if measurement := records[run].measurement(key, own):
                 for row in own:
-                    parts.setdefault(row.name, []).append((records[run], measurement))
-    found: dict[str, Finding] = {}
+                    parts.setdefault(row.name, {})[run] = records[run], measurement
+    shown: dict[str, Finding] = {}
     curves: dict[str, list[dict[str, Any]]] = {}
-    used: dict[str, Record] = {}
-    measured: list[Measurement] = []
+    used: dict[str, Part] = {}
     for row in figure.rows:
-        if own := _whole_or_all(parts.get(row.name, [])):
-            found[row.name] = _finding(row, scale.episodes, own)
-            for record, measurement in own:
-                points = curves.setdefault(row.condition.name, [])
-                points += record.curve if record.run not in used else []
-                used[record.run] = record
-                measured.append(measurement)
+        own = sorted(parts.get(row.name, {}).values(), key=lambda part: part[0].seeds)
+        # Half-trained runs are left out beside whole ones.
+        own = [part for part in own if part[0].is_whole] or own
+        if own:
+            shown[row.name] = _finding(row, scale.episodes, own)
+        for part in own:
+            record, points = part[0], curves.setdefault(row.condition.name, [])
+            points += record.curve if record.run not in used else []
+            if record.run not in used or part[1].provenance["date"] > used[record.run][1].provenance["date"]:
+                used[record.run] = part
     return Findings(
         figure=figure.name,
         scale=scale.name,
-        rows=found,
+        rows=shown,
         curves={name: sorted(of, key=lambda point: (point["step"], point["seed"])) for name, of in curves.items()},
-        seconds={run: record.seconds or 0.0 for run, record in used.items()},
-        trained={run: record.provenance for run, record in used.items()},
-        evaluated=max((one.provenance for one in measured), key=lambda facts: facts["date"], default={}),
+        seconds={run: record.seconds or 0.0 for run, (record, _) in used.items()},
+        trained={run: record.provenance for run, (record, _) in used.items()},
+        evaluated=max((one.provenance for _, one in used.values()), key=lambda facts: facts["date"], default={}),
     )
-
-
-def _whole_or_all(parts: list[Part]) -> list[Part]:
-    """Returns the parts in the order of their seeds. Half-trained ones are left out beside whole ones."""
-    once = {(record.run, id(measurement)): (record, measurement) for record, measurement in parts}
-    whole = [part for part in once.values() if part[0].is_whole]
-    return sorted(whole or once.values(), key=lambda part: part[0].seeds)
 
 
 def _finding(row: Row, episodes: int, parts: list[Part]) -> Finding:

@@ -1,4 +1,4 @@
-"""Three sizes of everything: smoke (minutes, proves that every step runs), laptop (hours), and the paper's."""
+"""Three sizes of everything: smoke (minutes, checks that every step runs), laptop (hours), and the paper's."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ SEARCHING = ("searching_expert", "searching_expert")
 
 
 def make_scale(name: str) -> Scale:
-    """The scale of that name.
+    """Returns the scale of a name.
 
     Raises:
       ValueError: there is none.
@@ -42,7 +42,7 @@ def _smoke() -> Scale:
         world=changed(quick.world, max_steps=16),
         sizes=dataclasses.replace(sizes, prediction="next"),
         network=network,
-        # So fast that conditions come apart within a few updates.
+        # So large that conditions differ after a few updates.
         coefficients=quick.coefficients._replace(learning_rate=0.01),
         penalty_ramp=presets.PenaltyRamp(),
         total_steps=1024,
@@ -69,7 +69,7 @@ def _paper() -> Scale:
 
 
 def _expert(config: Config, penalties: tuple[float, ...], steps: tuple[float, ...]) -> Condition:
-    """Trained alone, under penalties that rise after so many steps."""
+    """Returns an expert that trains alone, with a penalty that rises after these numbers of steps."""
     stages = presets.Stages(penalties=penalties, steps=steps)
     alone = presets.predicting(presets.alone(config), "none")
     return Condition("expert", dataclasses.replace(alone, stages=stages, keep_every=1))
@@ -80,7 +80,7 @@ def _early(expert: Condition, steps: int) -> tuple[Trained, ...]:
 
 
 def _places(world: Scenario) -> dict[str, Place]:
-    """One more goal, and MarlGrid's worlds of another kind; scripted experts know their way in all of them.
+    """Returns a world with one more goal, and MarlGrid's Four Rooms and Maze; scripted experts know all of them.
 
     The paper's experts for Four Rooms and Maze see the goal's position besides, which these networks do not take.
     """

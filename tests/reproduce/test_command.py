@@ -126,7 +126,7 @@ def test_what_is_recorded_is_not_trained_again(made, monkeypatch):
     before = made.records
     again = make(made.places.runs.parent)
     assert again.records == before
-    assert "tiny: 5 rows (2 seeds) are taken from the records, nothing is trained; --out FOLDER" in again.said
+    assert f"tiny: 5 of 5 rows are in {made.places.records}; --out FOLDER makes all anew" in again.said
 
 
 def test_what_does_not_matter_to_training_finds_what_is_there(made):
@@ -308,7 +308,8 @@ def test_a_row_waits_for_its_partners(made):
 
 def test_what_was_not_measured_is_not_known(made, tmp_path):
     def lacking(record):
-        known = {key: dataclasses.replace(one, measures={"goals": [1, 1]}) for key, one in record.measurements.items()}
+        goals = {"goals": [1.0, 1.0]}
+        known = {key: dataclasses.replace(one, measures=goals) for key, one in record.measurements.items()}
         return dataclasses.replace(record, measurements=known)
 
     copy_records(made, tmp_path, ("own",), lacking)

@@ -10,13 +10,15 @@ from matplotlib.figure import Figure as Picture
 from jaxsocial.config import presets
 from jaxsocial.reproduce import plots, report
 from jaxsocial.reproduce.claims import at_most, more_than
+from jaxsocial.reproduce.command import FIGURES, load
 from jaxsocial.reproduce.figures import Condition, Figure, Row
+from jaxsocial.reproduce.scales import SCALES, make_scale
 from tests.reproduce import made_up
 
 CONDITION = Condition("it", presets.preset("quickstart"))
 ROWS = (
-    Row("solo", CONDITION, "stays in the trap", at_most(1.5)),
-    Row("SociAPL", CONDITION, "leaves it", more_than("solo"), episode=True),
+    Row("solo", CONDITION, "stays in the local optimum", at_most(1.5)),
+    Row("SociAPL", CONDITION, "escapes it", more_than("solo"), episode=True),
 )
 
 
@@ -38,13 +40,13 @@ def lines_of(found):
 def test_what_holds_and_what_does_not():
     lines = lines_of(made_up.findings({"solo": [1, 1, 1.2, 1], "SociAPL": [1, 1, 1, 0.9]}))
     assert lines["solo"].endswith("| at most 1.5 | holds (> 99 %) |")
-    assert lines["SociAPL"].endswith("| leaves it | more than solo | **does not hold** (< 1 %) |")
+    assert lines["SociAPL"].endswith("| escapes it | more than solo | **does not hold** (< 1 %) |")
     lines = lines_of(made_up.findings({"solo": [1.6, 1.6, 1.7, 5], "SociAPL": [9, 8, 9, 9]}))
     assert lines["solo"].endswith("**does not hold** (< 1 %) |")
     assert lines["SociAPL"].endswith("| holds (> 99 %) |")
 
 
-def test_a_verdict_says_how_sure_it_is():
+def test_a_verdict_has_the_share_of_resamples():
     lines = lines_of(made_up.findings({"solo": [1, 1, 1], "SociAPL": [0, 3, 3]}))
     # Of three the mean is that of all: above 1 where more than one 3 is drawn, with 20 of 27 chances, and here with 7.
     assert lines["SociAPL"].endswith("| holds (74 %) |")
@@ -56,7 +58,9 @@ def test_claims_of_all_figures_stand_in_one_table():
     found = made_up.findings({"solo": [1, 1, 1.2, 1], "SociAPL": [1, 1, 1, 0.9], "experts": [3]})
     other = Figure("figure9", "Figure 9", (ROWS[0], Row("experts", CONDITION)), draw)
     third = dataclasses.replace(FIGURE, name="figure10")
-    *lines, empty, missing = report.claims([(FIGURE, found), (other, found), (third, None)]).splitlines()
+    *lines, empty, missing = report.claims(
+        [(FIGURE, found), (other, found), (third, made_up.findings({}))]
+    ).splitlines()
     assert (empty, missing) == ("", "Not yet measured: solo (figure10), SociAPL (figure10).")
     assert [line.split(" | ")[:2] for line in lines[2:]] == [
         ["| [figure0](figure0/results.md)", "solo"],
@@ -72,13 +76,13 @@ def test_every_seed_is_in_the_table():
     assert "| 1.02 [" in line  # of the middle two of four
 
 
-def test_what_is_missing_is_named_and_not_judged():
+def test_a_missing_row_is_named_and_has_no_verdict():
     text = report.markdown(FIGURE, made_up.findings({"SociAPL": [9]}))
     assert "Not yet measured: solo." in text
     assert "| more than solo | not yet known |" in text
 
 
-def test_half_a_training_is_said_to_be_one():
+def test_a_half_trained_row_says_so():
     half = made_up.finding([1.0], steps=500_000)
     text = report.markdown(FIGURE, made_up.findings({"SociAPL": half, "solo": [0.0]}))
     assert "| SociAPL (0.5 M of 1.0 M steps) |" in text
@@ -88,10 +92,10 @@ def test_half_a_training_is_said_to_be_one():
     assert "of 1.0 M steps" not in report.markdown(FIGURE, made_up.findings({"SociAPL": [1.0]}))
 
 
-def test_how_it_was_made_stands_below():
+def test_the_text_below_says_how_it_was_made():
     text = report.markdown(FIGURE, made_up.findings({"solo": [1, 1], "SociAPL": [1, 1]}))
     assert "2 seeds, 1.0 M learner steps each, 100 evaluation episodes a seed" in text
-    assert "trained in 1.0 h of programs' time, some of them side by side, on cpu:0, jax 0" in text
+    assert "trained in 1.0 h of computing time, some runs side by side, on cpu:0, jax 0" in text
     assert "`jaxsocial reproduce figure0 --scale laptop --out FOLDER`" in text
     assert "Made up." in text
     assert "an episode" not in text
@@ -121,46 +125,70 @@ def test_two_rows_of_one_name_are_refused():
         Figure("figure0", "", (ROWS[0], ROWS[0]), draw)
 
 
-def test_curves_show_every_seed_and_their_mean():
+def test_curves_show_every_seed_and_their_interquartile_mean():
     axes = Picture().subplots()
     found = made_up.findings({"SociAPL": [3.0, 3.0]}, {"it": made_up.curve([8, 8, 8])})
     plots.curves(axes, found, ["it"], levels=["SociAPL"])
-    heights = [set(line.get_ydata()) for line in axes.lines]
+    heights = [set(np.asarray(line.get_ydata()).tolist()) for line in axes.lines]
     assert heights == [{8}, {4}, {6}, {3}]
     assert axes.lines[2].get_linewidth() > axes.lines[0].get_linewidth()
-    assert axes.get_legend_handles_labels()[1] == ["it", "SociAPL (3.0)"]
+    assert axes.get_legend_handles_labels()[1] == ["it (2 seeds)", "SociAPL (3.0)"]
+    points = [{"step": 1, "seed": seed, "penalty": 1.5, "return": value} for seed, value in enumerate([0, 1, 1, 9])]
+    axes = Picture().subplots()
+    plots.curves(axes, made_up.findings({}, {"it": points}), ["it"])
+    assert axes.lines[4].get_ydata().tolist() == [1], "the interquartile mean, as in tables"
 
 
 def test_dots_are_seeds():
     axes = Picture().subplots()
-    plots.dots(axes, made_up.findings({"one": [1, 2, None], "other": [5]}), ["one", "other"])
+    alone = made_up.finding([5], alone=True)
+    plots.dots(axes, made_up.findings({"one": [1, 2, None], "other": alone}), ["one", "other"])
     assert axes.lines[0].get_ydata()[:2].tolist() == [1, 2]
     assert axes.lines[3].get_ydata().tolist() == [5]
+    assert [axes.lines[line].get_markerfacecolor() == "none" for line in (0, 3)] == [False, True], "tested alone"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["one\nn = 2", "other\nn = 1"]
 
 
 def test_a_condition_has_one_colour_in_all_pictures():
-    row = dataclasses.replace(made_up.finding([1]), condition="SociAPL")
+    row = made_up.finding([1], condition="SociAPL")
     found = made_up.findings({"it, elsewhere": row}, {"SociAPL": made_up.curve([1, 2])})
     colours = set()
     for draw_it in (
         lambda axes: plots.curves(axes, found, ["it", "SociAPL"]),
         lambda axes: plots.dots(axes, found, ["it, elsewhere"]),
-        lambda axes: plots.lines(axes, found, [0.0], {"SociAPL": ["it, elsewhere"]}, "penalty"),
+        lambda axes: plots.lines(axes, found, {"anything": {0.0: "it, elsewhere"}}, "penalty"),
     ):
         axes = Picture().subplots()
         draw_it(axes)
         colours.add(axes.lines[0].get_color())
     assert colours == {plots.COLOURS["SociAPL"]}
-    assert len(set(plots.colours_of(["one", "two", "SociAPL"]).values())) == 3
-    assert plots.colours_of(["one", "two", "one"]).keys() == {"one", "two"}
+    assert len(set(plots.COLOURS.values())) == len(plots.COLOURS)
+    assert plots.colour_of(dataclasses.replace(row, of_partners=True)) == plots.PARTNERS
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_condition_of_a_figure_has_a_colour_of_its_own(name):
+    for scale in map(make_scale, SCALES):
+        for condition in load(name, scale).conditions():
+            assert plots.colour_of(condition.name) != plots.UNKNOWN
 
 
 def test_lines_show_seeds_means_and_intervals():
     axes = Picture().subplots()
-    found = made_up.findings({"at 0": [1, 1, 4], "at 1": [5, 5, 5], "other at 0": [2], "other at 1": [3]})
-    plots.lines(axes, found, [0.0, 1.0], {"it": ["at 0", "at 1"], "other": ["other at 0", "other at 1"]}, "penalty")
+    found = made_up.findings({"at 0": [1, 1, 4], "at 1": [5, 5, 5], "other at 0": [2], "other at 1": [3, 3]})
+    rows = {"it": {0.0: "at 0", 1.0: "at 1", 2.0: "at 2"}, "other": {0.0: "other at 0", 1.0: "other at 1"}}
+    plots.lines(axes, found, rows | {"missing": {0.0: "nothing"}}, "penalty")
     first, second, means, *_ = axes.lines
     assert (first.get_ydata().tolist(), second.get_ydata().tolist()) == ([1, 1, 4], [5, 5, 5])
     assert means.get_ydata().tolist() == [2, 5]
-    assert axes.get_legend_handles_labels()[1] == ["it", "other"]
+    assert axes.get_legend_handles_labels()[1] == ["it (3 seeds)", "other (1 or 2 seeds)"]
     assert first.get_xdata()[0] < axes.lines[3].get_xdata()[0], "one covers the other"
+
+
+def test_a_line_goes_through_the_points_that_it_has():
+    axes = Picture().subplots()
+    found = made_up.findings({"at 0": [1.0], "at 1": [5.0], "other at 1": [3.0]})
+    plots.lines(axes, found, {"it": {0.0: "at 0", 1.0: "at 1"}, "other": {0.0: "no", 1.0: "other at 1"}}, "penalty")
+    assert axes.lines[2].get_ydata().tolist() == [1, 5]
+    assert axes.lines[4].get_ydata().tolist() == [3]
+    assert axes.get_xticks().tolist() == [0, 1]
