@@ -56,6 +56,7 @@ def load(name: str, scale: Scale) -> Figure:
     """
     if name not in FIGURES:
         raise ValueError(f"figure {name!r} is unknown: choose from {', '.join(FIGURES)}, all")
+    # An installed package has no experiments/: they are looked for where the user stands, too.
     roots = [Path.cwd(), Path(__file__).parents[2]]
     root = next((root for root in roots if (root / "experiments" / f"{name}.py").is_file()), None)
     if root is None:
@@ -136,6 +137,7 @@ def _recorded_rows(
     make: Callable[[Scale], Figure], scale: Scale, records: Sequence[Record], seeds: int | None = None
 ) -> list[Row]:
     """Returns a figure's rows, of as many seeds as any record has, and at least ``seeds``."""
+    # Seeds come in batches of the scale, because each batch is a run of its own.
     first, each = scale.base.seed, scale.base.seeds
     last = max((seed for record in records for seed in record.seeds), default=first)
     return rows_of(make, scale, max(seeds or each, each * math.ceil((last + 1 - first) / each)))
@@ -167,6 +169,7 @@ def _train(
         return None
     places.runs.mkdir(parents=True, exist_ok=True)
     watch = Watch(conditions, places.runs)
+    # Two commands in one store would train one run twice, into the same folder.
     with locked(places.runs, PATIENCE_SECONDS), ProgressDisplay(console, watch.total, poll=watch.status):
         try:
             train.train(conditions, places.runs, train.make_executor(deadline))
@@ -194,6 +197,7 @@ class Watch:
         """Yields, for each condition, the learner steps of all its seeds, saved or not, and the latest returns."""
         for condition, folder in zip(self._conditions, self._folders, strict=True):
             path, seeds = folder / METRICS, condition.config.seeds
+            # The last line may be half written: a process is writing it.
             lines = path.read_text().rpartition("\n")[0].splitlines()[-seeds:] if path.is_file() else []
             rows = [json.loads(line) for line in lines]
             returns = " ".join(f"{metrics.learner_return(row):.1f}" for row in rows[:5])
@@ -246,6 +250,7 @@ def _measure(
             with console.status(f"measuring {run}"):
                 record = store.measure(here, places.runs, scale.episodes, records)
             store.write_record(record, places.records)
+            # An episode is drawn again only if its numbers are new.
             known = [measurement for other in records for measurement in other.measurements.values()]
             new |= {(run, key) for key in here if record.measurements[key] not in known}
     return new

@@ -63,6 +63,7 @@ def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Seque
         colour, seeds = colour_of(condition), _by_seed(found.curves[condition])
         for steps, returns in seeds:
             axes.plot(steps, _smoothed(returns), color=colour, linewidth=0.6, alpha=0.5)
+        # Runs of different lengths of chunk log at different steps: they are compared at those of the first.
         steps = seeds[0][0]
         middle = middle_mean(np.stack([np.interp(steps, *one) for one in seeds], axis=-1))
         label = f"{condition} ({len(seeds)} seeds)"
@@ -86,6 +87,7 @@ def _by_seed(rows: Sequence[Mapping]) -> list[tuple[np.ndarray, np.ndarray]]:
 def _smoothed(values: np.ndarray) -> np.ndarray:
     """Returns means over neighbours, over fewer at the ends."""
     width = min(2 * math.ceil(len(values) * SMOOTHED / 2) + 1, len(values))
+    # Zeros beyond the ends would pull the curve down there.
     weights = np.convolve(np.ones(len(values)), np.ones(width), "same")
     return np.convolve(values, np.ones(width), "same") / weights
 
@@ -107,6 +109,7 @@ def dots(
     rows = [row for row in rows if row in found.rows]
     for index, row in enumerate(rows):
         finding, score, colour = found.rows[row], found.rows[row].score, colour_of(found.rows[row])
+        # Spread out, because bimodal outcomes lie on top of each other.
         values = finding.values
         spread = np.linspace(-WIDTH, WIDTH, len(values)) if len(values) > 1 else np.zeros(1)
         _dots(axes, index + spread, finding, 4)

@@ -86,6 +86,7 @@ def write(figure: Figure, found: Findings, folder: Path) -> None:
     picture = Picture(figsize=figure.size, layout="constrained")
     figure.draw(found, picture)
     for kind in ("png", "pdf"):
+        # Without the date: an unchanged figure is an unchanged file.
         metadata = None if kind == "png" else {"CreationDate": None}
         picture.savefig(folder / f"{figure.name}.{kind}", dpi=150, metadata=metadata)
 

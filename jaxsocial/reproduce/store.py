@@ -169,6 +169,7 @@ def how_tested(row: Row, episodes: int) -> dict[str, Any]:
         tested["partners"] = list(player_names(row.partners, Path()))
     if row.world is not None:
         fields = differences(Config(world=changed(row.world, agents=1), partners=()))
+        # Compared to a world of its own kind, so that only deliberate changes count.
         # The number of agents follows from the partners.
         tested["world"] = {n: v for n, v in fields.items() if n.startswith("world.") and n != "world.agents"}
     return tested | {"episodes": episodes}
@@ -194,6 +195,7 @@ def read_records(folder: Path) -> list[Record]:
       ValueError: a file that is no record of this version.
     """
     records = []
+    # Shorter names first: NAME-HASH.json is the earlier training, NAME-HASH-2.json the later.
     for path in sorted(folder.glob("*.json"), key=lambda path: (len(path.name), path.name)):
         try:
             plain = json.loads(path.read_text())
@@ -209,6 +211,7 @@ def read_records(folder: Path) -> list[Record]:
 def write_record(record: Record, folder: Path) -> None:
     """Writes a record, in place of an earlier one of the same training: NAME-HASH.json, or NAME-HASH-2.json."""
     folder.mkdir(parents=True, exist_ok=True)
+    # The same seeds trained again, on another machine, are another result: nothing is overwritten.
     number, path = 1, folder / f"{record.run}.json"
     while path.is_file() and json.loads(path.read_text())["provenance"] != record.provenance:
         number += 1

@@ -116,6 +116,7 @@ def train(conditions: Sequence[Condition], runs: Path, executor: Executor) -> No
                 ended += 1
                 if item.error is not None:
                     raise ValueError(f"{item.folder.name}: {item.error}")
+        # The executor ends early, without an error, when the time limit has passed.
         if ended < len(groups):
             raise Stopped("the time is up")
 
@@ -161,6 +162,7 @@ def ready_groups(conditions: Sequence[Condition], runs: Path, processes: int = 1
         alike = [first]
         if begun := _groups_with(first, runs):
             alike = json.loads((begun[0] / NAMES).read_text())
+        # A run that began alone stays alone: in a group its rounding would differ.
         elif checkpoint.latest(runs / first) is None:
             alike += [name for name in others if _train_together(first, name, runs) and not _has_begun(name, runs)]
             alike = alike[: math.ceil(len(alike) / max(1, processes - len(groups)))]
@@ -181,6 +183,7 @@ def _has_begun(name: str, runs: Path) -> bool:
 def _train_together(one: str, other: str, runs: Path) -> bool:
     """Returns whether two runs can train in one program. A run that keeps early checkpoints trains by itself."""
     first, second = (config_of(runs / name) for name in (one, other))
+    # Orbax keeps early checkpoints by folder, and a group has one folder for all.
     return same_program(first, second) and not first.keep_every
 
 
@@ -264,6 +267,7 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
         _save_apart(group, *saved)
         raise
     _save_apart(group, *saved)
+    # All runs of the group have checkpoints of their own by now.
     if folder not in group.folders:
         shutil.rmtree(folder)
 

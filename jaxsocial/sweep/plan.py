@@ -49,11 +49,14 @@ def measure(folder: Path) -> None:
         members, seconds = program.begin(), []
         for _ in range(TIMED):
             began = time.perf_counter()
+            # Calls return before they are computed.
             members, _ = jax.block_until_ready(program.chunk(members, 1))
             seconds.append(time.perf_counter() - began)
         kind = jax.devices()[0].device_kind
+        # The minimum: warming up and other jobs only add time.
         found = Measured(*fit, kind, compile_seconds, min(seconds))._asdict()
     except (ValueError, MemoryError) as error:
+        # Written down, since a process can hand over nothing but files.
         found = {"refused": str(error)}
     write_plain(folder / DONE, found)
 
@@ -104,6 +107,7 @@ def _rung_ends(config: Config, sweep: Sweep) -> list[int]:
 def evaluated_at(config: Config, sweep: Sweep) -> list[int]:
     """Returns the iterations after which settings are evaluated: evenly spaced ones, and the ends of rungs."""
     every, count = config.chunk_iterations, sweep.evaluations
+    # Whole log points: evaluation then is in a row that exists anyway.
     spaced = [round(config.iterations / every * number / count) * every for number in range(1, count + 1)]
     return sorted({*spaced, *_rung_ends(config, sweep)} - {0})
 

@@ -60,6 +60,7 @@ def _tasks(
         if rung and end == rung_end(config, sweep, rung - 1):
             continue  # the group is at its end
         members = entries(sweep.settings, group)
+        # More items than processes would compile the same program more often.
         count = min(len(members), max(1, round(processes * len(members) / whole)))
         size = math.ceil(len(members) / count)
         for first in range(0, len(members), size):
@@ -91,5 +92,6 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[i
     """
     own = table.loc[table["setting"].isin(alive), :]
     about = About("", (), sweep.measure, sweep.larger_is_better)
+    # The same ranking as in the report, so that it shows why a setting was dropped.
     best_first = rank(own, about).settings["setting"].tolist()
     return sorted(best_first[: math.ceil(sweep.halving.keep * len(best_first))])

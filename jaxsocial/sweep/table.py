@@ -24,8 +24,10 @@ def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> Non
       step: the learner step of the rows.
       rows: dicts with the keys of the table, config fields and metrics.
     """
+    # Padded, so that the order of names is the order of steps.
     path = sweep / TABLE / f"{writer}.{step:015d}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A kill leaves the old name or the new one, and readers look for .parquet only.
     new = path.with_suffix(".new")
     pd.DataFrame(rows).to_parquet(new, index=False)
     new.replace(path)
@@ -61,6 +63,7 @@ def read(sweep: Path) -> pd.DataFrame:
     Raises:
       ValueError: the folder has no table yet.
     """
+    # One file is read faster than thousands.
     whole = sweep / WHOLE
     parts = [whole] if whole.is_file() else sorted((sweep / TABLE).glob("*.parquet"))
     if not parts:
@@ -76,6 +79,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 def write_whole(sweep: Path) -> None:
     """Writes the finished table as one file."""
     new = sweep / f"{WHOLE}.new"
+    # `read` would otherwise return the earlier whole table, without the new parts.
     (sweep / WHOLE).unlink(missing_ok=True)
     read(sweep).to_parquet(new, index=False)
     new.replace(sweep / WHOLE)

@@ -117,6 +117,7 @@ def work(folder: Path) -> None:
     """
     if is_done(folder):
         return
+    # Both have to come before the first computation, which starts the devices.
     keep_compiled_programs()
     use_all_cores()
     write_provenance(folder)
@@ -160,6 +161,7 @@ def compiled_for(configs: Sequence[Config], memory_gib: float | None, at_most: i
 
 def _next_batch(folder: Path, task: Task, configs: list[Config], first: int, room: int) -> Batch:
     """Returns the batch that was begun with member ``first``, or one of as many members as fit."""
+    # A batch keeps its members when it is resumed: its checkpoint holds exactly these.
     last = min(first + room, len(configs))
     for begun in sorted(folder.glob(f"batch-{first}-*"))[:1]:
         if int(begun.name.split("-")[2]) - first > room:
@@ -201,6 +203,7 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Ca
     config = configs[0]
 
     def record(chunk: Chunk) -> None:
+        # Empty means NaN in the table: all rows need the same columns.
         evaluated: dict[str, np.ndarray] = {}
         if chunk.iteration in batch.task.evaluated_at:
             episodes = compiled.play(chunk.members.learner.parameters, configs)
@@ -229,10 +232,12 @@ def _begin(batch: Batch, program: Program, size: int) -> tuple[Member, int]:
     """Returns members and their iterations: from their checkpoint, from the last rung, or untrained."""
     folder, sweep = batch.folder, batch.folder.parents[2]
     begun = checkpoint.latest(folder)
+    # Rows after the checkpoint will be written again, and must not be there twice.
     table.cut(sweep, _writer(folder), (begun or 0) * batch.configs[0].iteration_steps)
     if begun is not None:
         return _restored([(folder, index) for index in range(len(batch.configs))], program, size)
     folder.mkdir(exist_ok=True)
+    # A checkpoint is read in the shape that it was written in, which a later program need not have.
     (folder / SIZE).write_text(json.dumps(size) + "\n")
     if batch.task.sources is None:
         return program.begin(), 0
@@ -248,6 +253,7 @@ def _restored(sources: list[tuple[Path, int]], program: Program, size: int) -> t
         found.append(checkpoint.restore(folder, like))
         starts[folder], start = start, start + held
     indices = [starts[folder] + index for folder, index in sources]
+    # A program takes a fixed number of members; copies of the last one are dropped from the rows.
     wanted = np.array(indices + indices[-1:] * (size - len(indices)))
     members: Any = jax.tree.map(lambda *x: jnp.concatenate(x)[wanted], *[members for members, _ in found])
     return program.place(members), found[0][1]
