@@ -56,6 +56,7 @@ def entries(settings: Sequence[Config], numbers: Sequence[int]) -> list[Entry]:
 
 def config_of(entry: Entry, settings: Sequence[Config]) -> Config:
     """Returns the config of one seed."""
+    # A checkpoint holds a whole batch, so none can be kept for a single run.
     return dataclasses.replace(settings[entry.setting], seed=entry.seed, seeds=1, keep_every=0)
 
 

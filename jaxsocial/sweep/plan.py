@@ -52,6 +52,7 @@ def measure(folder: Path) -> None:
             members, _ = jax.block_until_ready(program.chunk(members, 1))
             seconds.append(time.perf_counter() - began)
         kind = jax.devices()[0].device_kind
+        # The minimum: other load on the machine only adds time.
         found = Measured(*fit, kind, compile_seconds, min(seconds))._asdict()
     except (ValueError, MemoryError) as error:
         found = {"refused": str(error)}

@@ -28,7 +28,7 @@ def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     pd.DataFrame(rows).to_parquet(new, index=False)
-    new.replace(path)
+    new.replace(path)  # atomic, and the pattern of readers matches no ".new"
 
 
 def cut(sweep: Path, writer: str, step: int) -> None:
@@ -76,6 +76,6 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 def write_whole(sweep: Path) -> None:
     """Writes the finished table as one file."""
     new = sweep / f"{WHOLE}.new"
-    (sweep / WHOLE).unlink(missing_ok=True)
+    (sweep / WHOLE).unlink(missing_ok=True)  # otherwise `read` returns it
     read(sweep).to_parquet(new, index=False)
     new.replace(sweep / WHOLE)
