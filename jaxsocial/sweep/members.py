@@ -105,9 +105,5 @@ def padded(configs: Sequence[Config], size: int) -> list[Config]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that memory ran out.
-
-    >>> is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory")), is_out_of_memory(ValueError("no"))
-    (True, False)
-    """
+    """Returns whether an error says that memory ran out."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

@@ -32,13 +32,7 @@ def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> Non
 
 
 def cut(sweep: Path, writer: str, step: int) -> None:
-    """Drops the rows of a writer after a learner step.
-
-    Args:
-      sweep: the sweep's folder.
-      writer: see `write_part`.
-      step: the last learner step to keep.
-    """
+    """Drops the rows of a writer after a learner step."""
     for path in (sweep / TABLE).glob(f"{writer}.*.parquet"):
         if int(path.name.split(".")[-2]) > step:
             path.unlink()

@@ -49,9 +49,6 @@ def checked(folders: Sequence[Path], work: str) -> list[Path]:
 def resolve(work: str) -> Callable[[Path], None]:
     """Returns the function that a name stands for.
 
-    >>> resolve("os.path:join").__name__
-    'join'
-
     Raises:
       ValueError: there is no such module or function.
     """

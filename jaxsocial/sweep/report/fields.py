@@ -88,11 +88,7 @@ def labels(names: Sequence[str]) -> list[str]:
 
 
 def plain(name: str) -> str:
-    """Returns a dotted name in words.
-
-    >>> plain("evaluation.return")
-    'evaluation return'
-    """
+    """Returns a dotted name in words."""
     return name.replace(".", " ").replace("_", " ")
 
 
