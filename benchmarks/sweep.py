@@ -1,11 +1,11 @@
-"""A sweep of settings in one program against as many runs one after the other, and whether they come to the same.
+"""A sweep of settings in one program against as many single runs: time, and the difference of their results.
 
     python -m benchmarks.sweep --rates 16 --penalties 16 --out sweep.json
 
 The sweep is what `jaxsocial sweep` does, from its start to its table: a process that measures, one that trains, all
-compilations. The runs one after the other are made in one process that compiles once for all of them, so without what
-a user's loop over commands would pay for each start. What such a loop takes is told as well: a few commands, timed
-with their programs kept on disk, times the number of settings.
+compilations. The single runs share one process and one compilation, so they do not pay for the start of a command. A
+loop over commands is estimated too: a few commands, timed with their programs cached on disk, times the number of
+settings.
 """
 
 import argparse
@@ -54,20 +54,20 @@ TINY: dict[str, Any] = {
 }
 COMPARED = ("return", "loss", "entropy", "value_loss")
 COMMANDS = 3
-"""Runs by the command that are timed."""
+"""The number of commands that are timed."""
 
 
 class Figure(NamedTuple):
-    """One way of training all settings."""
+    """The time of one way to train all settings."""
 
     way: str
     settings: int
     seconds: float
     times_as_long: float
-    """Of the sweep's time."""
+    """Multiple of the sweep's time."""
     compilations: int | None
     largest_difference: float | None
-    """Between a row of the sweep and the same of a run alone, over 1 + what it is."""
+    """Between a row of the sweep and of a single run, relative to 1 + its magnitude."""
 
 
 def main() -> None:
@@ -108,18 +108,18 @@ def _declared(rates: int, penalties: int) -> Sweep:
 
 
 def swept(declared: Sweep, folder: Path) -> tuple[float, pd.DataFrame, int]:
-    """Seconds of the whole sweep, its table, and how many programs were compiled for training."""
+    """Returns the seconds of the whole sweep, its table, and how many programs were compiled for training."""
     began = time.perf_counter()
     command.prepare(declared, folder)
-    means = Executor(functools.partial(local.run_items, options=local.Options()))
-    command.show_plan(declared, folder, means, Console(stderr=True))
-    command.run(declared, folder, means, Console(stderr=True))
+    executor = Executor(functools.partial(local.run_items, options=local.Options()))
+    command.show_plan(declared, folder, executor, Console(stderr=True))
+    command.run(declared, folder, executor, Console(stderr=True))
     seconds = time.perf_counter() - began
     return seconds, table.read(folder), len(list((folder / "items").iterdir()))
 
 
 def one_after_the_other(settings: Sequence[Config], rows: pd.DataFrame) -> tuple[float, float]:
-    """Seconds of all runs, compiling once; and how far their rows are from those of the sweep."""
+    """Returns the seconds of all single runs, compiling once, and the largest difference to the sweep's rows."""
     began, largest, program = time.perf_counter(), 0.0, None
     for number, config in enumerate(settings):
         program = make_program(config) if program is None else program.others([config])
@@ -139,7 +139,7 @@ def _difference(found: list[metrics.Row], rows: pd.DataFrame) -> float:
 
 
 def by_commands(settings: Sequence[Config], folder: Path) -> float:
-    """Seconds of one `jaxsocial train`, the median of some, after one that compiles."""
+    """Returns the median seconds of one `jaxsocial train`, after one that compiles."""
     seconds = []
     for number, config in enumerate([settings[0], *settings]):
         own = {

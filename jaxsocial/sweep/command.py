@@ -48,7 +48,7 @@ def begin(file: Path, folder: Path, executor: Executor, console: Console) -> Swe
     shutil.copy(file, folder / FILE)
     try:
         show_plan(sweep, folder, executor, console)
-    except ValueError:
+    except ValueError:  # not Stopped: what is compiled serves a resumed sweep
         shutil.rmtree(folder)
         raise
     return sweep
@@ -138,6 +138,7 @@ def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path,
     try:
         for ended in executor.run_items(left, work) if left else ():
             log = ended.folder / LOG
+            # A killed process may leave half a character.
             for line in log.read_text(errors="replace").splitlines() if log.is_file() else []:
                 if DOES_NOT_FIT in line:
                     console.print(f"{ended.folder.name}: {line}", highlight=False)

@@ -56,6 +56,7 @@ def entries(settings: Sequence[Config], numbers: Sequence[int]) -> list[Entry]:
 
 def config_of(entry: Entry, settings: Sequence[Config]) -> Config:
     """Returns the config of one seed."""
+    # A checkpoint holds a whole batch, so none can be kept for a single run.
     return dataclasses.replace(settings[entry.setting], seed=entry.seed, seeds=1, keep_every=0)
 
 
@@ -104,9 +105,5 @@ def padded(configs: Sequence[Config], size: int) -> list[Config]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that memory ran out.
-
-    >>> is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory")), is_out_of_memory(ValueError("no"))
-    (True, False)
-    """
+    """Returns whether an error says that memory ran out."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

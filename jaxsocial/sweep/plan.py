@@ -53,7 +53,7 @@ def measure(folder: Path) -> None:
             members, _ = jax.block_until_ready(program.chunk(members, 1))
             seconds.append(time.perf_counter() - began)
         kind = jax.devices()[0].device_kind
-        # The minimum: warming up and other jobs only add time.
+        # The minimum: other load on the machine only adds time.
         found = Measured(*fit, kind, compile_seconds, min(seconds))._asdict()
     except (ValueError, MemoryError) as error:
         # Written down, since a process can hand over nothing but files.

@@ -184,6 +184,7 @@ def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
     Raises:
       ValueError: it is no distribution.
     """
+    # `hash` of a string differs from process to process.
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     match axis:
         case {"uniform": [low, high]} if low < high:

@@ -30,17 +30,11 @@ def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> Non
     # A kill leaves the old name or the new one, and readers look for .parquet only.
     new = path.with_suffix(".new")
     pd.DataFrame(rows).to_parquet(new, index=False)
-    new.replace(path)
+    new.replace(path)  # atomic, and the pattern of readers matches no ".new"
 
 
 def cut(sweep: Path, writer: str, step: int) -> None:
-    """Drops the rows of a writer after a learner step.
-
-    Args:
-      sweep: the sweep's folder.
-      writer: see `write_part`.
-      step: the last learner step to keep.
-    """
+    """Drops the rows of a writer after a learner step."""
     for path in (sweep / TABLE).glob(f"{writer}.*.parquet"):
         if int(path.name.split(".")[-2]) > step:
             path.unlink()
@@ -79,7 +73,6 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 def write_whole(sweep: Path) -> None:
     """Writes the finished table as one file."""
     new = sweep / f"{WHOLE}.new"
-    # `read` would otherwise return the earlier whole table, without the new parts.
-    (sweep / WHOLE).unlink(missing_ok=True)
+    (sweep / WHOLE).unlink(missing_ok=True)  # otherwise `read` returns it
     read(sweep).to_parquet(new, index=False)
     new.replace(sweep / WHOLE)

@@ -237,8 +237,7 @@ def _begin(batch: Batch, program: Program, size: int) -> tuple[Member, int]:
     if begun is not None:
         return _restored([(folder, index) for index in range(len(batch.configs))], program, size)
     folder.mkdir(exist_ok=True)
-    # A checkpoint is read in the shape that it was written in, which a later program need not have.
-    (folder / SIZE).write_text(json.dumps(size) + "\n")
+    (folder / SIZE).write_text(json.dumps(size) + "\n")  # of the checkpoint, with the members that fill the program
     if batch.task.sources is None:
         return program.begin(), 0
     return _restored([(sweep / "items" / source, index) for source, index in batch.task.sources], program, size)
@@ -265,7 +264,7 @@ def _rows(
     """Returns one row per member and learner, without the members that only fill the program."""
     made = []
     for row in metrics.rows_of({name: values[: len(entries)] for name, values in measured.items()}, step, 0):
-        index, learner = row.pop("seed"), row.pop("learner")
+        index, learner = row.pop("seed"), row.pop("learner")  # `rows_of` counts members as seeds from 0
         setting, seed = entries[index]
         keys = {"setting": setting, "seed": seed, "learner": learner, "step": row.pop("step")}
         found = {f"evaluation.{name}": evaluated[name][index, learner] if evaluated else np.nan for name in MEASURED}

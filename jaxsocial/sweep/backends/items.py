@@ -49,9 +49,6 @@ def checked(folders: Sequence[Path], work: str) -> list[Path]:
 def resolve(work: str) -> Callable[[Path], None]:
     """Returns the function that a name stands for.
 
-    >>> resolve("os.path:join").__name__
-    'join'
-
     Raises:
       ValueError: there is no such module or function.
     """
@@ -85,7 +82,7 @@ def run_item(folder: Path, work: str, patience_seconds: float) -> None:
 def output_to_log(folder: Path) -> Iterator[None]:
     """Redirects this process's output to the item's log, permanently; writes exceptions there too."""
     with open(folder / LOG, "ab") as log:
-        for descriptor in (1, 2):
+        for descriptor in (1, 2):  # not sys.stdout: libraries in C write too
             os.dup2(log.fileno(), descriptor)
     try:
         yield

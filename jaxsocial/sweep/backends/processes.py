@@ -44,6 +44,7 @@ class Execution:
     def start(self) -> None:
         """Starts a process. It ends with this one: it reads standard input, which closes then."""
         program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
+        # -u: a killed process leaves all of its output in the log.
         command = [sys.executable, "-u", "-c", program, str(self.folder), self.work, str(self.grace_seconds)]
         with open(self.folder / items.LOG, "ab") as log:
             self.process = subprocess.Popen(

@@ -98,6 +98,7 @@ class Queue:
 
     def _ask(self) -> None:
         """Asks squeue for this user's jobs. If it fails, the last answer stays valid."""
+        # --array: one line per job of an array, as submitit numbers them.
         command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         self.asked = time.monotonic()

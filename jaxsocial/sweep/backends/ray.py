@@ -65,6 +65,7 @@ def _run(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iter
     started_here = not ray.is_initialized()
     if started_here:
         dashboard = {} if options.address else {"include_dashboard": False}
+        # Every item has a log of its own.
         ray.init(address=options.address or "local", log_to_driver=False, configure_logging=False, **dashboard)
     pending = {}
     try:

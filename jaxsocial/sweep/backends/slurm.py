@@ -123,7 +123,7 @@ def _executor(submitit: Any, logs: Path, options: Options) -> Any:
         gpus_per_node=options.gpus or None,
         slurm_partition=options.partition,
         slurm_array_parallelism=options.parallel or LARGEST_ARRAY,
-        slurm_signal_delay_s=int(1.5 * options.grace_seconds) + 1,
-        slurm_additional_parameters={"requeue": True, **options.additional},
+        slurm_signal_delay_s=int(1.5 * options.grace_seconds) + 1,  # the time to save, and a margin
+        slurm_additional_parameters={"requeue": True, **options.additional},  # scontrol requeues no other jobs
     )
     return executor

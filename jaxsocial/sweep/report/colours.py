@@ -17,9 +17,10 @@ FEW = matplotlib.color_sequences["petroff10"]
 EMPTY = "0.94"
 """The colour of cells without a setting."""
 MISSING = (0.7, 0.7, 0.7, 1.0)
+CELLS = matplotlib.colormaps["viridis"]
 # The palest colours of viridis cannot be seen as a thin line on white.
 LINES = LinearSegmentedColormap.from_list(
-    "viridis, without its palest", matplotlib.colormaps["viridis"].resampled(256)(np.linspace(0, 0.92, 256))
+    "viridis, without its palest", CELLS.resampled(256)(np.linspace(0, 0.92, 256))
 )
 
 
@@ -56,21 +57,17 @@ def palette(field: Field) -> Palette:
     return Palette(field, np.asarray(scale.to_rgba(np.ma.masked_invalid(positions))), scale)
 
 
-def cells_of_measure(values, larger_is_better: bool) -> tuple[Colormap, Normalize]:
-    """Returns colours for cells: better values are darker."""
-    colours = matplotlib.colormaps["viridis_r" if larger_is_better else "viridis"]
-    return colours, Normalize(*limits(values, larger_is_better))
+def measure_colours(values, larger_is_better: bool, colours: Colormap = LINES) -> tuple[Colormap, Normalize]:
+    """Returns the colours of a measure, the better the darker, and their scale.
 
-
-def lines_of_measure(values, larger_is_better: bool) -> tuple[Colormap, Normalize]:
-    """Returns the same for lines, without colours that are too pale for them."""
-    return LINES.reversed() if larger_is_better else LINES, Normalize(*limits(values, larger_is_better))
+    Args:
+      values: the measure; see `margins.limits`.
+      larger_is_better: its direction.
+      colours: from dark to pale.
+    """
+    return colours.reversed() if larger_is_better else colours, Normalize(*limits(values, larger_is_better))
 
 
 def math_free(text: str) -> str:
-    """Returns a text in which matplotlib reads no formula.
-
-    >>> math_free("a $x$")
-    'a \\\\$x\\\\$'
-    """
+    """Returns a text in which matplotlib reads no formula."""
     return text.replace("$", r"\$")

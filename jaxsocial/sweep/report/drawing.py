@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from jaxsocial.sweep.report.colours import EMPTY, cells_of_measure, math_free, palette
+from jaxsocial.sweep.report.colours import CELLS, EMPTY, math_free, measure_colours, palette
 from jaxsocial.sweep.report.fields import Field, Groups, groups, number, number_labels, plain
 from jaxsocial.sweep.report.margins import limits, one_way, two_way
 from jaxsocial.sweep.report.ranking import About, Ranking
@@ -167,7 +167,7 @@ def two_way_picture(ranking: Ranking, first: Field, second: Field, about: About)
     size = (width * columns + 1.7 + beside, height * rows + 0.7 + (below if below > width else 0.2))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
-    colours, norm = cells_of_measure(cells.ravel(), about.larger_is_better)
+    colours, norm = measure_colours(cells.ravel(), about.larger_is_better, CELLS)
     axes.set_facecolor(EMPTY)
     mesh = axes.pcolormesh(cells, cmap=colours, norm=norm, edgecolors="white", linewidth=0.5)
     texts = cell_texts(cells, *limits(cells, about.larger_is_better))
@@ -232,13 +232,7 @@ def set_limits(axes: Axes, values, about: About) -> tuple[float, float]:
 
 
 def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Names the axes, and removes the frame.
-
-    Args:
-      axes: the axes.
-      xlabel: the name of the x axis, in which matplotlib reads formulas.
-      ylabel: the name of the y axis, as plain text.
-    """
+    """Names the axes, and removes the frame. Only the y label is escaped."""
     axes.set_xlabel(xlabel)
     axes.set_ylabel(math_free(ylabel))
     axes.spines[["top", "right"]].set_visible(False)

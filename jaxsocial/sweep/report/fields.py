@@ -88,23 +88,20 @@ def labels(names: Sequence[str]) -> list[str]:
 
 
 def plain(name: str) -> str:
-    """Returns a dotted name in words.
-
-    >>> plain("evaluation.return")
-    'evaluation return'
-    """
+    """Returns a dotted name in words."""
     return name.replace(".", " ").replace("_", " ")
 
 
 def _values(column: pd.Series) -> pd.Series:
     """Returns numbers as floats, and all else as ordered categories."""
     column = column.infer_objects()
+    # pandas counts booleans as numbers.
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if numeric and column.notna().any():
         return pd.Series(column.to_numpy(float, na_value=np.nan), column.index)
 
     def text(value: object) -> str:
-        if value is None or value is pd.NA or value != value:
+        if value is None or value is pd.NA or value != value:  # NaN
             return MISSING
         return str(value).lower() if isinstance(value, (bool, np.bool_)) else str(value) or '""'
 

@@ -79,13 +79,7 @@ def pairs(fields: Sequence[Field], importances: dict[str, float]) -> list[tuple[
 
 
 def most_important(fields: Sequence[Field], importances: dict[str, float], most: int) -> list[Field]:
-    """Returns the most important fields, in their own order.
-
-    Args:
-      fields: all fields.
-      importances: see `importances`.
-      most: how many to return at most.
-    """
+    """Returns at most ``most`` fields, the most important ones, in their own order."""
     names = list(importances)[:most]
     return [field for field in fields if field.name in names]
 

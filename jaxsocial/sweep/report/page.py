@@ -33,20 +33,15 @@ PAGE = Template("""<!doctype html>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem; margin: 2rem auto;
   padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0.2rem; }
-h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
+h1 { font-size: 1.6rem; margin-bottom: 0.2rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem;
+  border-bottom: 1px solid #ddd; }
 dl { display: grid; grid-template-columns: max-content auto; gap: 0.1rem 1rem; color: #444; }
-dt { font-weight: 600; }
-dd { margin: 0; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; } tbody tr:hover { background: #f4f6f8; }
 th, td { padding: 0.2rem 0.7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
-th { border-bottom: 1px solid #888; }
-tbody tr:hover { background: #f4f6f8; }
+th { border-bottom: 1px solid #888; } .wide { overflow-x: auto; } .note { color: #444; }
 figure { display: inline-block; margin: 1rem 1rem 1rem 0; vertical-align: top; max-width: 100%; }
-figure img { max-width: 100%; height: auto; }
-figcaption { color: #444; font-size: 0.9rem; max-width: 40rem; }
-.note { color: #444; }
+figure img { max-width: 100%; height: auto; } figcaption { color: #444; font-size: 0.9rem; max-width: 40rem; }
 </style>
 </head>
 <body>
@@ -96,7 +91,7 @@ def write(table: pd.DataFrame, about: About, out: Path) -> Ranking:
     drawn = list(pictures(table, ranking, about))
     out.mkdir(parents=True, exist_ok=True)
     for old in (path for pattern in PICTURES for path in out.glob(pattern)):
-        old.unlink()
+        old.unlink()  # it could be mistaken for one of this report
     for picture in drawn:
         (out / picture.file).write_bytes(picture.png)
     ranking.settings.to_csv(out / RANKING, index=False)

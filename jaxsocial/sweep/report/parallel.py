@@ -9,7 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from jaxsocial.sweep.report.colours import lines_of_measure, math_free
+from jaxsocial.sweep.report.colours import math_free, measure_colours
 from jaxsocial.sweep.report.fields import Field, number_labels, plain
 from jaxsocial.sweep.report.ranking import About, Ranking
 
@@ -33,8 +33,8 @@ def parallel(ranking: Ranking, fields: Sequence[Field], about: About) -> Figure:
     """
     figure = Figure(figsize=(1.6 * len(fields) + 2.4, 4.4), layout="constrained")
     axes = figure.subplots()
-    values = ranking.settings.set_index("setting").interquartile_mean.dropna()[::-1]
-    colours, norm = lines_of_measure(values, about.larger_is_better)
+    values = ranking.settings.set_index("setting").interquartile_mean.dropna()[::-1]  # later lines are on top
+    colours, norm = measure_colours(values, about.larger_is_better)
     columns = [_heights(field)[values.index] for field in fields] + [np.clip(norm(values), 0, 1)]
     heights = np.column_stack([np.asarray(column, float) for column in columns])
     whole = np.isfinite(heights).all(1)

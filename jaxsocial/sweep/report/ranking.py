@@ -93,6 +93,7 @@ def outcomes(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     finite = table.assign(value=table[measure].astype(float).replace([np.inf, -np.inf], np.nan))
     if "healthy" not in finite:
         finite["healthy"] = 1.0
+    # "last" skips NaN.
     last = finite.sort_values("step").groupby(["setting", "seed", "learner"]).agg({"value": "last", "healthy": "min"})
     seeds = last.groupby(["setting", "seed"]).agg({"value": "mean", "healthy": "min"}).reset_index()
     return seeds.assign(healthy=seeds["healthy"] != 0)

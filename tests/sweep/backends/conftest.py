@@ -1,4 +1,4 @@
-"""Folders of items, and watching processes."""
+"""Folders of items, and checks of processes."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def make_folders(tmp_path):
-    """Makes folders of items by their names."""
+    """Returns a function that makes one folder per letter."""
 
     def make(names: str) -> list[Path]:
         folders = [tmp_path / name for name in names]
@@ -20,7 +20,7 @@ def make_folders(tmp_path):
 
 
 def wait_for(condition, seconds=30.0):
-    """Until it holds; fails where it does not in time."""
+    """Waits until a condition holds; fails after a while."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -28,7 +28,7 @@ def wait_for(condition, seconds=30.0):
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
+    """Returns whether a process runs; a zombie does not."""
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:

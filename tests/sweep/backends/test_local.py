@@ -39,7 +39,7 @@ def run(folders, work, **options):
     }
 
 
-def test_all_items_are_executed_each_by_its_own_process_and_no_more_at_once_than_slots(make_folders):
+def test_each_item_has_its_own_process_and_at_most_one_per_slot_runs(make_folders):
     folders = make_folders("abcde")
     assert run(folders, "succeed", slots=2) == dict.fromkeys("abcde")
     assert all((folder / MARKER).exists() for folder in folders)
@@ -59,7 +59,8 @@ def test_output_goes_to_the_log_of_the_item(make_folders):
         assert f"process {attempts(folder)[0]['pid']}" in log
 
 
-def test_slots_share_gpus_and_say_so_to_their_processes(make_folders, monkeypatch):
+def test_slots_share_gpus_and_their_memory(make_folders, monkeypatch):
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     folders = make_folders("abcd")
     run(folders, "succeed", slots=4)
@@ -69,21 +70,21 @@ def test_slots_share_gpus_and_say_so_to_their_processes(make_folders, monkeypatc
     assert seen == [("4", "0.45"), ("7", "0.45")] * 2
 
 
-def test_a_killed_process_breaks_only_its_own_item_which_is_tried_again(make_folders):
+def test_a_killed_process_is_restarted_and_affects_no_other_item(make_folders):
     folders = make_folders("abc")
     assert run(folders, "die_at_first", slots=3) == dict.fromkeys("abc")
     assert [len(attempts(folder)) for folder in folders] == [1, 2, 1]
     assert all((folder / MARKER).exists() for folder in folders)
 
 
-def test_an_item_that_is_killed_again_and_again_is_given_up(make_folders):
+def test_an_item_that_is_killed_too_often_fails(make_folders):
     folders = make_folders("a")
     errors = run(folders, "always_die", retries=1)
     assert "killed by SIGKILL, attempt 2" in errors["a"]
     assert len(attempts(folders[0])) == 2
 
 
-def test_an_exception_is_reported_with_the_logs_last_lines_and_not_tried_again(make_folders):
+def test_an_exception_is_reported_with_the_end_of_the_log_and_not_retried(make_folders):
     folders = make_folders("abc")
     errors = run(folders, "fail")
     assert errors["a"] is errors["c"] is None
@@ -92,13 +93,13 @@ def test_an_exception_is_reported_with_the_logs_last_lines_and_not_tried_again(m
     assert len(attempts(folders[1])) == 1
 
 
-def test_what_an_item_leaves_running_is_killed(make_folders):
+def test_processes_that_an_item_leaves_are_killed(make_folders):
     [folder] = make_folders("a")
     assert run([folder], "leave_a_process") == {"a": None}
     wait_for(lambda: not alive(int((folder / "child").read_text())), 5)
 
 
-def test_an_item_is_not_executed_twice_at_the_same_time(make_folders):
+def test_an_item_runs_only_once_at_a_time(make_folders):
     [folder] = make_folders("a")
     with open(folder / files.LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -114,7 +115,7 @@ def start_driver(work, grace_seconds, folders):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_items_save_and_nothing_is_left_when_the_command_is_stopped(make_folders, number):
+def test_items_save_and_end_when_the_command_is_stopped(make_folders, number):
     folders = make_folders("ab")
     driver = start_driver("save_when_told", 20, folders)
     driver.send_signal(number)
@@ -125,7 +126,7 @@ def test_items_save_and_nothing_is_left_when_the_command_is_stopped(make_folders
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_items_that_do_not_listen_are_killed(make_folders, number):
+def test_items_that_ignore_a_stop_are_killed(make_folders, number):
     [folder] = make_folders("a")
     driver = start_driver("hold", 0.5, [folder])
     driver.send_signal(number)
@@ -140,7 +141,7 @@ def test_the_command_itself_starts_no_device(make_folders):
     assert (folder / MARKER).exists()
 
 
-def test_not_asking_for_more_stops_the_others(make_folders):
+def test_closing_the_iterator_stops_the_other_items(make_folders):
     folders = make_folders("ab")
     (folders[0] / "saved").touch()
     finished = local.run_items(folders, f"{WORKS}:save_when_told", local.Options(slots=2))
@@ -174,13 +175,13 @@ def test_a_process_is_pinned_to_the_core_of_its_slot(make_folders):
 @pytest.mark.parametrize(
     ("visible", "names"), [("", []), ("-1", []), ("0", ["0"]), ("1, GPU-8a", ["1", "GPU-8a"]), ("NoDevFiles", [])]
 )
-def test_gpus_are_those_that_the_user_has_made_visible(monkeypatch, visible, names):
+def test_gpus_are_those_of_cuda_visible_devices(monkeypatch, visible, names):
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert local.visible_gpus() == names
 
 
-def test_gpus_are_asked_of_nvidia_smi(monkeypatch, tmp_path):
+def test_gpus_are_listed_by_nvidia_smi(monkeypatch, tmp_path):
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -195,7 +196,7 @@ def test_gpus_are_asked_of_nvidia_smi(monkeypatch, tmp_path):
     assert local.visible_gpus() == []
 
 
-def test_slots_and_gpus():
+def test_slots_divide_gpus():
     share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}
     assert local.slot_environments(None, []) == [{}]
     assert local.slot_environments(None, ["0", "1"]) == [{local.VISIBLE: "0"}, {local.VISIBLE: "1"}]

@@ -24,7 +24,7 @@ print(*ray.run_items([Path(sys.argv[1])], "{WORKS}:wait_to_go", ray.Options(retr
 @pytest.fixture(scope="module")
 def cluster():
     pytest.importorskip("ray")
-    backend._import_ray(2)  # with the settings of the sweep's command
+    backend._import_ray(2)  # with the settings of the backend
     from ray.cluster_utils import Cluster  # noqa: PLC0415, may be missing
 
     node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000}
@@ -44,7 +44,7 @@ def run(cluster):
 
 
 @pytest.mark.slow
-def test_killed_workers_items_are_tried_again_and_others_are_not(make_folders, run):
+def test_items_of_killed_workers_are_retried_and_no_others(make_folders, run):
     folders = make_folders("abc")
     assert run(folders, "die_at_first") == dict.fromkeys("abc")
     assert [len(attempts(folder)) for folder in folders] == [1, 2, 1]
@@ -68,7 +68,7 @@ def test_failures_are_reported(make_folders, run):
 
 
 @pytest.mark.slow
-def test_not_asking_for_more_lets_the_others_save(make_folders, cluster):
+def test_closing_the_iterator_lets_the_other_items_save(make_folders, cluster):
     folders = make_folders("ab")
     (folders[0] / "saved").touch()
     options = backend.Options(address=cluster.address, grace_seconds=20.0)
@@ -81,7 +81,7 @@ def test_not_asking_for_more_lets_the_others_save(make_folders, cluster):
 
 
 @pytest.mark.slow
-def test_a_lost_machines_item_is_executed_on_another(make_folders, cluster, run):
+def test_the_item_of_a_lost_machine_runs_on_another(make_folders, cluster, run):
     folders = make_folders("ab")
 
     def lose_a_machine():
@@ -98,7 +98,7 @@ def test_a_lost_machines_item_is_executed_on_another(make_folders, cluster, run)
 
 
 @pytest.mark.slow
-def test_an_item_that_ray_kills_for_want_of_memory_is_given_up(make_folders):
+def test_an_item_that_ray_kills_for_lack_of_memory_fails(make_folders):
     pytest.importorskip("ray")
     [folder] = make_folders("a")
     starved = {**os.environ, "RAY_memory_usage_threshold": "0.001"}
@@ -107,7 +107,7 @@ def test_an_item_that_ray_kills_for_want_of_memory_is_given_up(make_folders):
     assert "OutOfMemoryError" in ended.stdout
 
 
-def test_what_tasks_ask_for():
+def test_requirements_of_tasks():
     share = backend._requirements(backend.Options(gpus_per_item=0.25))
     assert share["num_gpus"] == 0.25
     assert share["max_calls"] == 1
@@ -117,7 +117,7 @@ def test_what_tasks_ask_for():
         backend.Options(gpus_per_item=1.5)
 
 
-def test_a_missing_ray_is_said_with_the_cure(make_folders, monkeypatch):
+def test_a_missing_ray_is_an_error_with_the_remedy(make_folders, monkeypatch):
     monkeypatch.setitem(backend.importlib.sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'jaxsocial\[ray\]'"):
         backend.run_items(make_folders("a"), f"{WORKS}:succeed", backend.Options())

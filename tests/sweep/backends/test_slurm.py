@@ -1,4 +1,4 @@
-"""Items as jobs: with submitit's local executor, and with a SLURM of this machine's own."""
+"""Items as jobs: with submitit's local executor, and with SLURM on this machine."""
 
 import concurrent.futures
 import itertools
@@ -33,14 +33,14 @@ def run(folders, work, **options):
 
 
 def start(folders, work, **options):
-    """A command in the background, and what will have come out of it."""
+    """Runs items in the background; returns their errors as a future."""
     errors = concurrent.futures.Future()
     command = threading.Thread(target=lambda: errors.set_result(run(folders, work, **options)), daemon=True)
     command.start()
     return errors
 
 
-def test_local_jobs_are_fed_to_the_machine(make_folders):
+def test_local_jobs_run_a_few_at_a_time(make_folders):
     folders = make_folders("abcd")
     assert run(folders, "succeed", cluster="local", parallel=2) == dict.fromkeys("abcd")
     began = [(attempts(folder)[0]["began"], 1) for folder in folders]
@@ -50,7 +50,7 @@ def test_local_jobs_are_fed_to_the_machine(make_folders):
     assert "hello from a" in (folders[0] / items.LOG).read_text()
 
 
-def test_local_jobs_are_tried_again_and_failures_reported(make_folders):
+def test_local_jobs_are_retried_and_failures_reported(make_folders):
     folders = make_folders("ab")
     assert run(folders, "die_at_first", cluster="local", parallel=2) == dict.fromkeys("ab")
     assert [len(attempts(folder)) for folder in folders] == [1, 2]
@@ -59,7 +59,7 @@ def test_local_jobs_are_tried_again_and_failures_reported(make_folders):
     assert "ValueError: no such colour: octarine" in errors["b"]
 
 
-def test_a_job_that_is_pre_empted_saves_and_goes_on(make_folders):
+def test_a_pre_empted_job_saves_and_continues(make_folders):
     [folder] = make_folders("a")
     errors = start([folder], "save_when_told", cluster="local")
     wait_for((folder / "ready").exists)
@@ -70,7 +70,7 @@ def test_a_job_that_is_pre_empted_saves_and_goes_on(make_folders):
     assert len(attempts(folder)) == 2
 
 
-def test_local_jobs_are_stopped_when_nobody_asks_for_more(make_folders):
+def test_closing_the_iterator_stops_local_jobs(make_folders):
     folders = make_folders("ab")
     (folders[0] / "saved").touch()
     options = slurm.Options(cluster="local", parallel=2, grace_seconds=20.0)
@@ -99,7 +99,7 @@ def test_wrong_options_are_refused(make_folders, monkeypatch):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """SLURM, with this machine as its node; skips where it cannot be had."""
+    """Starts SLURM with this machine as its node; skips if it is not installed."""
     folder = tmp_path_factory.mktemp("slurm")
     if os.geteuid() != 0:
         pytest.skip("SLURM's daemons need root")
@@ -117,7 +117,7 @@ def job_of(folder):
 
 
 @pytest.mark.slow
-def test_an_array_is_executed_and_what_was_cancelled_goes_on_when_submitted_again(make_folders, cluster):
+def test_an_array_runs_and_a_cancelled_job_continues_when_submitted_again(make_folders, cluster):
     folders = make_folders("abcd")
     for folder in folders[:3]:
         (folder / "saved").touch()
@@ -137,7 +137,7 @@ def test_an_array_is_executed_and_what_was_cancelled_goes_on_when_submitted_agai
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["scontrol", "requeue"], ["scancel", "--signal=USR2"]])
-def test_a_requeued_or_pre_empted_job_goes_on_by_itself(make_folders, cluster, command):
+def test_a_requeued_or_pre_empted_job_continues_by_itself(make_folders, cluster, command):
     [folder] = make_folders("a")
     errors = start([folder], "save_when_told", grace_seconds=15.0)
     wait_for((folder / "ready").exists)
@@ -167,6 +167,6 @@ def test_jobs_outlive_the_command_and_the_next_one_waits_for_them(make_folders, 
 
 
 @pytest.mark.slow
-def test_what_slurm_refuses_is_said(make_folders, cluster):
+def test_a_refusal_of_slurm_is_reported(make_folders, cluster):
     with pytest.raises(ValueError, match=r"SLURM refuses the jobs.*invalid partition"):
         run(make_folders("a"), "succeed", partition="nowhere")

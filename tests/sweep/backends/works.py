@@ -1,4 +1,4 @@
-"""What items do in these tests: nothing heavy. Each leaves in its folder when, where and how often it was executed."""
+"""Functions of items for these tests. Each records in its folder when, where and how often it ran."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def record_cores(folder: Path) -> None:
 
 
 def die_at_first(folder: Path) -> None:
-    """The item "b" is killed in its first attempt."""
+    """Kills itself in the first attempt at the item "b"."""
     _record(folder)
     if folder.name == "b" and len(attempts(folder)) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -37,7 +37,7 @@ def always_die(folder: Path) -> None:
 
 
 def fail(folder: Path) -> None:
-    """The item "b" does."""
+    """Raises for the item "b"."""
     _record(folder)
     if folder.name == "b":
         raise ValueError("no such colour: octarine")
@@ -45,7 +45,7 @@ def fail(folder: Path) -> None:
 
 
 def save_when_told(folder: Path) -> None:
-    """At the first attempt works until it is told to stop, and saves then; goes on from there at the next."""
+    """Runs until it is asked to stop, and saves; finishes at the next attempt."""
     _record(folder)
     if (folder / "saved").exists():
         _finish(folder)
@@ -58,19 +58,19 @@ def save_when_told(folder: Path) -> None:
     signal.signal(signal.SIGTERM, save)
     signal.signal(signal.SIGINT, save)
     (folder / "ready").touch()
-    while True:  # Ray's request comes through between two lines of Python only
+    while True:  # Ray interrupts between two lines of Python only
         time.sleep(0.05)
 
 
 def leave_a_process(folder: Path) -> None:
-    """Starts one that would go on after the item."""
+    """Starts a process that outlives the item."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
     (folder / "child").write_text(str(child.pid))
     _finish(folder)
 
 
 def hold(folder: Path) -> None:
-    """Until told to stop, which it does not listen to."""
+    """Runs on, and ignores requests to stop."""
     _record(folder)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -79,7 +79,7 @@ def hold(folder: Path) -> None:
 
 
 def wait_to_go(folder: Path) -> None:
-    """Until the test has written the file "go"."""
+    """Waits until the test has written the file "go"."""
     _record(folder)
     (folder / "ready").touch()
     while not (folder / "go").exists():
@@ -88,7 +88,7 @@ def wait_to_go(folder: Path) -> None:
 
 
 def attempts(folder: Path) -> list[dict]:
-    """What each attempt has left, oldest first."""
+    """Returns the record of each attempt, oldest first."""
     return [json.loads(line) for line in (folder / "attempts.jsonl").read_text().splitlines()]
 
 
