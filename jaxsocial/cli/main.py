@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         chosen = parse(arguments)
         keep_compiled_programs()
+        # Before the handler is imported: jax fixes the number of devices when it starts.
         use_all_cores()
         handler = next(handler for record, handler in VERBS.values() if isinstance(chosen, record))
         module, _, function = handler.partition(":")

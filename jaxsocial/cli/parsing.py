@@ -43,15 +43,18 @@ def parse(arguments: list[str]) -> Any:
     if arguments[:1] == ["--version"]:
         print(f"jaxsocial {jaxsocial.__version__}")
         raise SystemExit(0)
+    # tyro would refuse an old name too, but could not say what it is called now.
     for argument in arguments:
         name = argument.split("=")[0].removeprefix("--").replace("-", "_")
         if argument.startswith("--") and (renamed := current_name(name)):
             raise ValueError(f"--{name.replace('_', '-')} is now called --{renamed.replace('_', '-')}: write that")
+    # tyro needs the defaults before it parses, and they follow from the preset and the scenario.
     named = _named_scenario(arguments)
     defaults = _defaults(named, arguments)
     if arguments and arguments[0] in SUMMARIES and {"-h", "--help"} & set(arguments):
         print(short_help(arguments[0], defaults[arguments[0]]))
         raise SystemExit(0)
+    # tyro knows one help only.
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     verbs: Any = Union[  # noqa: UP007, of a computed number of members
         tuple(
@@ -63,6 +66,7 @@ def parse(arguments: list[str]) -> Any:
     rules.struct_rule(_world_settings)
     complaint = io.StringIO()
     try:
+        # tyro prints a refusal as a box of several lines.
         with contextlib.redirect_stderr(complaint):
             fixed = (tyro.conf.SuppressFixed,)
             options = tyro.cli(verbs, prog="jaxsocial", args=arguments, config=fixed, registry=rules)
@@ -72,13 +76,17 @@ def parse(arguments: list[str]) -> Any:
         raise
     if getattr(options, "scenario", None) != named:
         raise ValueError(f"name the scenario first: jaxsocial {arguments[0]} {options.scenario} [options]")
-    if isinstance(options, TrainOptions) and options.resume is not None:
-        names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
-        for name in names:
-            if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
-                raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
-        options = dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
-    return options
+    return _resumed(options, arguments) if arguments[0] == "train" and options.resume else options
+
+
+def _resumed(options: TrainOptions, arguments: list[str]) -> TrainOptions:
+    """Returns the options of a resumed run with its new length; refuses options that would change the run."""
+    names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
+    for name in names:
+        # Another value would make the checkpoint and the config disagree.
+        if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
+            raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
+    return dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
 
 
 def _named_scenario(arguments: list[str]) -> str | None:
@@ -126,6 +134,7 @@ def _world_settings(info: StructTypeInfo) -> StructConstructorSpec | None:
     world = info.default
     if info.type is not Scenario or not isinstance(world, Scenario):
         return None
+    # tyro cannot describe a callable layout, so its settings stand beside those of the world.
     values = settings(world)
     hints, docs = {}, {}
     for record in (Scenario, type(world.layout)) if layout_fields(world) else (Scenario,):
@@ -133,6 +142,7 @@ def _world_settings(info: StructTypeInfo) -> StructConstructorSpec | None:
         docs |= meanings(record)
 
     def build(**given):
+        # Values that were not given are left unset: they follow from those that were.
         changes = {name: value for name, value in given.items() if value != values[name]}
         return changed(world, **changes) if changes else world
 

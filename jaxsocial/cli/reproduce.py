@@ -33,6 +33,7 @@ def reproduce(chosen: ReproduceOptions, console: Console) -> int:
                 else:
                     command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
             except command.NothingMeasured as nothing:
+                # One figure without results must not keep the others from being made.
                 missing.append(nothing)
     finally:
         command.write_claims(scale, places)

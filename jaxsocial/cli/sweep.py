@@ -15,6 +15,7 @@ def sweep(chosen: SweepOptions, console: Console) -> int:
     Raises:
       ValueError: options that do not fit together, or a sweep that cannot be run.
     """
+    # Before the folder exists: a refused option leaves no trace.
     executor = make_executor(getattr(chosen, chosen.backend), chosen.processes, chosen.memory_gib)
     if (chosen.file is None) == (chosen.resume is None):
         raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")

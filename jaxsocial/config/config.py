@@ -109,6 +109,7 @@ class Config:
         >>> paper.iteration_steps, paper.chunk_iterations, paper.iterations
         (32000, 6, 11724)
         """
+        # A run shorter than a log point is one chunk: it still writes a line.
         needed = -(-self.total_steps // self.iteration_steps)
         return min(max(1, self.log_steps // self.iteration_steps), needed)
 
@@ -137,6 +138,7 @@ def to_plain(record) -> Any:
     if hasattr(record, "_asdict"):
         return {name: to_plain(value) for name, value in record._asdict().items()}
     if dataclasses.is_dataclass(record):
+        # Only the whole config carries the version: parts are read as parts of it.
         schema = {"schema": SCHEMA} if isinstance(record, Config) else {}
         return schema | {f.name: to_plain(getattr(record, f.name)) for f in dataclasses.fields(record)}
     return [to_plain(part) for part in record] if isinstance(record, tuple) else record
@@ -147,11 +149,8 @@ def from_plain(plain: dict[str, Any]) -> Config:
 
     Raises:
       ValueError: a field that is missing or unknown, or a value that does not fit.
-
-    >>> from jaxsocial.config.presets import preset
-    >>> from_plain(to_plain(preset("expert"))) == preset("expert")
-    True
     """
+    # Runs of earlier versions stay usable: their names are translated first.
     plain = upgraded(plain)
     builders = {
         "world": make_world,

@@ -63,6 +63,7 @@ def differences(config: Config) -> dict[str, Any]:
     >>> differences(preset("paper-vanilla"))
     {'world.name': 'goal_cycle', 'sizes.prediction': 'none', 'preset': 'paper-vanilla'}
     """
+    # A map's sizes follow from its text. A subclass of Config has defaults of its own.
     layout = config.world.layout
     text = {"text": layout.text} if isinstance(layout, TextMap) else {}
     usual = type(config)(world=make_scenario("goal_cycle"))
@@ -96,6 +97,7 @@ def digest(plain: Any) -> str:
     >>> digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
     True
     """
+    # Not `hash`: Python draws a new salt in every process.
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
@@ -116,6 +118,7 @@ def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
     whole, parts = {}, {}
     for name, value in values.items():
         part, _, inner = name.partition(".")
+        # TOML has no tuples, and writes 1 where a float is meant.
         held = fitting(value, type_of(config, name), name)
         if inner:
             parts.setdefault(part, {})[inner] = held
@@ -130,10 +133,6 @@ def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
 
 def type_of(config: Config, name: str) -> Any:
     """Returns the type that a field is declared with.
-
-    >>> from jaxsocial.config.presets import preset
-    >>> type_of(preset("paper"), "coefficients.learning_rate")
-    <class 'float'>
 
     Raises:
       ValueError: there is no such field, with the most similar one; or a sweep may not change it.
@@ -193,6 +192,7 @@ def _converted(value: Any, kind: Any) -> Any:
         return value
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_converted(one, inside[0]) for one in value)
+    # A bool is an int in Python, and 3.0 is an int in a file.
     if kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool) and kind(value) == value:
         return kind(value)
     if kind in (bool, str) and isinstance(value, kind):

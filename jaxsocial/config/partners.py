@@ -11,14 +11,7 @@ from jaxsocial.env.types import NEVER, Dropout, Rules
 
 
 class PartnerSchedule(NamedTuple):
-    """The numbers of the partners. Traced, except for the lengths of its lists.
-
-    >>> PartnerSchedule(epsilon=(0.1, 0.2), leave=0.01).check(partners=2)
-    >>> PartnerSchedule(epsilon=(0.1, 0.2)).check(partners=3)
-    Traceback (most recent call last):
-    ...
-    ValueError: partner_schedule.epsilon=(0.1, 0.2): give one number for all partners, or one for each of the 3
-    """
+    """The numbers of the partners. Traced, except for the lengths of its lists."""
 
     epsilon: tuple[float, ...] = (0.0,)
     """Probability that a partner's action is replaced by a uniformly random one, 0 to 1; one for all, or one per
@@ -91,6 +84,7 @@ def rules_of_worlds(
       Rules with worlds as the first axis of every leaf.
     """
     share = jnp.interp(steps, jnp.asarray(partner_schedule.solo_steps), jnp.asarray(partner_schedule.solo))
+    # Traced records hold floats only, so that they stack.
     drawn = jnp.asarray(partner_schedule.solo_drawn) > 0
     exact = (numbers >= jnp.round(share * worlds)).astype(jnp.float32)
     with_partners = jnp.where(drawn, 1.0 - share, exact)

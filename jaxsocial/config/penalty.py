@@ -49,6 +49,7 @@ def penalty_fraction(steps: Float[Array, ""], ramp: PenaltyRamp) -> Float[Array,
     >>> [float(penalty_fraction(jnp.float32(steps), ramp)) for steps in (0, 100, 200, 300)]
     [0.5, 0.5, 0.75, 1.0]
     """
+    # A ramp without length would divide 0 by 0.
     grown = jnp.clip((steps - ramp.ramp_start) / jnp.maximum(ramp.ramp_end - ramp.ramp_start, 1.0), 0.0, 1.0)
     return jnp.where(steps >= ramp.ramp_end, 1.0, ramp.initial_fraction + (1.0 - ramp.initial_fraction) * grown)
 
@@ -58,8 +59,6 @@ class Stages(NamedTuple):
 
     A stage ends when the learner reaches a return, or after a number of steps. Without stages the penalty is that of
     the rules.
-
-    >>> Stages(penalties=(0.5, 1.5), returns=(12.0,)).check(penalty=1.5)
     """
 
     penalties: tuple[float, ...] = ()

@@ -80,11 +80,7 @@ def _laptop(quickstart: Config) -> Config:
 
 
 def alone(config: Config) -> Config:
-    """Returns the same config without partners.
-
-    >>> alone(preset("paper")).partners
-    ()
-    """
+    """Returns the same config without partners."""
     return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
 
 
@@ -94,11 +90,7 @@ def predicting(config: Config, target: Target) -> Config:
 
 
 def mixed(config: Config) -> Config:
-    """Returns a config to continue another run: 96 of 128 worlds without experts, full penalty (PROTOCOL: Conditions).
-
-    >>> mixed(preset("paper")).partner_schedule.solo
-    (0.75,)
-    """
+    """Returns a config to continue a run: 96 of 128 worlds without experts, full penalty (PROTOCOL: Conditions)."""
     return dataclasses.replace(config, partner_schedule=PartnerSchedule(solo=(0.75,)), penalty_ramp=PenaltyRamp())
 
 

@@ -38,6 +38,7 @@ def traced_config(config: Config, with_dropout: bool | None = None) -> TracedCon
       with_dropout: whether to compile dropout; if None, only if the config's partners can leave.
     """
     partner_schedule = config.partner_schedule.traced()
+    # None is part of the pytree: a program without dropout has no operations for it.
     dropout = None
     if config.partner_schedule.leave > 0 if with_dropout is None else with_dropout:
         dropout = dropout_of(partner_schedule, config.sizes.learners, config.world.agents)
@@ -59,7 +60,7 @@ def static_config(config: Config) -> Config:
     partner_schedule, stages = config.partner_schedule, config.stages
     return dataclasses.replace(
         config,
-        rules=RulesConfig(penalty=0.0),
+        rules=RulesConfig(penalty=0.0),  # that of the last stage, as a config demands
         coefficients=Coefficients(),
         penalty_ramp=PenaltyRamp(),
         # Lists keep their lengths, which are shapes.
@@ -133,6 +134,7 @@ def evaluation_rules(config: Config, worlds: int, alone: bool = False) -> Rules:
         solo=(1.0 if alone else 0.0,), solo_steps=(0.0,), solo_drawn=False, leave=0.0
     )
     rules = traced_config(dataclasses.replace(config, partner_schedule=partner_schedule)).rules
+    # Results of different schedules are compared, so evaluation must not depend on the schedule.
     seated, learners = taken_seats(config), config.sizes.learners
     return rules_of_worlds(
         rules, partner_schedule.traced(), jnp.float32(0.0), seated, learners, jnp.arange(worlds), worlds

@@ -1,18 +1,4 @@
 """Hyperparameter sweeps: settings that differ only in traced numbers train in one compiled program."""
 
-MODULES = (
-    "spec",
-    "members",
-    "table",
-    "batch",
-    "work",
-    "plan",
-    "rungs",
-    "backends",
-    "executor",
-    "report",
-    "halving",
-    "progress",
-    "command",
-)
+MODULES = ("spec", "members", "table", "work", "plan", "backends", "executor", "report", "rungs", "command")
 """From the bottom up: a module imports only from those before it. A test holds this order."""

@@ -1,4 +1,4 @@
-"""What a sweep runs on: the backend that executes its items, how many at once, with how much memory."""
+"""What a sweep runs on: a backend, how many items at once, and how much memory."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ class Executor(NamedTuple):
     processes: int = 1
     """Items at once."""
     memory_gib: float | None = None
-    """What programs may use of each device; what is free if None."""
+    """The GiB that programs may use on each device; those that are free if None."""
 
 
 def make_executor(
@@ -29,9 +29,9 @@ def make_executor(
     """Returns the executor of a backend.
 
     Args:
-      backend: the backend's own options; their type chooses it.
-      processes: items at once; one for each GPU, or one, if None.
-      memory_gib: what programs may use of each device, in GiB, above 0; what is free if None.
+      backend: the options of a backend; their type chooses it.
+      processes: items at once, 1 or more; one per GPU, or one, if None.
+      memory_gib: the GiB that programs may use on each device, above 0; those that are free if None.
 
     Raises:
       ValueError: a number out of range.

@@ -1,8 +1,8 @@
-"""Members of a sweep: which there are, which can train side by side, and how many fit onto the devices at once."""
+"""The members of a sweep: which share a program, and how many fit onto the devices at once."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 import jax
 import psutil
@@ -12,12 +12,12 @@ from jaxsocial.config.traced import program_key
 from jaxsocial.train.program import Program, make_program
 
 SHARE = 0.9
-"""Of the memory that is there, how much is used."""
+"""The share of free memory that is used."""
 GIB = 2**30
 
 
 class Entry(NamedTuple):
-    """One seed of one setting."""
+    """One member: one seed of one setting."""
 
     setting: int
     """The setting's number."""
@@ -25,58 +25,66 @@ class Entry(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How many members train at once, and what that takes."""
+    """How many members train at once, and the memory that they need."""
 
     members: int
     bytes: int
-    """On each device, by the compiled program's own account."""
+    """On each device, as the compiler reports."""
     limit: int
-    """What may be used of each device."""
+    """The bytes that may be used on each device."""
     devices: int
 
 
-def groups(settings: Sequence[Config], traced: Sequence[int]) -> list[list[int]]:
-    """The settings of these numbers, in groups that differ in traced numbers only: a compilation each."""
-    found: dict[Any, list[int]] = {}
-    for number in traced:
+def groups(settings: Sequence[Config], numbers: Sequence[int]) -> list[list[int]]:
+    """Returns the settings of these numbers in groups that share a program.
+
+    >>> from jaxsocial.sweep.spec import make_sweep
+    >>> grid = {"rules.penalty": [0.5, 1.0], "network.memory": [8, 16]}
+    >>> groups(make_sweep({"grid": grid}).settings, range(4))
+    [[0, 2], [1, 3]]
+    """
+    found: dict[Hashable, list[int]] = {}
+    for number in numbers:
         found.setdefault(program_key(settings[number]), []).append(number)
     return list(found.values())
 
 
-def entries(settings: Sequence[Config], traced: Sequence[int]) -> list[Entry]:
-    """All seeds of these settings."""
-    return [Entry(number, settings[number].seed + seed) for number in traced for seed in range(settings[number].seeds)]
+def entries(settings: Sequence[Config], numbers: Sequence[int]) -> list[Entry]:
+    """Returns all seeds of the settings of these numbers."""
+    return [Entry(number, settings[number].seed + seed) for number in numbers for seed in range(settings[number].seeds)]
 
 
 def config_of(entry: Entry, settings: Sequence[Config]) -> Config:
-    """A config of this one seed."""
+    """Returns the config of one seed."""
     return dataclasses.replace(settings[entry.setting], seed=entry.seed, seeds=1, keep_every=0)
 
 
 def memory_limit() -> int:
-    """Bytes of each device that a program may take: of those that the device has, or of those that are free here."""
+    """Returns the bytes of each device that a program may use."""
     counted = jax.devices()[0].memory_stats() or {}
     if "bytes_limit" in counted:
         return int(SHARE * counted["bytes_limit"])
+    # CPU devices report nothing, and share the machine's memory.
     return int(SHARE * psutil.virtual_memory().available / len(jax.local_devices()))
 
 
 def fitted(
     configs: Sequence[Config], memory_gib: float | None = None, at_most: int | None = None
 ) -> tuple[Program, Fit]:
-    """A program for as many of these members as fit, compiled.
+    """Compiles a program for as many members as fit.
 
     Args:
-      configs: of one seed each.
-      memory_gib: what may be used of each device; what is free if None.
-      at_most: members at once; as many as there are if not given.
+      configs: the configs of the members, one seed each.
+      memory_gib: the GiB that may be used on each device; those that are free if None.
+      at_most: the largest number of members at once; all if None.
 
     Raises:
-      MemoryError: not even one for each device fits.
+      MemoryError: not even one member per device fits.
     """
     limit = memory_limit() if memory_gib is None else int(memory_gib * GIB)
     devices = len(jax.devices())
-    size = _for_all(devices, min(len(configs), at_most or len(configs)))
+    # A multiple of the devices: then each holds whole members, and they do not communicate.
+    size = -(-min(len(configs), at_most or len(configs)) // devices) * devices
     while True:
         program = make_program(padded(configs[:size], size))
         needed = program.memory(1)
@@ -86,20 +94,19 @@ def fitted(
             raise MemoryError(
                 f"a member takes {needed / GIB:.3f} GiB, and {limit / GIB:.3f} GiB may be used: make sizes smaller"
             )
-        # Where that is still too many, since members share something, the next round takes fewer.
+        # Members share some memory, so the proportional size may still be too large; then the next pass reduces it.
         size = max(devices, min(size - devices, int(size * limit / needed)) // devices * devices)
 
 
-def _for_all(devices: int, members: int) -> int:
-    """Members or a few more, so that each device has as many, and its own: then they need not talk to each other."""
-    return -(-members // devices) * devices
-
-
 def padded(configs: Sequence[Config], size: int) -> list[Config]:
-    """As many as a program takes: the last one again and again, where there are fewer."""
+    """Returns ``size`` configs: these, and the last one repeated."""
     return [*configs, *[configs[-1]] * (size - len(configs))]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was a lack of room."""
+    """Returns whether an error says that memory ran out.
+
+    >>> is_out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory")), is_out_of_memory(ValueError("no"))
+    (True, False)
+    """
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

@@ -1,11 +1,11 @@
-"""What a sweep will take, before anything runs: groups, batches, memory and time, measured on its own programs."""
+"""The plan of a sweep before it runs: groups, batches, memory and time, measured on its own programs."""
 
 import json
 import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from rich.table import Table
@@ -16,69 +16,76 @@ from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import DONE, is_done, read_settings, read_task, write_plain
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 
-MEASURED = DONE
 TIMED = 3
-"""Iterations of which the quickest counts."""
+"""Iterations of which the fastest counts."""
 
 
 class Measured(NamedTuple):
-    """What a group's program takes."""
+    """Memory and time of a group's program."""
 
     members: int
-    """At once."""
+    """Members at once."""
     bytes: int
     limit: int
-    """Of each device."""
+    """The bytes that may be used on each device."""
     devices: int
     kind: str
     compile_seconds: float
     iteration_seconds: float
-    """Of all members at once."""
+    """Seconds of one iteration of all members at once."""
 
 
 def measure(folder: Path) -> None:
-    """Compiles and times a group, whose members ``folder`` names as an item does. In a process of its own."""
+    """Compiles and times a group's program, in a process of its own. The folder is laid out as an item's."""
     if is_done(folder):
         return
     keep_compiled_programs()
     use_all_cores()
+    task, settings = read_task(folder), read_settings(folder.parents[1])
     try:
-        found = _measured(folder)
+        began = time.perf_counter()
+        program, fit = fitted([config_of(entry, settings) for entry in task.entries], task.memory_gib)
+        compile_seconds = time.perf_counter() - began
+        members, seconds = program.begin(), []
+        for _ in range(TIMED):
+            began = time.perf_counter()
+            members, _ = jax.block_until_ready(program.chunk(members, 1))
+            seconds.append(time.perf_counter() - began)
+        kind = jax.devices()[0].device_kind
+        found = Measured(*fit, kind, compile_seconds, min(seconds))._asdict()
     except (ValueError, MemoryError) as error:
         found = {"refused": str(error)}
-    write_plain(folder / MEASURED, found)
-
-
-def _measured(folder: Path) -> dict[str, Any]:
-    task, settings = read_task(folder), read_settings(folder.parents[1])
-    began = time.perf_counter()
-    program, fit = fitted([config_of(entry, settings) for entry in task.entries], task.memory_gib)
-    compiled = time.perf_counter() - began
-    members, seconds = program.begin(), []
-    for _ in range(TIMED):
-        began = time.perf_counter()
-        members, _ = jax.block_until_ready(program.chunk(members, 1))
-        seconds.append(time.perf_counter() - began)
-    kind = jax.devices()[0].device_kind
-    return Measured(*fit, kind, compiled, min(seconds))._asdict()
+    write_plain(folder / DONE, found)
 
 
 def read_measured(folder: Path) -> Measured:
-    """What `measure` has found.
+    """Reads what `measure` has found.
 
     Raises:
-      ValueError: the group's settings cannot be built, with the cure.
+      ValueError: the group's settings cannot be built.
     """
-    found = json.loads((folder / MEASURED).read_text())
+    found = json.loads((folder / DONE).read_text())
     if "refused" in found:
-        (folder / MEASURED).unlink()  # what was missing may be there the next time
+        (folder / DONE).unlink()  # the reason, such as a missing file, may be gone the next time
         first = read_task(folder).entries[0].setting
         raise ValueError(f"setting {first}, and those of its sizes, cannot be built: {found['refused']}")
     return Measured(**found)
 
 
 def rung_end(config: Config, sweep: Sweep, rung: int) -> int:
-    """The iteration that ends a rung, at whole log points; the last rung goes to the end."""
+    """Returns the iteration that ends a rung: a log point, and for the last rung the end of training.
+
+    >>> from jaxsocial.sweep.spec import make_sweep
+    >>> sweep = make_sweep({"fixed": {"total_steps": 100_000, "log_steps": 1}, "halving": {"steps": [2e4, 6e4]}})
+    >>> config = sweep.settings[0]
+    >>> [rung_end(config, sweep, rung) * config.iteration_steps for rung in range(3)]
+    [20480, 61440, 102400]
+
+    Args:
+      config: a setting.
+      sweep: the sweep.
+      rung: from 0 on.
+    """
     if rung >= len(sweep.halving.steps):
         return config.iterations
     every = config.chunk_iterations
@@ -86,7 +93,7 @@ def rung_end(config: Config, sweep: Sweep, rung: int) -> int:
 
 
 def rungs(sweep: Sweep) -> int:
-    """How many there are: one more than comparisons."""
+    """Returns the number of rungs: one more than comparisons."""
     return len(sweep.halving.steps) + 1
 
 
@@ -95,14 +102,21 @@ def _rung_ends(config: Config, sweep: Sweep) -> list[int]:
 
 
 def evaluated_at(config: Config, sweep: Sweep) -> list[int]:
-    """The iterations after which settings are evaluated: evenly spaced, and where they are compared."""
+    """Returns the iterations after which settings are evaluated: evenly spaced ones, and the ends of rungs."""
     every, count = config.chunk_iterations, sweep.evaluations
     spaced = [round(config.iterations / every * number / count) * every for number in range(1, count + 1)]
     return sorted({*spaced, *_rung_ends(config, sweep)} - {0})
 
 
 def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) -> float:
-    """How long so many members of a group take in one process, settings dropped on the way and evaluation left out."""
+    """Returns the training time of a group in one process, without evaluation.
+
+    Args:
+      measured: its program.
+      count: members at the beginning; halving reduces them.
+      config: one of its settings.
+      sweep: the sweep.
+    """
     total, done = 0.0, 0
     for end in _rung_ends(config, sweep):
         # Fewer members are another program.
@@ -112,14 +126,21 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
     return total
 
 
-def drawn(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Measured], processes: int) -> Table:
-    """The plan, for a terminal."""
-    table = Table(title=_title(sweep, groups, measured, processes), title_justify="left")
+def plan_table(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Measured], processes: int) -> Table:
+    """Returns the plan, for a terminal.
+
+    Args:
+      sweep: the sweep.
+      groups: the numbers of the settings of each group.
+      measured: the program of each group.
+      processes: the number of items that run at once.
+    """
+    table, each = Table(title_justify="left"), []
     for heading in ("group", "settings", "seeds", "at once", "batches", "GiB", "compiling", "minutes"):
         table.add_column(heading, justify="right", no_wrap=True)
     for number, (group, found) in enumerate(zip(groups, measured, strict=True)):
-        config = sweep.settings[group[0]]
         count = sum(sweep.settings[setting].seeds for setting in group)
+        each.append(group_seconds(found, count, sweep.settings[group[0]], sweep))
         table.add_row(
             str(number),
             str(len(group)),
@@ -128,21 +149,13 @@ def drawn(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Meas
             str(math.ceil(count / found.members)),
             f"{found.bytes / GIB:.2f} of {found.limit / GIB:.1f}",
             f"{found.compile_seconds:.0f} s",
-            f"{group_seconds(found, count, config, sweep) / 60:.1f}",
+            f"{each[-1] / 60:.1f}",
         )
-    return table
-
-
-def _title(sweep: Sweep, groups, measured: Sequence[Measured], processes: int) -> str:
-    each = [
-        group_seconds(found, sum(sweep.settings[s].seeds for s in group), sweep.settings[group[0]], sweep)
-        for group, found in zip(groups, measured, strict=True)
-    ]
     # The longest group keeps one process busy to the end.
     seconds = max(sum(each) / min(processes, len(each)), max(each))
     seeds = sum(config.seeds for config in sweep.settings)
-    devices = f"{measured[0].devices} x {measured[0].kind}"
-    return (
+    table.title = (
         f"{len(sweep.settings)} settings, {seeds} seeds of them in all, {len(groups) * rungs(sweep)} compilations, "
-        f"{devices} a process: about {seconds / 60:.1f} minutes"
+        f"{measured[0].devices} x {measured[0].kind} a process: about {seconds / 60:.1f} minutes"
     )
+    return table

@@ -1,47 +1,41 @@
-"""The rungs of a sweep: who is still in, and the items that take them to the next moment.
+"""The rungs of a sweep: the settings that are still in it, and the items that take them to the next comparison.
 
-A rung is written down before it begins, so that whoever goes on makes the same items of the same members.
+The items of a rung are written down before it begins, so that a resumed sweep has the same items.
 """
 
 import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import pandas as pd
 
 from jaxsocial.sweep.members import Entry, entries, groups
 from jaxsocial.sweep.plan import evaluated_at, rung_end
+from jaxsocial.sweep.report.ranking import About, rank
 from jaxsocial.sweep.spec import Sweep
-from jaxsocial.sweep.work import Task, is_done, places, write_plain, write_task
+from jaxsocial.sweep.work import Task, is_done, locations, read_settings, read_task, write_plain, write_task
 
 ITEMS = "items"
-
-
-class Share(NamedTuple):
-    """Members of one group that one item takes."""
-
-    name: str
-    """Of the item's folder."""
-    task: Task
 
 
 def begin_rung(
     folder: Path, sweep: Sweep, rung: int, alive: Sequence[int], processes: int, memory_gib: float | None
 ) -> list[Path]:
-    """The folders of a rung's items, as they were written down, or of these settings.
+    """Returns the folders of a rung's items: those that were written down, or new ones.
 
     Args:
-      folder: the sweep's.
-      sweep: what it is.
-      rung: from 0 on; the last one goes to the end.
-      alive: the settings that are still in.
-      processes: how many items are to run at once.
-      memory_gib: what each device may use; what is free if None.
+      folder: the sweep's folder.
+      sweep: the sweep.
+      rung: from 0 on; the last rung goes to the end.
+      alive: the numbers of the settings that are still in the sweep.
+      processes: the number of items that run at once.
+      memory_gib: the GiB that may be used on each device; those that are free if None.
     """
     path = folder / f"rung-{rung}.json"
     if not path.is_file():
-        shares = _shares(folder, sweep, rung, alive, processes, memory_gib)
-        write_plain(path, [(share.name, share.task._asdict()) for share in shares])
+        tasks = _tasks(folder, sweep, rung, alive, processes, memory_gib)
+        write_plain(path, [(name, task._asdict()) for name, task in tasks.items()])
     folders = []
     for name, task in json.loads(path.read_text()):
         folders.append(folder / ITEMS / name)
@@ -49,19 +43,22 @@ def begin_rung(
     return folders
 
 
-def members_of_rung(folder: Path, rung: int) -> int:
-    """How many members a rung has, of those that train in it."""
-    return sum(len(task["entries"]) for _, task in json.loads((folder / f"rung-{rung}.json").read_text()))
-
-
-def _shares(folder, sweep: Sweep, rung: int, alive, processes: int, memory_gib) -> list[Share]:
-    whole, shares = sum(sweep.settings[number].seeds for number in alive), []
-    known = _known_places(folder) if rung else {}
+def _tasks(
+    folder: Path, sweep: Sweep, rung: int, alive: Sequence[int], processes: int, memory_gib: float | None
+) -> dict[str, Task]:
+    """Divides the members of each group among items, in proportion to the group's share of all members."""
+    known: dict[Entry, tuple[str, int]] = {}
+    if rung:
+        done = [item for item in (folder / ITEMS).iterdir() if is_done(item)]
+        # By number: the locations of later rungs overwrite those of earlier ones.
+        for item in sorted(done, key=lambda path: int(path.name.split("-")[0].removeprefix("rung"))):
+            known |= locations(item)
+    whole, tasks = sum(sweep.settings[number].seeds for number in alive), {}
     for number, group in enumerate(groups(sweep.settings, alive)):
         config = sweep.settings[group[0]]
         end = rung_end(config, sweep, rung)
         if rung and end == rung_end(config, sweep, rung - 1):
-            continue  # it has come to its end
+            continue  # the group is at its end
         members = entries(sweep.settings, group)
         count = min(len(members), max(1, round(processes * len(members) / whole)))
         size = math.ceil(len(members) / count)
@@ -69,15 +66,30 @@ def _shares(folder, sweep: Sweep, rung: int, alive, processes: int, memory_gib) 
             own = members[first : first + size]
             sources = [known[entry] for entry in own] if rung else None
             task = Task(own, end, evaluated_at(config, sweep), sweep.save_seconds, memory_gib, sources)
-            shares.append(Share(f"rung{rung}-group{number}-part{first // size}", task))
-    return shares
+            tasks[f"rung{rung}-group{number}-part{first // size}"] = task
+    return tasks
 
 
-def _known_places(folder: Path) -> dict[Entry, tuple[str, int]]:
-    """Where each member lies that has trained."""
-    found = {}
-    # Later rungs overwrite earlier ones.
-    for item in sorted((folder / ITEMS).iterdir(), key=lambda path: int(path.name.split("-")[0].removeprefix("rung"))):
-        if is_done(item):
-            found |= places(item)
-    return found
+def total_steps(sweep: Path, items: Sequence[Path]) -> int:
+    """Returns the learner steps of all members of these items at their end, earlier rungs included."""
+    settings, total = read_settings(sweep), 0
+    for item in items:
+        task = read_task(item)
+        total += len(task.entries) * task.end * settings[task.entries[0].setting].iteration_steps
+    return total
+
+
+def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[int]:
+    """Returns the settings that continue: the best share of those that are in, at least one.
+
+    Settings are ranked by the interquartile mean over their seeds; those without a known value are the worst.
+
+    Args:
+      table: the sweep's table so far.
+      sweep: the sweep.
+      alive: the numbers of the settings that are still in the sweep.
+    """
+    own = table.loc[table["setting"].isin(alive), :]
+    about = About("", (), sweep.measure, sweep.larger_is_better)
+    best_first = rank(own, about).settings["setting"].tolist()
+    return sorted(best_first[: math.ceil(sweep.halving.keep * len(best_first))])

@@ -1,7 +1,7 @@
-"""The sweep's table: one row a setting, seed, learner and log point, with every field of its config as a column.
+"""The sweep's table: one row per setting, seed, learner and log point, with every field of the config as a column.
 
-It grows as a folder of Parquet files, each written at once or not at all, none ever changed; any reader of Parquet
-takes the folder for one table. What an item has written beyond its checkpoint is dropped when it goes on from there.
+The table is a folder of Parquet files. A file is written atomically and never changed, and any Parquet reader takes the
+folder for one table. An item that resumes from a checkpoint first drops the rows that it wrote after it.
 """
 
 import re
@@ -12,34 +12,51 @@ import pandas as pd
 
 TABLE, WHOLE = "table", "results.parquet"
 KEYS = ("setting", "seed", "learner", "step")
+PART = re.compile(r"(?P<item>[^.]+)\.batch-(?P<first>\d+)-(?P<last>\d+)\.(?P<step>\d+)\.parquet")
 
 
 def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> None:
-    """Adds rows, as one of the files that a writer has written up to a learner step.
+    """Adds rows, as one file.
 
     Args:
       sweep: the sweep's folder.
-      writer: the only one that uses this name.
-      step: learner steps up to which the rows go.
-      rows: with the keys of the table, fields and measured numbers.
+      writer: the name of a batch; no other writer uses it.
+      step: the learner step of the rows.
+      rows: dicts with the keys of the table, config fields and metrics.
     """
-    folder = sweep / TABLE
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _name(writer, step)
+    path = sweep / TABLE / f"{writer}.{step:015d}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     pd.DataFrame(rows).to_parquet(new, index=False)
     new.replace(path)
 
 
 def cut(sweep: Path, writer: str, step: int) -> None:
-    """Drops what a writer has written beyond a learner step."""
+    """Drops the rows of a writer after a learner step.
+
+    Args:
+      sweep: the sweep's folder.
+      writer: see `write_part`.
+      step: the last learner step to keep.
+    """
     for path in (sweep / TABLE).glob(f"{writer}.*.parquet"):
-        if _step_of(path) > step:
+        if int(path.name.split(".")[-2]) > step:
             path.unlink()
 
 
+def steps_done(sweep: Path, items: Sequence[str]) -> int:
+    """Returns the learner steps of all members of these items, from the names of the files that they have written."""
+    newest: dict[tuple[str, int, int], int] = {}
+    for path in (sweep / TABLE).glob("*.parquet"):
+        part = PART.fullmatch(path.name)
+        if part and part["item"] in items:
+            batch = part["item"], int(part["first"]), int(part["last"])
+            newest[batch] = max(newest.get(batch, 0), int(part["step"]))
+    return sum(step * (last - first) for (_, first, last), step in newest.items())
+
+
 def read(sweep: Path) -> pd.DataFrame:
-    """The whole table so far, in the order of its keys.
+    """Reads the table so far, sorted by its keys.
 
     Raises:
       ValueError: the folder has no table yet.
@@ -52,22 +69,13 @@ def read(sweep: Path) -> pd.DataFrame:
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows by setting, seed, learner and step."""
+    """Returns the rows sorted by setting, seed, learner and step."""
     return table.sort_values(list(KEYS), ignore_index=True)
 
 
 def write_whole(sweep: Path) -> None:
-    """The finished table as one file."""
+    """Writes the finished table as one file."""
     new = sweep / f"{WHOLE}.new"
     (sweep / WHOLE).unlink(missing_ok=True)
     read(sweep).to_parquet(new, index=False)
     new.replace(sweep / WHOLE)
-
-
-def _name(writer: str, step: int) -> str:
-    return f"{writer}.{step:015d}.parquet"
-
-
-def _step_of(path: Path) -> int:
-    found = re.search(r"\.(\d+)\.parquet$", path.name)
-    return int(found[1]) if found else 0

@@ -1,33 +1,42 @@
-"""An item of a sweep: members that one process trains, from one moment to another, in batches that fit.
+"""The items of a sweep: the members that one process trains, from one rung to the next, in batches that fit.
 
-An item is a folder: what is to be done in it, then a folder a batch with its checkpoints, at last a mark that all is
-done. Done again it does what is missing.
+An item is a folder with its task, one folder of checkpoints per batch, and a mark when all is done. Running an item
+again completes the missing work only.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from jaxsocial.config.config import Config, from_plain, to_plain
+from jaxsocial.config.fields import flat
+from jaxsocial.evaluate.episodes import Episodes, episode_player
+from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
-from jaxsocial.sweep.batch import Batch, Compiled, compiled_for, train
-from jaxsocial.sweep.members import Entry, config_of, is_out_of_memory
+from jaxsocial.sweep.members import Entry, Fit, config_of, fitted, is_out_of_memory, padded
+from jaxsocial.train import checkpoint, loop, metrics
 from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.train.folder import write_at_once
+from jaxsocial.train.loop import Chunk
+from jaxsocial.train.member import Member
+from jaxsocial.train.program import Program
 from jaxsocial.train.provenance import write_provenance
 from jaxsocial.train.stopping import Stopped, stop_requests
 
-TASK, DONE, SETTINGS = "item.json", "done.json", "settings.json"
+TASK, DONE, SETTINGS, SIZE = "item.json", "done.json", "settings.json", "size.json"
 DOES_NOT_FIT = "members do not fit at once"
-"""What an item says in its log of a batch that a device refused."""
+"""What an item writes to its log if a device runs out of memory."""
+MEASURED = ("return", "goals", "penalties")
 
 
 class Task(NamedTuple):
-    """What an item is to do."""
+    """The work of an item."""
 
     entries: list[Entry]
     end: int
@@ -35,111 +44,226 @@ class Task(NamedTuple):
     evaluated_at: list[int]
     """Iterations after which whole episodes are played."""
     save_seconds: float
+    """Seconds between two checkpoints."""
     memory_gib: float | None = None
-    """What may be used of each device; what is free if None."""
+    """The GiB that may be used on each device; those that are free if None."""
     sources: list[tuple[str, int]] | None = None
-    """For each member the batch, and the place in it, that it goes on from; as runs begin if None."""
+    """For each member the batch that it continues from and its index there; None for new members."""
+
+
+class Batch(NamedTuple):
+    """Members that train at once."""
+
+    folder: Path
+    """The folder of the checkpoints, SWEEP/items/ITEM/batch-FIRST-LAST."""
+    task: Task
+    """The part of the item's task that concerns these members."""
+    configs: list[Config]
+    """One per entry."""
+
+
+class Compiled(NamedTuple):
+    """What all batches of an item share."""
+
+    program: Program
+    play: Callable[..., Episodes]
+    fit: Fit
 
 
 def write_task(folder: Path, task: Task) -> None:
-    """Makes the folder of an item, unless it is there."""
+    """Makes the folder of an item, unless it exists."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / TASK).is_file():
         write_plain(folder / TASK, task._asdict())
 
 
 def read_task(folder: Path) -> Task:
-    """The inverse of `write_task`."""
+    """Reads what `write_task` has written."""
     task = Task(**json.loads((folder / TASK).read_text()))
     return task._replace(entries=[Entry(*entry) for entry in task.entries])
 
 
 def write_settings(sweep: Path, settings: Sequence[Config]) -> None:
-    """The settings of a sweep, as its items read them."""
+    """Writes the settings of a sweep, for its items."""
     write_plain(sweep / SETTINGS, [to_plain(config) for config in settings])
 
 
 def read_settings(sweep: Path) -> list[Config]:
-    """The inverse of `write_settings`."""
+    """Reads what `write_settings` has written."""
     return [from_plain(plain) for plain in json.loads((sweep / SETTINGS).read_text())]
 
 
-def write_plain(path: Path, plain) -> None:
-    """JSON, at once or not at all."""
+def write_plain(path: Path, plain: Any) -> None:
+    """Writes JSON atomically."""
     write_at_once(path, json.dumps(plain) + "\n")
 
 
 def is_done(folder: Path) -> bool:
-    """Whether an item is done to its end."""
+    """Returns whether an item is finished."""
     return (folder / DONE).is_file()
 
 
-def places(folder: Path) -> dict[Entry, tuple[str, int]]:
-    """Where the members of a done item lie: batch, and place in it."""
-    return {
-        Entry(setting, seed): (batch, place) for setting, seed, batch, place in json.loads((folder / DONE).read_text())
-    }
+def locations(folder: Path) -> dict[Entry, tuple[str, int]]:
+    """Returns the batch and the index in it of each member of a finished item."""
+    found = json.loads((folder / DONE).read_text())
+    return {Entry(setting, seed): (batch, index) for setting, seed, batch, index in found}
 
 
 def work(folder: Path) -> None:
-    """Does what an item asks for, from where it was. In a process of its own, which owns the devices that it sees.
+    """Does the missing work of an item, in a process of its own, on all devices that it sees.
 
     Raises:
-      SystemExit: told to stop by SIGTERM or SIGINT, and saved.
+      SystemExit: the process received SIGTERM or SIGINT, and the item is saved.
     """
     if is_done(folder):
         return
     keep_compiled_programs()
     use_all_cores()
     write_provenance(folder)
+    task, settings = read_task(folder), read_settings(folder.parents[1])
+    configs, done = [config_of(entry, settings) for entry in task.entries], []
     with stop_requests() as stop:
-        try:
-            _work(folder, read_task(folder), read_settings(folder.parents[1]), stop)
-        except Stopped as stopped:
-            raise SystemExit(str(stopped)) from None
-
-
-def _work(folder: Path, task: Task, settings: Sequence[Config], stop: Callable[[], bool]) -> None:
-    configs = [config_of(entry, settings) for entry in task.entries]
-    compiled, done, first = compiled_for(configs, task.memory_gib), [], 0
-    while first < len(configs):
-        batch = _next_batch(folder, task, configs, first, compiled)
-        try:
-            train(batch, compiled, settings, stop)
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if not is_out_of_memory(error) or len(batch.entries) == 1:
-                raise
-            compiled = _smaller(batch, configs, task, compiled)
-            continue
-        done += [(*entry, f"{folder.name}/{batch.folder.name}", place) for place, entry in enumerate(batch.entries)]
-        first += len(batch.entries)
+        compiled = compiled_for(configs, task.memory_gib)
+        while len(done) < len(configs):
+            batch = _next_batch(folder, task, configs, len(done), compiled.fit.members)
+            count = len(batch.configs)
+            try:
+                train(batch, compiled, settings, stop)
+            except Stopped as stopped:
+                raise SystemExit(str(stopped)) from None
+            except (MemoryError, jax.errors.JaxRuntimeError) as error:
+                # The compiler's account may be too low: other processes, fragmentation.
+                if not is_out_of_memory(error) or count == 1:
+                    raise
+                room = max(compiled.fit.members // 2, 1)
+                print(f"{count} {DOES_NOT_FIT}: trying {room}", flush=True)
+                _drop(batch.folder)
+                compiled = compiled_for(configs, task.memory_gib, room)
+            else:
+                name = f"{folder.name}/{batch.folder.name}"
+                done += [(*entry, name, index) for index, entry in enumerate(batch.task.entries)]
     write_plain(folder / DONE, done)
 
 
-def _next_batch(folder: Path, task: Task, configs: list[Config], first: int, compiled: Compiled) -> Batch:
-    """The batch that was begun with this member, or as many members as fit."""
-    begun = next(iter(sorted(folder.glob(f"batch-{first}-*"))), None)
-    room = compiled.fit.members
-    if begun and int(begun.name.split("-")[2]) - first > room:  # begun where there was more room
-        table.cut(folder.parents[1], f"{folder.name}.{begun.name}", 0)
-        shutil.rmtree(begun)
-        begun = None
-    last = int(begun.name.split("-")[2]) if begun else min(first + room, len(configs))
-    return Batch(
-        folder / f"batch-{first}-{last}",
-        task.entries[first:last],
-        configs[first:last],
-        task.end,
-        task.evaluated_at,
-        task.save_seconds,
-        None if task.sources is None else [(source, place) for source, place in task.sources[first:last]],
+def compiled_for(configs: Sequence[Config], memory_gib: float | None, at_most: int | None = None) -> Compiled:
+    """Compiles a program for as many members as fit, and a function that plays whole episodes for as many.
+
+    Args:
+      configs: the configs of the members, one seed each.
+      memory_gib: the GiB that may be used on each device; those that are free if None.
+      at_most: the largest number of members at once; all if None.
+    """
+    program, fit = fitted(configs, memory_gib, at_most)
+    play = episode_player(padded(configs[: fit.members], fit.members), configs[0].evaluation_episodes)
+    return Compiled(program, play, fit)
+
+
+def _next_batch(folder: Path, task: Task, configs: list[Config], first: int, room: int) -> Batch:
+    """Returns the batch that was begun with member ``first``, or one of as many members as fit."""
+    last = min(first + room, len(configs))
+    for begun in sorted(folder.glob(f"batch-{first}-*"))[:1]:
+        if int(begun.name.split("-")[2]) - first > room:
+            _drop(begun)  # it was begun when more memory was free
+        else:
+            last = int(begun.name.split("-")[2])
+    sources = None if task.sources is None else [(source, index) for source, index in task.sources[first:last]]
+    own = task._replace(entries=task.entries[first:last], sources=sources)
+    return Batch(folder / f"batch-{first}-{last}", own, configs[first:last])
+
+
+def _drop(batch: Path) -> None:
+    """Removes a batch and its rows."""
+    table.cut(batch.parents[2], _writer(batch), 0)
+    shutil.rmtree(batch, ignore_errors=True)
+
+
+def _writer(batch: Path) -> str:
+    """Returns the name of a batch in the table."""
+    return f"{batch.parent.name}.{batch.name}"
+
+
+def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Callable[[], bool]) -> None:
+    """Trains a batch to its end, from its last checkpoint if there is one, and saves it.
+
+    Args:
+      batch: the members.
+      compiled: their program.
+      settings: all settings of the sweep.
+      stop: whether training is asked to stop.
+
+    Raises:
+      Stopped: ``stop`` returned True; the batch is saved.
+    """
+    configs = padded(batch.configs, compiled.fit.members)
+    program = compiled.program.others(configs)
+    members, done = _begin(batch, program, len(configs))
+    fields = {entry.setting: flat(settings[entry.setting]) for entry in batch.task.entries}
+    config = configs[0]
+
+    def record(chunk: Chunk) -> None:
+        evaluated: dict[str, np.ndarray] = {}
+        if chunk.iteration in batch.task.evaluated_at:
+            episodes = compiled.play(chunk.members.learner.parameters, configs)
+            sums = [episode_sums(episodes, [seat]) for seat in range(config.sizes.learners)]
+            evaluated = {name: np.stack([own[name].mean(1) for own in sums], axis=1) for name in MEASURED}
+        step = chunk.iteration * config.iteration_steps
+        rows = _rows(batch.task.entries, step, chunk.metrics, evaluated, fields)
+        table.write_part(batch.folder.parents[2], _writer(batch.folder), step, rows)
+
+    loop.train(
+        program,
+        members,
+        done,
+        batch.task.end,
+        config.chunk_iterations,
+        record,
+        save=lambda members, iteration: checkpoint.save(batch.folder, members, iteration, config),
+        stop=stop,
+        # A rung may end at any iteration, and the plan times one: single iterations need one compilation only.
+        call_iterations=1,
+        save_seconds=batch.task.save_seconds,
     )
 
 
-def _smaller(batch: Batch, configs: list[Config], task: Task, compiled: Compiled) -> Compiled:
-    """Drops a batch that did not fit, and makes room for half as many."""
-    room = max(compiled.fit.members // 2, 1)
-    print(f"{len(batch.entries)} {DOES_NOT_FIT}: trying {room}", flush=True)
-    table.cut(batch.sweep, batch.writer, 0)
-    shutil.rmtree(batch.folder, ignore_errors=True)
-    return compiled_for(configs, task.memory_gib, room)
+def _begin(batch: Batch, program: Program, size: int) -> tuple[Member, int]:
+    """Returns members and their iterations: from their checkpoint, from the last rung, or untrained."""
+    folder, sweep = batch.folder, batch.folder.parents[2]
+    begun = checkpoint.latest(folder)
+    table.cut(sweep, _writer(folder), (begun or 0) * batch.configs[0].iteration_steps)
+    if begun is not None:
+        return _restored([(folder, index) for index in range(len(batch.configs))], program, size)
+    folder.mkdir(exist_ok=True)
+    (folder / SIZE).write_text(json.dumps(size) + "\n")
+    if batch.task.sources is None:
+        return program.begin(), 0
+    return _restored([(sweep / "items" / source, index) for source, index in batch.task.sources], program, size)
+
+
+def _restored(sources: list[tuple[Path, int]], program: Program, size: int) -> tuple[Member, int]:
+    """Restores members from batches and their indices there; the last member fills the program."""
+    shapes, starts, found, start = jax.eval_shape(program.untrained), {}, [], 0
+    for folder in dict.fromkeys(folder for folder, _ in sources):
+        held = json.loads((folder / SIZE).read_text())
+        like = jax.tree.map(lambda x, held=held: jax.ShapeDtypeStruct((held, *x.shape[1:]), x.dtype), shapes)
+        found.append(checkpoint.restore(folder, like))
+        starts[folder], start = start, start + held
+    indices = [starts[folder] + index for folder, index in sources]
+    wanted = np.array(indices + indices[-1:] * (size - len(indices)))
+    members: Any = jax.tree.map(lambda *x: jnp.concatenate(x)[wanted], *[members for members, _ in found])
+    return program.place(members), found[0][1]
+
+
+def _rows(
+    entries: Sequence[Entry], step: int, measured: Mapping, evaluated: Mapping, fields: Mapping[int, dict]
+) -> list[dict]:
+    """Returns one row per member and learner, without the members that only fill the program."""
+    made = []
+    for row in metrics.rows_of({name: values[: len(entries)] for name, values in measured.items()}, step, 0):
+        index, learner = row.pop("seed"), row.pop("learner")
+        setting, seed = entries[index]
+        keys = {"setting": setting, "seed": seed, "learner": learner, "step": row.pop("step")}
+        found = {f"evaluation.{name}": evaluated[name][index, learner] if evaluated else np.nan for name in MEASURED}
+        numbers = {"return": metrics.learner_return(row), **found, **row}
+        numbers = {name: np.nan if value is None else float(value) for name, value in numbers.items()}
+        made.append(keys | fields[setting] | numbers)
+    return made

@@ -63,6 +63,7 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     """
     shareable = math.gcd(config.sizes.worlds, config.sizes.segments)
     shapes = ((m, w) for m in range(1, len(devices) + 1) for w in range(1, len(devices) // m + 1))
+    # The largest product first, then the most members.
     even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0]
     shape = max(even, key=lambda shape: (math.prod(shape), shape))
     used = np.array(devices[: math.prod(shape)], dtype=object)
@@ -76,30 +77,12 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
 
 
 def put(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
-    """Puts members on the devices of a mesh.
-
-    Args:
-      members: a tree of arrays.
-      specs: a prefix of that tree, with the PartitionSpec of each part.
-      mesh: the mesh.
-    """
-    return jax.tree.map(placed, members, _shardings(members, specs, mesh))
-
-
-def shapes_on(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
-    """Returns the shapes of members with the shardings that `put` would give them.
+    """Puts members on the devices of a mesh. Shapes receive the shardings that members would have.
 
     Args:
       members: a tree of arrays or shapes.
       specs: a prefix of that tree, with the PartitionSpec of each part.
       mesh: the mesh.
     """
-    return jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        members,
-        _shardings(members, specs, mesh),
-    )
-
-
-def _shardings(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
-    return jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), specs, members)
+    shardings = jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), specs, members)
+    return jax.tree.map(placed, members, shardings)

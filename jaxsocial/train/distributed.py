@@ -103,6 +103,7 @@ def check_alike(what: str, value: str) -> None:
     Raises:
       ValueError: it is not.
     """
+    # Arrays of equal shapes can be gathered, texts cannot.
     mine = np.uint32(zlib.crc32(value.encode()))
     if jax.process_count() > 1 and (multihost_utils.process_allgather(mine) != mine).any():
         raise ValueError(f"host {jax.process_index()} has another {what} than others: start all by the same command")
@@ -114,8 +115,10 @@ def leave() -> None:
         jax.distributed.shutdown()
 
 
-def placed(leaf: Any, sharding: Sharding) -> jax.Array:
-    """Puts an array on the devices of all hosts; its value is equal on all hosts, or it is there already."""
+def placed(leaf: Any, sharding: Sharding) -> Any:
+    """Puts an array, equal on all hosts or there already, on devices of all hosts; a shape receives the sharding."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
     is_global = isinstance(leaf, jax.Array) and not leaf.is_fully_addressable
     if sharding.is_fully_addressable or is_global:
         return jax.device_put(leaf, sharding)

@@ -27,6 +27,7 @@ def write_at_once(path: Path, text: str) -> None:
     >>> path.read_text()
     '[]'
     """
+    # Renaming within a folder is atomic.
     new = path.with_name(f"{path.name}.new")
     new.write_text(text)
     new.replace(path)

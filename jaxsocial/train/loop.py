@@ -67,6 +67,7 @@ def train(
         for first in range(0, size, call):
             members, measured = program.chunk(members, min(call, size - first))
             calls.append(measured)
+        # All calls are dispatched before the first result is fetched, so that the device does not wait.
         calls = [{name: np.asarray(x) for name, x in distributed.fetched(measured).items()} for measured in calls]
         metrics = {name: np.concatenate([measured[name] for measured in calls], axis=1) for name in calls[0]}
         iteration += size

@@ -78,6 +78,7 @@ def _lines(rows: list[Row]) -> str:
 
 def read(path: Path) -> list[Row]:
     """Returns all rows of a run, without a last line that a killed process left incomplete."""
+    # Whatever follows the last line break is incomplete.
     lines = path.read_text().rpartition("\n")[0].splitlines() if path.is_file() else []
     return [json.loads(line) for line in lines]
 

@@ -21,7 +21,7 @@ from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.learning.update import Learner
 from jaxsocial.train import member
 from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.devices import MEMBERS, WORLDS, devices_for, put, shapes_on
+from jaxsocial.train.devices import MEMBERS, WORLDS, devices_for, put
 from jaxsocial.train.folder import config_of
 from jaxsocial.train.member import Member, MemberSetup
 from jaxsocial.train.pretrained import begin_with, source_of
@@ -74,6 +74,7 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
     def begin(keys, traced):
         return sharded(functools.partial(member.begin, setup=setup), in_specs=(each, each))(keys, traced)
 
+    # Members are donated: without it their worlds and weights would be in memory twice.
     @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
     def chunk(members, traced, players, iterations: int):
         run = functools.partial(member.chunk, iterations=iterations, setup=setup)
@@ -113,7 +114,7 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
         return place(begin_with(config.start_from, untrained(), configs, config.keep_optimiser))
 
     def memory(iterations: int) -> int:
-        members = shapes_on(jax.eval_shape(untrained), _member_specs(), compiled.mesh)
+        members = place(jax.eval_shape(untrained))
         made = compiled.chunk.lower(members, traced, compiled.players, iterations).compile().memory_analysis()
         held = made.argument_size_in_bytes + made.output_size_in_bytes - made.alias_size_in_bytes
         return held + made.temp_size_in_bytes

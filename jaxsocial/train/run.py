@@ -122,6 +122,7 @@ def _train(
 ) -> Trained:
     began = time.monotonic()
     untrained = program.untrained().learner.parameters
+    # Read before the first chunk, to which the members are donated.
     healthy = np.asarray(distributed.fetched(members.healthy))
 
     def record(chunk: Chunk) -> None:

@@ -1,4 +1,4 @@
-"""Sweeps that nobody ran: tables of made-up numbers."""
+"""Tables of sweeps with made-up numbers."""
 
 import itertools
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 
 def table(settings, returns, seeds=3, steps=(1000, 2000), **columns):
-    """Rows of every setting (a dict of fields), seed and step.
+    """Returns a row per setting (a dict of fields), seed and step.
 
     Args:
       settings: dicts of varied fields.
-      returns: (number of the setting, seed, step) to its return.
-      seeds: how many.
-      steps: of the rows.
+      returns: (number of the setting, seed, step) -> its return.
+      seeds: the number of seeds.
+      steps: the learner steps of the rows.
       columns: further columns, one value for all rows.
     """
     rows = [
@@ -23,25 +23,25 @@ def table(settings, returns, seeds=3, steps=(1000, 2000), **columns):
     return pd.DataFrame(rows).assign(**{"healthy": 1.0, **columns})
 
 
-def ridge(rates=16, prices=16, seeds=3, points=20, seed=0):
-    """Learning rates times penalties; the best rate falls as the penalty grows."""
+def ridge(rates=16, penalties=16, seeds=3, points=20, seed=0):
+    """Returns a grid of learning rates and penalties; the best rate falls as the penalty grows."""
     rng = np.random.default_rng(seed)
-    grid = itertools.product(np.geomspace(1e-5, 1e-2, rates), np.linspace(0, 2, prices))
-    settings = [{"coefficients.learning_rate": rate, "rules.penalty": price} for rate, price in grid]
+    grid = itertools.product(np.geomspace(1e-5, 1e-2, rates), np.linspace(0, 2, penalties))
+    settings = [{"coefficients.learning_rate": rate, "rules.penalty": penalty} for rate, penalty in grid]
     steps = np.linspace(0, 2_000_000, points + 1)[1:].astype(int)
     lucky = rng.random((len(settings), seeds))
 
     def returns(number, seed, step):
-        rate, price = settings[number].values()
-        off = np.log10(rate) + 3 + 0.6 * price
-        best = 9 * np.exp(-(off**2) / 0.5) * (lucky[number, seed] > 0.2 * price) - 0.3 * price
+        rate, penalty = settings[number].values()
+        off = np.log10(rate) + 3 + 0.6 * penalty
+        best = 9 * np.exp(-(off**2) / 0.5) * (lucky[number, seed] > 0.2 * penalty) - 0.3 * penalty
         return best * (1 - np.exp(-step / 5e5)) + rng.normal(0, 0.15)
 
     return table(settings, returns, seeds, steps)
 
 
 def drawn(count=60, seeds=3, points=20, seed=0):
-    """Settings drawn at random over four fields, one of them categorical; half were dropped half way."""
+    """Returns random settings of four fields, one of them categorical; half are dropped half way."""
     rng = np.random.default_rng(seed)
     settings = [
         {
@@ -56,8 +56,8 @@ def drawn(count=60, seeds=3, points=20, seed=0):
     bonus = {"8": 0.0, "16, 32": 1.0, "32, 64": 1.5, "16, 32, 64": 0.5}
 
     def returns(number, seed, step):
-        rate, entropy, channels, price = settings[number].values()
-        best = 8 * np.exp(-((np.log10(rate) + 3.3) ** 2)) + bonus[channels] - abs(np.log10(entropy) + 2) - 0.5 * price
+        rate, entropy, channels, penalty = settings[number].values()
+        best = 8 * np.exp(-((np.log10(rate) + 3.3) ** 2)) + bonus[channels] - abs(np.log10(entropy) + 2) - 0.5 * penalty
         return best * (1 - np.exp(-step / 3e5)) + rng.normal(0, 0.2)
 
     found = table(settings, returns, seeds, steps)

@@ -1,4 +1,4 @@
-"""Sweeps by the command, as users start, kill and resume them."""
+"""Sweeps by the command: started, killed, resumed and refused."""
 
 import io
 import json
@@ -16,11 +16,12 @@ import pytest
 from rich.console import Console
 
 from jaxsocial.cli import main
-from jaxsocial.sweep import command, plan, progress, table
+from jaxsocial.sweep import command, plan, rungs, table
 from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
 from jaxsocial.sweep.work import Task, write_task
+from jaxsocial.train.stopping import Stopped
 from tests.sweep.tiny import FILE, GRID, tiny
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def toml(value) -> str:
 
 
 def file_of(folder: Path, **changes) -> Path:
-    """The tiny sweep as a file."""
+    """Writes the tiny sweep as a file."""
     path = folder / "tiny.toml"
     path.write_text("".join(f"{name} = {toml(value)}\n" for name, value in (FILE | changes).items()))
     return path
@@ -43,13 +44,13 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"JAX_PLATFORMS": "cpu", "COLUMNS": "200"} | more
 
 
-def sweep(*arguments, **more: str) -> list:
+def sweep(*arguments) -> list:
     return [sys.executable, "-m", "jaxsocial", "sweep", *map(str, arguments)]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A sweep by the command, never stopped; its folder and what it printed."""
+    """Runs a sweep by the command without a stop; returns its folder, its file and its output."""
     folder = tmp_path_factory.mktemp("sweeps")
     path = file_of(folder, grid=GRID | {"network.products": ["float32", "bfloat16"]}, halving={"steps": [256]})
     done = subprocess.run(
@@ -63,7 +64,7 @@ def finished(tmp_path_factory):
 def test_the_command_plans_runs_and_reports(finished):
     folder, _, printed = finished
     assert "8 settings, 16 seeds of them in all, 4 compilations" in printed
-    assert printed.index("4 compilations") < printed.index("4 of 8 settings go on") < printed.index("report")
+    assert printed.index("4 compilations") < printed.index("4 of 8 settings continue") < printed.index("report")
     rows = pd.read_parquet(folder / "results.parquet")
     assert not rows.duplicated(list(table.KEYS)).any()
     assert rows.groupby("setting")["step"].max().value_counts().to_dict() == {512: 4, 256: 4}
@@ -73,7 +74,7 @@ def test_the_command_plans_runs_and_reports(finished):
 
 
 @pytest.mark.slow
-def test_killed_ten_times_at_random_it_comes_to_the_same_table(finished):
+def test_ten_kills_at_random_change_no_row(finished):
     whole, path, _ = finished
     folder, draw, kills = whole.with_name("killed"), random.Random(0), 0
     arguments = [path, "--out", folder]
@@ -102,12 +103,12 @@ def test_killed_ten_times_at_random_it_comes_to_the_same_table(finished):
 
 
 def _wait_for_orphans(folder: Path) -> None:
-    """Items follow their command into death, a moment later; at random they go on beside the next one."""
+    """Waits for a random time: items end a moment after their command, and may overlap with the next one."""
     time.sleep(random.Random(1).uniform(0, 2))
 
 
 @pytest.mark.slow
-def test_eight_devices_share_the_settings_and_come_to_the_same(finished):
+def test_eight_devices_share_the_settings_and_change_no_row(finished):
     whole, path, _ = finished
     folder = whole.with_name("eight")
     done = subprocess.run(
@@ -127,7 +128,7 @@ def test_eight_devices_share_the_settings_and_come_to_the_same(finished):
 
 
 @pytest.mark.slow
-def test_what_cannot_be_built_is_refused_before_anything_runs(tmp_path, capsys):
+def test_settings_that_cannot_be_built_are_refused_before_anything_runs(tmp_path, capsys):
     path = file_of(tmp_path, fixed=FILE["fixed"] | {"network.channels": [4, 4, 4]})
     assert main.main(["sweep", str(path), "--out", str(tmp_path / "sweep")]) == 2
     complaint = capsys.readouterr().err
@@ -138,7 +139,7 @@ def test_what_cannot_be_built_is_refused_before_anything_runs(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "cure"),
+    ("arguments", "remedy"),
     [
         ("sweep", "give a file that declares a sweep, or --resume"),
         ("sweep nowhere.toml", "is no file"),
@@ -153,7 +154,7 @@ def test_what_cannot_be_built_is_refused_before_anything_runs(tmp_path, capsys):
         ("sweep-report begun", "has no table yet"),
     ],
 )
-def test_a_refusal_is_one_line_with_the_cure(arguments, cure, tmp_path, monkeypatch, capsys):
+def test_a_refusal_is_one_line_with_the_remedy(arguments, remedy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     file_of(tmp_path)
     (tmp_path / "wrong.toml").write_text("[grid]\nrules.penalti = [1]\n")
@@ -161,7 +162,7 @@ def test_a_refusal_is_one_line_with_the_cure(arguments, cure, tmp_path, monkeypa
     command.prepare(tiny(), tmp_path / "begun")
     assert main.main(arguments.split()) == 2
     complaint = capsys.readouterr().err
-    assert cure in complaint
+    assert remedy in complaint
     assert complaint.count("\n") == 1
     assert not (tmp_path / "runs").exists()
 
@@ -173,15 +174,15 @@ def test_rungs_end_at_log_points_and_settings_are_evaluated_there():
     assert plan.evaluated_at(config, sweep) == [2, 4, 8]
 
 
-def test_time_is_counted_for_those_that_are_still_in():
+def test_the_planned_time_counts_the_settings_that_are_still_in():
     sweep = tiny(halving={"steps": [256], "keep": 0.5})
     measured = plan.Measured(2, 0, 0, 1, "cpu", compile_seconds=10.0, iteration_seconds=3.0)
     # Eight members in four batches for four iterations, then four in two.
     assert plan.group_seconds(measured, 8, sweep.settings[0], sweep) == 10 + 4 * 4 * 3 + 10 + 2 * 4 * 3
 
 
-def test_what_was_cut_is_said_with_the_item_that_it_was_cut_of(tmp_path):
-    sweep, said = tiny(), io.StringIO()
+def test_batches_that_did_not_fit_are_reported_with_their_item(tmp_path):
+    sweep, output = tiny(), io.StringIO()
 
     def run_items(folders, work):
         for folder in folders:
@@ -191,52 +192,52 @@ def test_what_was_cut_is_said_with_the_item_that_it_was_cut_of(tmp_path):
 
     command.prepare(sweep, tmp_path / "sweep")
     table.write_part(tmp_path / "sweep", "item.batch-0-1", 1, [dict.fromkeys(table.KEYS, 0)])
-    command.run(sweep, tmp_path / "sweep", Executor(run_items), Console(file=said, width=200))
-    assert "rung0-group0-part0: 8 members do not fit at once: trying 4" in said.getvalue()
-    assert "hello" not in said.getvalue()
+    command.run(sweep, tmp_path / "sweep", Executor(run_items), Console(file=output, width=200))
+    assert "rung0-group0-part0: 8 members do not fit at once: trying 4" in output.getvalue()
+    assert "hello" not in output.getvalue()
 
 
-def test_an_interrupt_says_how_to_go_on(tmp_path):
+def test_an_interrupt_says_how_to_continue(tmp_path):
     def run_items(folders, work):
         raise KeyboardInterrupt
         yield
 
     command.prepare(tiny(), tmp_path / "sweep")
-    with pytest.raises(command.Unfinished, match="stopped; go on with: jaxsocial sweep --resume"):
+    with pytest.raises(Stopped, match="stopped; continue with: jaxsocial sweep --resume"):
         command.run(tiny(), tmp_path / "sweep", Executor(run_items), Console(file=io.StringIO()))
 
 
-def test_items_that_fail_are_named_with_their_reasons_and_the_way_on(tmp_path):
+def test_failed_items_are_named_with_their_reasons_and_the_command_that_continues(tmp_path):
     sweep = tiny()
     command.prepare(sweep, tmp_path / "sweep")
     executor = Executor(lambda folders, work: (Finished(folder, "out of luck") for folder in folders), processes=2)
-    with pytest.raises(command.Unfinished, match=r"2 of 2 items failed[\s\S]*--resume[\s\S]*part1: out of luck"):
+    with pytest.raises(Stopped, match=r"2 of 2 items failed[\s\S]*--resume[\s\S]*part1: out of luck"):
         command.run(sweep, tmp_path / "sweep", executor, Console(file=io.StringIO()))
 
 
-def test_progress_is_read_off_what_items_have_written(tmp_path):
+def test_progress_is_read_from_the_files_of_the_table(tmp_path):
     command.prepare(tiny(), tmp_path / "sweep")
     folder = tmp_path / "sweep"
     write_task(folder / "items" / "one", Task([Entry(0, 0), Entry(0, 1), Entry(1, 0)], 8, [], 1.0))
     rows = [{"setting": 0, "seed": 0, "learner": 0, "step": 64}]
     for writer, step in (("one.batch-0-2", 64), ("one.batch-0-2", 128), ("one.batch-2-3", 64), ("other.batch-0-9", 64)):
         table.write_part(folder, writer, step, rows)
-    assert progress.steps_done(folder, ["one"]) == 2 * 128 + 64
-    assert progress.steps_in_all(folder, [folder / "items" / "one"]) == 3 * 8 * 64
+    assert table.steps_done(folder, ["one"]) == 2 * 128 + 64
+    assert rungs.total_steps(folder, [folder / "items" / "one"]) == 3 * 8 * 64
 
 
 def test_the_process_that_plans_starts_no_device(tmp_path):
     path = file_of(tmp_path)
     program = (
         "from jax._src import xla_bridge; from pathlib import Path; from jaxsocial import cli\n"
-        "from jaxsocial.sweep import command, rungs, settings\n"
-        f"sweep = settings.read_sweep(Path({str(path)!r})); folder = Path({str(tmp_path / 'sweep')!r})\n"
+        "from jaxsocial.sweep import command, rungs, spec\n"
+        f"sweep = spec.read_sweep(Path({str(path)!r})); folder = Path({str(tmp_path / 'sweep')!r})\n"
         "command.prepare(sweep, folder); rungs.begin_rung(folder, command.read(folder), 0, range(4), 2, None)\n"
         "raise SystemExit(xla_bridge.backends_are_initialized())"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def test_what_differs_among_settings_is_told():
+def test_varied_fields_are_those_that_differ_among_settings():
     assert command.varied(tiny()) == ("rules.penalty", "coefficients.learning_rate")
     assert command.varied(tiny(grid={})) == ()

@@ -1,4 +1,4 @@
-"""A sweep's report: what is ranked and drawn, and that the page stands on its own."""
+"""A sweep's report: the ranking, the pictures, and a page that needs no other file."""
 
 import base64
 import re
@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxsocial.sweep.report import About, drawing, margins, parallel, ranking, write
+from jaxsocial.sweep.report import drawing, margins, parallel, ranking
 from jaxsocial.sweep.report.fields import fields, groups, labels, number_labels, shortened
+from jaxsocial.sweep.report.page import write
+from jaxsocial.sweep.report.ranking import About
 from tests.sweep import made_up
 
 ABOUT = About("a test", ("rate",), "return")
 
 
 def ranked(values, about=ABOUT, **changes):
-    """Of settings by number, each its last returns by seed."""
+    """Ranks settings with these last returns by seed."""
     seeds = len(values[0])
     table = made_up.table([{"rate": float(number)} for number in range(len(values))], lambda *_: 0.0, seeds)
     for number, own in enumerate(values):
@@ -30,12 +32,12 @@ def field(values):
 
 
 def outcomes(values):
-    """A seed of each setting."""
+    """Returns the outcomes of one seed per setting."""
     return pd.DataFrame({"setting": range(len(values)), "seed": 0, "value": np.array(values, float)})
 
 
 class TestRanking:
-    def test_of_four_seeds_the_middle_two_count_of_five_the_middle_three(self):
+    def test_the_middle_two_of_four_seeds_count_and_the_middle_three_of_five(self):
         assert ranked([[-9, 1, 2, 70]]).settings["interquartile_mean"].tolist() == [1.5]
         assert ranked([[-9, 1, 2, 6, 70]]).settings["interquartile_mean"].tolist() == [3]
 
@@ -48,14 +50,14 @@ class TestRanking:
         assert ranked([[1, 1], [3, 3], [2, 2]], smaller).settings["setting"].tolist() == [0, 2, 1]
 
     @pytest.mark.parametrize("larger", [True, False])
-    def test_what_is_not_known_comes_last(self, larger):
+    def test_settings_without_a_known_value_are_last(self, larger):
         about = About("a test", ("rate",), "return", larger)
         table = made_up.table([{"rate": 1.0}, {"rate": 2.0}], lambda number, *_: [np.nan, 5][number])
         found = ranking.rank(table, about).settings
         assert found["setting"].tolist() == [1, 0]
         assert found.loc[1, ["interquartile_mean", "low", "high"]].isna().all()
 
-    def test_what_was_dropped_comes_after_what_went_on_by_steps(self):
+    def test_dropped_settings_follow_those_that_trained_for_longer(self):
         steps = [2000, 500, 1000, 2000]
         table = made_up.table([{"rate": 1.0}] * 4, lambda number, *_: [1, 9, 8, 2][number], 2, (500, 1000, 2000))
         table = table[table["step"] <= table["setting"].map(dict(enumerate(steps)))]
@@ -64,7 +66,7 @@ class TestRanking:
         assert found.settings["steps"].tolist() == [2000, 2000, 1000, 500]
         assert found.dropped[[0, 1, 2, 3]].tolist() == [False, True, True, False]
 
-    def test_the_last_that_is_known_counts_of_each_learner(self):
+    def test_the_last_known_value_of_each_learner_counts(self):
         table = made_up.table([{"rate": 1.0}], lambda *_: np.nan, 1, (1000, 2000, 3000))
         table = pd.concat(
             [
@@ -74,21 +76,21 @@ class TestRanking:
         )
         assert ranking.rank(table.iloc[::-1], ABOUT).settings["interquartile_mean"].tolist() == [4.5]
 
-    def test_seeds_that_went_bad_are_counted_and_count(self):
+    def test_unhealthy_seeds_are_reported_and_still_count(self):
         table = made_up.table([{"rate": 1.0}], lambda _, seed, step: [6.0, 6.0, 0.0, 6.0][seed], 4)
         table.loc[(table["seed"] == 2) & (table["step"] == 2000), "healthy"] = 0.0
         (found,) = ranking.rank(table, ABOUT).settings.to_dict("records")
         assert (found["healthy_seeds"], found["seeds"]) == (3, 4)
         assert found["low"] < found["interquartile_mean"] == 6
-        table.loc[table["step"] == 1000, "healthy"] = 0.0  # once bad, not good again
+        table.loc[table["step"] == 1000, "healthy"] = 0.0  # a seed stays unhealthy
         assert ranking.rank(table, ABOUT).settings["healthy_seeds"].tolist() == [0]
         assert ranking.rank(table.drop(columns="healthy"), ABOUT).settings["healthy_seeds"].tolist() == [4]
 
-    def test_one_seed_has_no_width(self):
+    def test_the_interval_of_one_seed_is_its_value(self):
         (found,) = ranked([[2.5]]).settings.to_dict("records")
         assert found["low"] == found["interquartile_mean"] == found["high"] == 2.5
 
-    def test_curves_are_means_over_seeds_of_what_is_known(self):
+    def test_curves_are_means_over_seeds_of_known_values(self):
         table = made_up.table([{"rate": 1.0}], lambda _, seed, step: seed * step if step > 1 else np.nan, 3, (1, 2, 3))
         table.loc[(table["seed"] == 2) & (table["step"] == 3), "return"] = np.nan
         means = ranking.curves(table, "return")
@@ -97,18 +99,18 @@ class TestRanking:
 
 
 class TestMargins:
-    def test_cells_are_interquartile_means_over_all_else(self):
+    def test_cells_are_interquartile_means_over_all_other_fields(self):
         across, down = field([1, 1, 1, 1, 1, 2]), field(["a", "a", "a", "a", "b", "a"])
         found = outcomes([-9, 1, 2, 70, 4, np.nan])
         cells = margins.two_way(found, groups(across), groups(down))
         np.testing.assert_array_equal(cells.to_numpy(), [[1.5, np.nan], [4, np.nan]])
         assert margins.one_way(found, groups(down)).tolist() == [1.5, 4]
 
-    def test_seeds_of_all_settings_count_alike(self):
+    def test_seeds_of_all_settings_have_equal_weight(self):
         found = pd.DataFrame({"setting": [0, 0, 0, 1], "seed": [0, 1, 2, 0], "value": [0.0, 1, 2, 30]})
         assert margins.one_way(found, groups(field([5, 5]))).tolist() == [1.5]
 
-    def test_drawn_numbers_are_binned_and_chosen_ones_are_not(self):
+    def test_drawn_numbers_are_binned_and_grid_values_are_not(self):
         drawn = groups(field(np.arange(1000.0)))
         assert drawn.binned
         assert len(drawn.positions) == 12
@@ -123,7 +125,7 @@ class TestMargins:
         assert not groups(field(np.arange(16.0)), alone=True).binned
         assert groups(field(np.arange(16.0))).binned
 
-    def test_bins_of_what_is_mostly_one_number_are_not_empty(self):
+    def test_no_bin_is_empty_if_most_values_are_equal(self):
         found = groups(field([0.0] * 50 + list(range(1, 40))))
         assert set(found.codes) == set(range(len(found.positions)))
         assert len(found.labels) == len(found.positions) + 1
@@ -132,7 +134,7 @@ class TestMargins:
         assert groups(field([1.0, np.nan, 3.0])).codes.tolist() == [0, -1, 1]
         assert margins.one_way(outcomes([1, 50, 3]), groups(field([1.0, np.nan, 3.0]))).tolist() == [1, 3]
 
-    def test_a_field_that_decides_is_important_and_one_that_does_not_is_not(self):
+    def test_importance_is_high_for_a_decisive_field_and_low_for_an_idle_one(self):
         rng = np.random.default_rng(0)
         decides, idle = rng.random(200), rng.random(200)
         values = pd.Series(5 * decides + 0.1 * rng.random(200))
@@ -141,7 +143,7 @@ class TestMargins:
         assert margins.importance(pd.Series([1.0, 3, 1, 3]), groups(field([1, 2, 1, 2]))) == 1
         assert margins.importance(pd.Series([2.0, 2, 2]), groups(field([1, 2, 1]))) == 0
 
-    def test_exploded_numbers_do_not_make_a_field_important(self):
+    def test_exploded_values_do_not_make_a_field_important(self):
         decides, idle = field([1.0, 1, 1, 2, 2, 2] * 4), field(["a", "b"] * 12)
         values = decides.values.copy()
         values[0] = -1e9
@@ -149,14 +151,14 @@ class TestMargins:
         assert list(shares) == ["it", "idle"]
         assert shares["it"] > 0.9
 
-    def test_of_many_pairs_those_of_the_most_important_fields_are_drawn(self):
+    def test_with_many_fields_only_pairs_of_the_most_important_are_drawn(self):
         five = fields(pd.DataFrame([{"setting": 0} | dict.fromkeys("abcde", 1.0)]), list("abcde"))
         shares = {"e": 0.9, "a": 0.5, "c": 0.3, "b": 0.2, "d": 0.0}
         drawn = ["".join(one.name for one in pair) for pair in margins.pairs(five, shares)]
         assert drawn == ["ab", "ac", "ae", "bc", "be", "ce"]
         assert len(margins.pairs(five[:4], shares)) == 6
 
-    def test_exploded_numbers_stay_out_of_pictures_and_good_ones_never(self):
+    def test_exploded_bad_values_are_left_out_of_pictures_and_good_ones_never(self):
         assert margins.limits(np.array([1.0, 2, 3, 4]), True) == (1, 4)
         assert margins.limits(np.array([-1e9, 1, 2, 3, 4]), True) == (1, 4)
         assert margins.limits(np.array([1e9, 1, 2, 3, 4]), True) == (1, 1e9)
@@ -165,42 +167,42 @@ class TestMargins:
 
 
 class TestFields:
-    def test_names_are_as_short_as_can_be_told_apart(self):
+    def test_labels_are_as_short_as_unique_names_allow(self):
         names = ["coefficients.learning_rate", "rules.penalty", "world.penalty", "seed"]
         assert labels(names) == ["learning rate", "rules penalty", "world penalty", "seed"]
 
-    def test_what_is_no_number_is_a_category_in_natural_order(self):
+    def test_values_that_are_no_numbers_are_categories_in_natural_order(self):
         assert field(["16, 32", "8", "16"]).categories == ["8", "16", "16, 32"]
         assert field([True, False, True]).categories == ["false", "true"]
         assert field([None, "b", "a"]).categories == ["a", "b", "none"]
         assert len(field([str(number) for number in range(100)]).categories) == 24
         assert field([1, 2, 3]).categories == []
 
-    def test_long_names_are_cut_in_their_middle_but_stay_apart(self):
+    def test_long_names_are_cut_in_their_middle_but_stay_unique(self):
         runs = [f"run:runs/reproduce/laptop/expert-0123456789@{steps}" for steps in (1000, 2000)]
         assert shortened(["expert", *runs])[runs[1]] == "run:runs/…56789@2000"
         alike = ["a" * 30 + one + "a" * 30 for one in "bc"]
         assert list(shortened(alike).values()) == alike
         assert field(["expert", ""]).categories == ['""', "expert"]
 
-    def test_numbers_that_span_much_are_logarithmic_unless_drawn_evenly(self):
+    def test_axes_of_wide_ranges_are_logarithmic_unless_draws_are_uniform(self):
         assert field([1e-4, 1e-3, 1e-2]).logarithmic
         assert not field(np.linspace(0.01, 2, 50)).logarithmic
         assert not field([0.0, 1e-3, 1e-2]).logarithmic
         assert not field([1.0, 4, 16]).logarithmic
 
-    def test_numbers_are_written_apart(self):
+    def test_labels_of_different_numbers_differ(self):
         assert number_labels([1e-5, 3.98e-5, 0.25, 1e6], 3) == ["1e-5", "3.98e-5", "0.25", "1e6"]
         assert number_labels([1.0001, 1.0002], 3) == ["1.0001", "1.0002"]
 
-    def test_cells_are_written_in_as_many_digits_as_differ(self):
+    def test_cells_have_as_many_digits_as_the_range_needs(self):
         cells = np.array([[-0.04, np.nan], [-8.25, 3.14]])
         assert drawing.cell_texts(cells, -8.25, 3.14).tolist() == [["0.0", ""], ["-8.2", "3.1"]]
         assert drawing.cell_texts(np.array([101.11, 101.42]), 101.11, 101.42).tolist() == ["101.11", "101.42"]
         assert drawing.cell_texts(np.array([-9.12e7, 3.0]), 1.0, 4.0).tolist() == ["-9.1e7", "3.0"]
         assert drawing.cell_texts(np.array([1e-6, 2e-6]), 1e-6, 2e-6).tolist() == ["1e-6", "2e-6"]
 
-    def test_parallel_axes_are_marked_at_a_few_values_or_at_the_ends(self):
+    def test_parallel_axes_are_marked_at_few_values_or_at_the_ends(self):
         assert parallel.marks(field([1.0, 3.0, 2.0])) == ([0, 0.5, 1], ["1", "2", "3"])
         assert parallel.marks(field(np.linspace(0, 8, 40))) == ([0, 0.5, 1], ["0", "4", "8"])
         assert parallel.marks(field(np.geomspace(1e-4, 1, 40)))[1] == ["1e-4", "0.01", "1"]
@@ -209,7 +211,7 @@ class TestFields:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """Sixty settings over three fields, half of them dropped, with names and values that are no good."""
+    """Writes a report of 60 settings of three fields, half of them dropped, with names and values to escape."""
     folder = tmp_path_factory.mktemp("report")
     table = made_up.drawn(points=4).rename(columns={"rules.penalty": "rules.<b>$x_{"})
     table["network.channels"] = table["network.channels"].replace("8", "<script>alert(1)</script>")
@@ -219,25 +221,25 @@ def report(tmp_path_factory):
     return folder, write(table, About("<script>a & b", varied, "return", facts=facts), folder)
 
 
-def test_every_file_is_there_and_none_of_an_earlier_report(report):
+def test_the_folder_holds_every_file_and_none_of_an_earlier_report(report):
     rate, channels, odd = "coefficients.learning_rate", "network.channels", "rules.-b-x_-"
     pictures = ["curves.png", "parallel.png", *(f"one-way-{one}.png" for one in (rate, channels, odd))]
     pictures += [f"two-way-{first}-{second}.png" for first, second in ((rate, channels), (rate, odd), (channels, odd))]
     assert {path.name for path in report[0].iterdir()} == {"ranking.csv", "report.html", *pictures}
 
 
-def test_the_ranking_is_whole_and_its_table_is_the_best(report):
+def test_the_ranking_has_all_settings_and_the_page_the_best(report):
     folder, found = report
     pd.testing.assert_frame_equal(pd.read_csv(folder / "ranking.csv"), found.settings, check_dtype=False)
     page = (folder / "report.html").read_text()
     assert len(found.settings) == 60
     assert page.count("<tr") == 1 + 50
-    assert "The other 10 settings stand in ranking.csv" in page
+    assert "The other 10 settings are in ranking.csv" in page
     assert "3 of 3 seeds" in page
     assert "30 settings trained for fewer steps" in page
 
 
-def test_the_page_holds_every_picture_and_needs_nothing_else(report):
+def test_the_page_holds_every_picture_and_needs_no_other_file(report):
     folder, _ = report
     page = (folder / "report.html").read_text()
     sources = re.findall(r'src="([^"]*)"', page)
@@ -246,7 +248,7 @@ def test_the_page_holds_every_picture_and_needs_nothing_else(report):
     assert not re.search(r"https?:|//|<script|<link|@import|url\(", re.sub(r'src="data:[^"]*"', "", page))
 
 
-def test_names_from_outside_are_escaped(report):
+def test_names_and_values_are_escaped(report):
     page = (report[0] / "report.html").read_text()
     assert "<script" not in page
     assert "<b>" not in page
@@ -266,7 +268,7 @@ def test_names_from_outside_are_escaped(report):
         ([{"on": on, "rate": rate} for on in (True, False) for rate in (0.1, np.nan)], 2, False, 5),
     ],
 )
-def test_small_and_odd_sweeps_have_reports_too(settings, seeds, known, pictures, tmp_path):
+def test_small_and_unusual_sweeps_have_reports(settings, seeds, known, pictures, tmp_path):
     about = About("odd", tuple(settings[0]), "return")
     table = made_up.table(settings, lambda number, seed, _: number + seed if known else np.nan, seeds, (1000,))
     found = write(table, about, tmp_path / "new")
@@ -276,7 +278,7 @@ def test_small_and_odd_sweeps_have_reports_too(settings, seeds, known, pictures,
     assert ("Nothing is known of return yet" in page) != known
 
 
-def test_a_setting_of_which_nothing_is_known_stands_at_the_end_of_the_table(tmp_path):
+def test_a_setting_without_a_known_value_is_at_the_end_of_the_table(tmp_path):
     table = made_up.table([{"rate": 1.0}, {"rate": 2.0}], lambda number, *_: [np.nan, 5.0][number])
     write(table, ABOUT, tmp_path)
     rows = (tmp_path / "report.html").read_text().split("<tr")
@@ -284,7 +286,7 @@ def test_a_setting_of_which_nothing_is_known_stands_at_the_end_of_the_table(tmp_
     assert "not known" in rows[-1]
 
 
-def test_a_table_that_lacks_something_is_refused(tmp_path):
+def test_a_table_without_a_column_or_rows_is_refused(tmp_path):
     table = made_up.table([{"rate": 1.0}], lambda *_: 1.0)
     with pytest.raises(ValueError, match="no column lag: it has setting, seed"):
         write(table, About("a test", ("rate",), "lag"), tmp_path)
@@ -292,7 +294,7 @@ def test_a_table_that_lacks_something_is_refused(tmp_path):
         write(table[:0], ABOUT, tmp_path)
 
 
-def test_the_ten_best_curves_stand_out():
+def test_the_ten_best_curves_are_emphasized():
     table = made_up.table([{"rate": float(number)} for number in range(30)], lambda number, _, step: number * step)
     found = ranking.rank(table, ABOUT)
     axes = drawing.curves(ranking.curves(table, "return"), found, fields(found.settings, ["rate"]), ABOUT).axes[0]

@@ -1,4 +1,4 @@
-"""A sweep's file: what it comes to, and what is said of a wrong one before anything runs."""
+"""A sweep's file: the settings that it declares, and the errors of a wrong one before anything runs."""
 
 import math
 
@@ -16,7 +16,7 @@ def written(tmp_path, text: str):
     return path
 
 
-def test_a_file_comes_to_every_combination_of_its_axes(tmp_path):
+def test_a_file_declares_every_combination_of_its_axes(tmp_path):
     text = """
         preset = "quickstart"
         seed = 7
@@ -47,7 +47,7 @@ def test_a_file_comes_to_every_combination_of_its_axes(tmp_path):
     assert (sweep.halving.steps, sweep.halving.keep, sweep.evaluations) == ((2e4, 6e4), 0.25, 4)
 
 
-def draws(seed: int = 0, **more):
+def drawn(seed: int = 0, **more):
     fields = {
         "coefficients.gamma": {"uniform": [0.9, 1.0]},
         "coefficients.learning_rate": {"log_uniform": [1e-5, 1e-1]},
@@ -56,8 +56,8 @@ def draws(seed: int = 0, **more):
     return make_sweep({"draw": {"count": 200, "seed": seed, "fields": fields | more}}).settings
 
 
-def test_draws_have_their_distributions_and_depend_on_their_seed():
-    made = draws()
+def test_draws_follow_their_distributions_and_depend_on_the_seed():
+    made = drawn()
     gamma = [setting.coefficients.gamma for setting in made]
     assert min(gamma) >= 0.9
     assert max(gamma) < 1.0
@@ -70,19 +70,19 @@ def test_draws_have_their_distributions_and_depend_on_their_seed():
         (9, "none"),
         (9, "next"),
     }
-    assert [s.coefficients.gamma for s in draws(1)] != gamma
+    assert [s.coefficients.gamma for s in drawn(1)] != gamma
 
 
-def test_another_drawn_field_changes_no_draws():
-    assert [s.coefficients.gamma for s in draws(**{"coefficients.clip": {"uniform": [0.1, 0.3]}})] == [
-        s.coefficients.gamma for s in draws()
+def test_draws_of_a_field_do_not_depend_on_other_fields():
+    assert [s.coefficients.gamma for s in drawn(**{"coefficients.clip": {"uniform": [0.1, 0.3]}})] == [
+        s.coefficients.gamma for s in drawn()
     ]
 
 
-def test_settings_that_differ_in_numbers_share_a_compilation():
+def test_settings_that_differ_in_traced_numbers_share_a_program():
     grid = {"coefficients.learning_rate": [1e-4, 1e-3], "network.memory": [8, 16], "partner_schedule.leave": [0.0, 0.1]}
     settings = make_sweep({"grid": grid, "seeds": 2}).settings
-    # Memory is a size; that partners leave at all is compiled in.
+    # The memory is static, and so is whether partners can drop out.
     assert [len(group) for group in groups(settings, range(8))] == [2, 2, 2, 2]
     assert groups(settings, [0, 4, 7]) == [[0, 4], [7]]
     members = entries(settings, [7])
@@ -101,7 +101,7 @@ def test_the_table_has_every_field_by_its_name():
 
 
 @pytest.mark.parametrize(
-    ("text", "cure"),
+    ("text", "remedy"),
     [
         ("grid = ", "is no TOML"),
         ("presets = 'paper'", "choose from preset, scenario"),
@@ -132,17 +132,17 @@ def test_the_table_has_every_field_by_its_name():
         ("[draw]\ncount = 3\n[draw.fields]\nrules.penalty = { choice = [] }", "one value or more"),
         ("[grid]\nrules.penalty = [1]\n[[list]]\nrules.penalty = 2", "more than one of grid, list and draw"),
         ("[halving]\nstep = [3]", "choose from steps, keep"),
-        ("[halving]\nsteps = [3, 2]", "let them rise"),
+        ("[halving]\nsteps = [3, 2]", "choose increasing numbers"),
         ("[halving]\nsteps = [3]\nkeep = 1.0", "below 1"),
     ],
 )
-def test_a_wrong_file_is_refused_in_one_line_with_the_cure(text, cure, tmp_path):
+def test_a_wrong_file_is_refused_in_one_line_with_the_remedy(text, remedy, tmp_path):
     with pytest.raises(ValueError, match=r".") as refusal:
         read_sweep(written(tmp_path, text))
-    assert cure in str(refusal.value)
+    assert remedy in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no file"):
         read_sweep(tmp_path / "nowhere.toml")

@@ -1,4 +1,4 @@
-"""Items: rows equal those of runs alone, however they are cut, killed, crowded out, or driven out of numbers."""
+"""Items: rows equal those of single runs, also in batches, after kills and out-of-memory errors, and beside NaNs."""
 
 import contextlib
 import dataclasses
@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxsocial.sweep import batch, command, rungs, table, work
-from jaxsocial.sweep.halving import survivors
+from jaxsocial.sweep import command, rungs, table, work
 from jaxsocial.sweep.members import GIB, config_of, entries, fitted
 from jaxsocial.train import metrics
 from jaxsocial.train.program import make_program
@@ -21,13 +20,13 @@ MEASURED = ["return", "evaluation.return", "evaluation.goals", "loss", "entropy"
 
 @pytest.fixture(autouse=True)
 def keys_unchecked():
-    """The check of key reuse takes a scan under vmap for one."""
+    """Turns off the check of key reuse, which mistakes a scan under vmap for one."""
     with jax.debug_key_reuse(False):
         yield
 
 
 def begun(folder, sweep, memory_gib=None, rung=0, alive=None):
-    """The items of a rung, not yet worked on."""
+    """Returns the items of a rung, before any work."""
     if not folder.exists():
         command.prepare(sweep, folder)
     alive = range(len(sweep.settings)) if alive is None else alive
@@ -48,13 +47,13 @@ def assert_equal_rows(found: pd.DataFrame, expected: pd.DataFrame, exactly: bool
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The four settings in one batch."""
+    """Trains the four settings in one batch."""
     with jax.debug_key_reuse(False):
         folder = tmp_path_factory.mktemp("sweep") / "whole"
         return folder, run_all(folder, tiny())
 
 
-def test_the_table_has_a_row_a_setting_seed_and_log_point(whole):
+def test_the_table_has_a_row_per_setting_seed_and_log_point(whole):
     _, rows = whole
     assert len(rows) == 4 * 2 * 4
     assert rows["step"].unique().tolist() == [128, 256, 384, 512]
@@ -62,11 +61,11 @@ def test_the_table_has_a_row_a_setting_seed_and_log_point(whole):
     evaluated = rows.groupby("step")["evaluation.return"].count()
     assert evaluated.to_dict() == {128: 0, 256: 0, 384: 0, 512: 8}
     assert rows["return"].notna().all()
-    # Two rates, two seeds and four points differ for sure; a price only where a mistake was made.
+    # Losses differ between rates, seeds and points; between penalties only after a wrong goal.
     assert rows["loss"].nunique() > 2 * 2 * 4
 
 
-def test_rows_equal_those_of_a_run_alone(whole):
+def test_rows_equal_those_of_a_single_run(whole):
     _, rows = whole
     settings = tiny().settings
     config = dataclasses.replace(settings[3], seeds=1, seed=1)
@@ -81,7 +80,7 @@ def test_rows_equal_those_of_a_run_alone(whole):
         np.testing.assert_allclose(mine[name], [row[name] for row in alone], rtol=1e-3, atol=1e-4)
 
 
-def test_a_done_item_is_left_alone(whole, monkeypatch):
+def test_a_finished_item_does_no_work(whole, monkeypatch):
     folder, rows = whole
     monkeypatch.setattr(work, "compiled_for", lambda *arguments: pytest.fail("compiled again"))
     assert_equal_rows(run_all(folder, tiny()), rows, exactly=True)
@@ -89,9 +88,9 @@ def test_a_done_item_is_left_alone(whole, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["write_part", "save"])
-def test_an_item_that_is_killed_goes_on_where_it_was(whole, tmp_path, monkeypatch, what):
-    """Before a part of the table is written, and before a checkpoint is: each in turn."""
-    module = table if what == "write_part" else batch.checkpoint
+def test_a_killed_item_resumes_exactly(whole, tmp_path, monkeypatch, what):
+    """Every second call raises, before a part of the table or a checkpoint is written."""
+    module = table if what == "write_part" else work.checkpoint
     real, calls, done = getattr(module, what), [], []
 
     def killed_now_and_then(*arguments):
@@ -112,7 +111,7 @@ def test_an_item_that_is_killed_goes_on_where_it_was(whole, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
-def test_an_item_that_is_told_to_stop_saves_at_the_next_log_point(whole, tmp_path, monkeypatch):
+def test_an_item_that_is_asked_to_stop_saves_at_the_next_log_point(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(work, "stop_requests", lambda: contextlib.nullcontext(lambda: True))
     (one,) = begun(tmp_path / "stopped", tiny(save_seconds=1e9))
     for point in range(1, 4):
@@ -124,7 +123,7 @@ def test_an_item_that_is_told_to_stop_saves_at_the_next_log_point(whole, tmp_pat
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_is_trained_in_batches(whole, tmp_path):
+def test_members_that_do_not_fit_train_in_batches(whole, tmp_path):
     configs = [config_of(entry, tiny().settings) for entry in entries(tiny().settings, range(4))]
     program, fit = fitted(configs)
     assert (fit.members, fit.bytes) == (8, program.memory(1))
@@ -139,28 +138,27 @@ def test_what_does_not_fit_is_trained_in_batches(whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_member_that_does_not_fit_at_all_is_refused():
+def test_a_single_member_that_does_not_fit_is_refused():
     config = config_of(entries(tiny().settings, [0])[0], tiny().settings)
     with pytest.raises(MemoryError, match="make sizes smaller"):
         fitted([config], 1e-6)
 
 
-def test_a_batch_that_a_device_refuses_is_cut_and_tried_again(whole, tmp_path, monkeypatch, capsys):
-    real = batch._log_points
+def test_a_batch_that_runs_out_of_memory_is_retried_with_fewer_members(whole, tmp_path, monkeypatch, capsys):
+    real = table.write_part
 
-    def with_little_room(program, members, iteration, own):
-        for number, point in enumerate(real(program, members, iteration, own)):
-            if len(members.healthy) > 4 and number == 1:
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-            yield point
+    def write_part(sweep, writer, step, rows):
+        if len(rows) > 4 and step > 128:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        real(sweep, writer, step, rows)
 
-    monkeypatch.setattr(batch, "_log_points", with_little_room)
+    monkeypatch.setattr(table, "write_part", write_part)
     assert_equal_rows(run_all(tmp_path / "crowded", tiny()), whole[1])
     assert "8 members do not fit at once: trying 4" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_a_setting_whose_numbers_go_bad_ends_its_own_rows_only(whole, tmp_path):
+def test_a_setting_with_nan_changes_no_other_setting(whole, tmp_path):
     rates = GRID["coefficients.learning_rate"]
     grid = GRID | {"coefficients.learning_rate": [*rates, 1e30]}
     rows = run_all(tmp_path / "bad", tiny(grid=grid))
@@ -170,13 +168,13 @@ def test_a_setting_whose_numbers_go_bad_ends_its_own_rows_only(whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_halving_drops_the_worse_and_changes_nothing_of_the_rest(whole, tmp_path):
+def test_halving_drops_the_worse_settings_and_changes_no_other(whole, tmp_path):
     folder = tmp_path / "halved"
     sweep = tiny(halving={"steps": [200], "keep": 0.5})  # rounded up to a log point
     halfway = run_all(folder, sweep)
     assert halfway["step"].max() == 256
     assert halfway.loc[halfway["step"] == 256, "evaluation.return"].notna().all()
-    alive = survivors(halfway, sweep, range(4))
+    alive = rungs.survivors(halfway, sweep, range(4))
     means = halfway[halfway["step"] == 256].groupby("setting")["evaluation.return"].mean()
     assert len(alive) == 2
     assert means[alive].min() >= means.drop(alive).max()
@@ -193,7 +191,7 @@ def test_a_rung_is_written_down_before_it_begins(tmp_path):
     first = rungs.begin_rung(tmp_path / "sweep", sweep, 0, range(4), 3, None)
     assert len(first) == 3
     assert sum(len(work.read_task(one).entries) for one in first) == 8
-    # Whoever goes on with other means has the same items.
+    # A resumed sweep has the same items, also with other processes and memory.
     assert rungs.begin_rung(tmp_path / "sweep", sweep, 0, range(4), 1, 0.5) == first
     assert command.read(tmp_path / "sweep") == sweep
     assert len(json.loads((tmp_path / "sweep" / "settings.json").read_text())) == 4

@@ -27,9 +27,9 @@ TINY = {
 }
 GRID = {"coefficients.learning_rate": [0.001, 0.1], "rules.penalty": [0.5, 1.5]}
 FILE: dict[str, Any] = {"seeds": 2, "episodes": 8, "save_seconds": 0, "fixed": TINY, "grid": GRID}
-"""Four settings of two seeds, 64 learner steps an iteration, a log point every second one, eight in all."""
+"""Four settings of two seeds, eight iterations of 64 learner steps, and a log point every second iteration."""
 
 
 def tiny(**changes) -> Sweep:
-    """The sweep above with other tables."""
+    """Returns the sweep above with other tables."""
     return make_sweep(FILE | changes)

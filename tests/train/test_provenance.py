@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxsocial.train import provenance as own
-from jaxsocial.train.provenance import provenance
+from jaxsocial.train.provenance import described, provenance
 
 
 class Device:
@@ -20,14 +20,14 @@ class Device:
 
 
 @pytest.mark.parametrize(
-    ("device", "described"),
+    ("device", "expected"),
     [
         (Device("cpu:0", "cpu", "cpu"), "cpu:0"),
         (Device("cuda:0", "gpu", "NVIDIA H100 80GB HBM3"), "cuda:0 (NVIDIA H100 80GB HBM3)"),
     ],
 )
-def test_a_device_is_described_by_its_model(device, described):
-    assert described(device) == described
+def test_a_device_is_described_by_its_model(device, expected):
+    assert described(device) == expected
 
 
 def test_the_commit_is_that_of_this_code(tmp_path, monkeypatch):

@@ -1,12 +1,4 @@
-"""Where the items of a sweep run: processes on this machine, a Ray cluster, or SLURM."""
+"""Backends, which run the items of a sweep: processes on this machine, a Ray cluster, or SLURM."""
 
-MODULES = (
-    "items",
-    "processes",
-    "local",
-    "ray",
-    "queue",
-    "job",
-    "slurm",
-)
+MODULES = ("items", "processes", "local", "ray", "queue", "job", "slurm")
 """From the bottom up: a module imports only from those before it. A test holds this order."""

@@ -1,4 +1,4 @@
-"""What every way of executing items shares: how one ends, and what the fresh process does in which it is executed."""
+"""What all backends share: how an item ends, and what its fresh process does."""
 
 import collections
 import contextlib
@@ -15,22 +15,22 @@ from jaxsocial.train.folder import locked
 
 LOG = "log.txt"
 LAST_LINES = 5
-"""Of a log, shown where an item fails."""
+"""Lines of the log that are shown if an item fails."""
 MEMORY_FRACTION = 0.9
-"""Of a GPU's memory, for all processes that share it; the rest is for what CUDA keeps for each."""
+"""The share of a GPU's memory for the processes that share it; CUDA's context of each takes the rest."""
 _BEGINS = "--- "
 
 
 class Finished(NamedTuple):
-    """An item that will not be executed again."""
+    """An item that has ended, and is not retried."""
 
     folder: Path
     error: str | None
-    """None where `work` returned; else what happened, and the log's last lines."""
+    """None if `work` returned; otherwise what happened, and the last lines of the log."""
 
 
 def checked(folders: Sequence[Path], work: str) -> list[Path]:
-    """The folders of a sweep's items as absolute paths.
+    """Returns the folders of items as absolute paths.
 
     Raises:
       ValueError: a folder is missing or given twice, or there is no such function.
@@ -47,7 +47,10 @@ def checked(folders: Sequence[Path], work: str) -> list[Path]:
 
 
 def resolve(work: str) -> Callable[[Path], None]:
-    """The function that a name like "jaxsocial.sweep.work:work" stands for.
+    """Returns the function that a name stands for.
+
+    >>> resolve("os.path:join").__name__
+    'join'
 
     Raises:
       ValueError: there is no such module or function.
@@ -62,15 +65,15 @@ def resolve(work: str) -> Callable[[Path], None]:
 
 
 def run_item(folder: Path, work: str, patience_seconds: float) -> None:
-    """Executes an item in this process, if no other process is executing it.
+    """Executes an item in this process, unless another process executes it.
 
     Args:
-      folder: the item's.
-      work: the name of a function of the folder.
-      patience_seconds: how long to wait for another process to let go of the item.
+      folder: the item's folder.
+      work: the name of a function of the folder, as module:function.
+      patience_seconds: how long to wait for another process to release the item.
 
     Raises:
-      FolderInUse: another process has it, and did not let go of it.
+      FolderInUse: another process did not release it.
     """
     now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
     print(f"{_BEGINS}{now} on {socket.gethostname()}, process {os.getpid()}", flush=True)
@@ -80,7 +83,7 @@ def run_item(folder: Path, work: str, patience_seconds: float) -> None:
 
 @contextlib.contextmanager
 def output_to_log(folder: Path) -> Iterator[None]:
-    """Sends this process's output to the item's log, for good; an exception is written there too, and raised."""
+    """Redirects this process's output to the item's log, permanently; writes exceptions there too."""
     with open(folder / LOG, "ab") as log:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)
@@ -92,7 +95,7 @@ def output_to_log(folder: Path) -> Iterator[None]:
 
 
 def failure(folder: Path, what: str) -> Finished:
-    """An item that failed, with the last lines of its last attempt."""
+    """Returns an item that failed, with the last lines of its last attempt."""
     path = folder / LOG
     log = path.read_text(errors="replace") if path.exists() else ""
     last_attempt = ("\n" + log).rpartition("\n" + _BEGINS)[2]

@@ -1,4 +1,4 @@
-"""What runs inside a job of SLURM: one item, in a process of its own, which is told to save in time."""
+"""A job of SLURM: one item in a process of its own, which is asked to save in time."""
 
 import dataclasses
 import importlib
@@ -11,12 +11,12 @@ from typing import Any
 from jaxsocial.sweep.backends import items, processes
 
 AFTER_TERMINATION_SECONDS = 120.0
-"""How long a job that was told to end waits for its end."""
+"""How long a job that was asked to end waits for its end."""
 
 
 @dataclasses.dataclass
 class Job:
-    """A function of an item, as submitit submits it: `checkpoint` says how to go on."""
+    """A function of an item, as submitit submits it: `checkpoint` says how to continue."""
 
     environment: Mapping[str, str]
     retries: int
@@ -25,9 +25,9 @@ class Job:
     """Set inside the job."""
 
     def __call__(self, folder: str, work: str) -> str | None:
-        """Executes the item; returns what went wrong."""
+        """Executes the item; returns its error, or None."""
         told: list[int] = []
-        # Cancelled or pre-empted. submitit has this handled for pre-emption's sake: what comes next is another signal.
+        # The job is cancelled or pre-empted. submitit ignores SIGTERM, since pre-emption sends another signal later.
         signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
         execution = processes.Execution(Path(folder), work, self.environment, self.retries, self.grace_seconds)
         self.execution = execution
@@ -43,9 +43,9 @@ class Job:
         return items.failure(Path(folder), "told to stop").error
 
     def checkpoint(self, folder: str, work: str) -> Any:
-        """Has the item save; returns what the job does when its turn comes again.
+        """Lets the item save, and returns what the job does when it runs again.
 
-        submitit calls it before it puts a job that is out of time, or pre-empted, back into the queue.
+        submitit calls it before it requeues a job that is out of time or pre-empted.
         """
         if self.execution is not None:
             processes.stop([self.execution], self.grace_seconds)

@@ -1,4 +1,4 @@
-"""Items on this machine: one process a device, one item a process."""
+"""Items on this machine, each in a process of its own."""
 
 import collections
 import contextlib
@@ -21,19 +21,19 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How many items at once, and what happens to those that are killed."""
+    """Options of the backend on this machine."""
 
     slots: int | None = None
-    """How many items at once; one for each GPU, or one where there is none, unless given. More slots than GPUs share
-    them, and with fewer each has several."""
+    """The number of items at once; by default one per GPU, or one without a GPU. More slots than GPUs share them; with
+    fewer, each slot has several."""
     retries: int = 2
-    """How often an item is started again after its process was killed."""
+    """How often an item is restarted after its process was killed."""
     grace_seconds: float = 60.0
-    """How long items may take to save when they are told to stop."""
+    """Seconds that items have to save when they are asked to stop."""
 
     def __post_init__(self):
         if self.slots is not None and self.slots < 1:
-            raise ValueError(f"slots {self.slots}: choose 1 or more, or leave it out for one a GPU")
+            raise ValueError(f"slots {self.slots}: choose 1 or more, or leave it out for one per GPU")
         if self.retries < 0:
             raise ValueError(f"retries {self.retries}: choose 0 or more")
 
@@ -87,7 +87,7 @@ def _run(
 
 
 def _take_finished(running: list[processes.Execution], free: list[Mapping[str, str]]) -> list[items.Finished]:
-    """Moves what has ended out of `running`, and its slot to `free`."""
+    """Removes finished items from `running`, and returns their slots to `free`."""
     ended = [(execution, finished) for execution in running if (finished := execution.finished()) is not None]
     for execution, _ in ended:
         running.remove(execution)
@@ -97,9 +97,9 @@ def _take_finished(running: list[processes.Execution], free: list[Mapping[str, s
 
 @contextlib.contextmanager
 def _interrupted_by_termination() -> Iterator[None]:
-    """While inside, a termination is taken for Ctrl-C."""
+    """Treats SIGTERM as Ctrl-C inside the context."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # which alone may have handlers
+        yield  # only the main thread may set handlers
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -109,7 +109,7 @@ def _interrupted_by_termination() -> Iterator[None]:
 
 
 def visible_gpus() -> list[str]:
-    """This machine's GPUs, as CUDA_VISIBLE_DEVICES names them; found without starting jax."""
+    """Returns this machine's GPUs, as CUDA_VISIBLE_DEVICES names them, without starting jax."""
     if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
         return []
     if VISIBLE in os.environ:
@@ -123,7 +123,7 @@ def visible_gpus() -> list[str]:
 
 
 def slot_environments(slots: int | None, gpus: Sequence[str]) -> list[Mapping[str, str]]:
-    """The variables of each slot: which GPUs it has, and how much of their memory where it shares them.
+    """Returns the variables of each slot: its GPUs, and its share of their memory if other slots use them too.
 
     >>> slot_environments(2, ["0", "1", "2", "3"])
     [{'CUDA_VISIBLE_DEVICES': '0,1'}, {'CUDA_VISIBLE_DEVICES': '2,3'}]
@@ -151,7 +151,7 @@ def core_environments(slots: int | None = None) -> list[Mapping[str, str]]:
 
 
 def memory_share(share: float) -> Mapping[str, str]:
-    """The variable that keeps jax from taking more than its share of a GPU's memory, none where it has all of it.
+    """Returns the variable that limits jax to a share of a GPU's memory, above 0 to 1; none for the whole of it.
 
     >>> memory_share(0.25)
     {'XLA_PYTHON_CLIENT_MEM_FRACTION': '0.225'}

@@ -1,6 +1,6 @@
-"""A fresh process an item: started, watched, started again where it died, and stopped.
+"""A fresh process per item: started, watched, restarted if it is killed, and stopped.
 
-Not multiprocessing's: there the function is unpickled, and so jax imported, before any variable can be set.
+`multiprocessing` does not serve: it unpickles the function, and so imports jax, before any variable can be set.
 """
 
 import contextlib
@@ -20,21 +20,21 @@ POLL_SECONDS = 0.1
 CORE = "JAXSOCIAL_CORE"
 """The variable that names the CPU core to which a process is pinned."""
 PATIENCE_SECONDS = 5.0
-"""For a process of a killed command to let go of an item, beyond the time that it has to save."""
+"""How long an item waits for the process of a killed command, beyond the time that this has to save."""
 
 
 @dataclasses.dataclass
 class Execution:
-    """An item that is being executed on this machine."""
+    """An item that runs on this machine."""
 
     folder: Path
     work: str
     environment: Mapping[str, str]
-    """What is set for the process, beside what this process has."""
+    """Variables of the process, beside those of this process."""
     retries: int
-    """How often it is started again after it was killed."""
+    """How often it is restarted after it was killed."""
     grace_seconds: float
-    """How long it may take to save when it is told to stop."""
+    """Seconds that it has to save when it is asked to stop."""
     deaths: int = 0
     process: subprocess.Popen[bytes] = dataclasses.field(init=False)
 
@@ -42,7 +42,7 @@ class Execution:
         self.start()
 
     def start(self) -> None:
-        """Starts a process, which follows this one into death: it reads standard input, which ends then."""
+        """Starts a process. It ends with this one: it reads standard input, which closes then."""
         program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
         command = [sys.executable, "-u", "-c", program, str(self.folder), self.work, str(self.grace_seconds)]
         with open(self.folder / items.LOG, "ab") as log:
@@ -52,11 +52,11 @@ class Execution:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
-                start_new_session=True,  # Ctrl-C is for the one that watches
+                start_new_session=True,  # Ctrl-C goes to the watching process only
             )
 
     def finished(self) -> items.Finished | None:
-        """How the item ended; None while it is being executed. Starts another process where the last was killed."""
+        """Returns how the item ended; None while it runs. Starts another process if the last was killed."""
         status = _status(self.process)
         if status is None:
             return None
@@ -72,7 +72,7 @@ class Execution:
 
 
 def stop(executions: Sequence[Execution], grace_seconds: float) -> None:
-    """Tells processes to stop, and kills those that have not after a while; none is left afterwards."""
+    """Asks processes to stop, and kills those that still run after ``grace_seconds``."""
     deadline = time.monotonic() + grace_seconds
     try:
         for execution in executions:
@@ -85,10 +85,10 @@ def stop(executions: Sequence[Execution], grace_seconds: float) -> None:
 
 
 def _status(process: subprocess.Popen[bytes]) -> int | None:
-    """The exit status, negative for a signal; whatever a process that has ended left running is killed."""
+    """Returns the exit status, negative for a signal, and kills what an ended process left running; None if it runs."""
     if process.returncode is not None:
         return process.returncode
-    # Not yet waited for, the process keeps its number, so that no other's group can be hit.
+    # WNOWAIT: until it is waited for, the process keeps its number, and no other process group can be killed instead.
     if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return None
     return _bury(process)
@@ -104,24 +104,24 @@ def _bury(process: subprocess.Popen[bytes]) -> int:
 
 def _signal(process: subprocess.Popen[bytes], send: Callable[[int, int], None], number: signal.Signals) -> None:
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended; macOS says the latter
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended; macOS raises the latter
             send(process.pid, number)
 
 
 def main() -> None:
-    """Of the fresh process: executes the item that the command line names."""
+    """Executes the item that the command line names, in the fresh process."""
     folder, work, grace_seconds = sys.argv[1:]
     if CORE in os.environ and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(os.environ[CORE])})  # before jax starts its threads
     for number in (signal.SIGUSR1, signal.SIGUSR2):
-        # SLURM sends all processes of a job what tells the watching one that time is up, and they would die of it.
+        # SLURM signals all processes of a job when its time is up, and the default action would kill this one.
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(float(grace_seconds),), daemon=True).start()
     items.run_item(Path(folder), work, float(grace_seconds) + PATIENCE_SECONDS)
 
 
 def _follow(grace_seconds: float) -> None:
-    """Stops this process, and whatever it started, when the one that watches it is gone."""
+    """Stops this process, and all that it started, when the watching process is gone."""
     os.read(0, 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(grace_seconds)

@@ -1,7 +1,7 @@
-"""What has become of submitted jobs.
+"""The state of submitted jobs.
 
-submitit asks sacct, which clusters without accounting do not have: there a cancelled job would never be seen to end. So
-squeue is asked which jobs are there, and the result that a job has written how it ended.
+submitit asks sacct, which needs accounting: on a cluster without it, a cancelled job would seem to run for ever.
+Therefore squeue tells which jobs exist, and the file that a job has written tells how it ended.
 """
 
 import dataclasses
@@ -15,24 +15,24 @@ from typing import Any
 from jaxsocial.sweep.backends import items
 
 RECORD = "slurm.json"
-"""In an item's folder: the job that it was last submitted as."""
+"""The file in an item's folder that names its latest job."""
 SQUEUE_SECONDS = 15.0
-"""Between two questions to SLURM, of which many users ask some."""
+"""Seconds between two calls of squeue, which loads the scheduler."""
 RESULT_SECONDS = 15.0
-"""How late a shared file system may show what a job has written."""
+"""The delay after which a shared file system shows what a job has written."""
 
 
 @dataclasses.dataclass
 class Submitted:
-    """An item whose job is in the queue, or runs."""
+    """An item whose job waits or runs."""
 
     folder: Path
     job: Any
-    """submitit's."""
+    """The job as submitit has it."""
     gone_since: float | None = None
 
     def remember(self) -> None:
-        """Writes into the folder which job it is, for commands to come."""
+        """Writes the job's name into the folder, for later commands."""
         record = {"job": self.job.job_id, "logs": str(self.job.paths.folder)}
         (self.folder / RECORD).write_text(json.dumps(record) + "\n")
 
@@ -47,7 +47,7 @@ class Queue:
     asked: float = -SQUEUE_SECONDS
 
     def still_there(self, folders: Sequence[Path]) -> list[Submitted]:
-        """The items that an earlier command has submitted, and that wait or run."""
+        """Returns the items of an earlier command that wait or run."""
         if self.cluster == "local":
             return []
         self._ask()
@@ -59,22 +59,24 @@ class Queue:
         ]
 
     def add(self, submitted: Sequence[Submitted]) -> None:
-        """Jobs that have just been submitted: they are gone when SLURM says so, and not while it has not been asked."""
+        """Adds new jobs, which exist until squeue has been asked again."""
         for one in submitted:
             one.remember()
         self.there |= {one.job.job_id for one in submitted}
 
     def finished(self, submitted: Submitted) -> items.Finished | None:
-        """How an item's job ended; None while it waits or runs."""
+        """Returns how an item's job ended; None while it waits or runs."""
         path = submitted.job.paths.result_pickle
         if self.cluster == "local" and not submitted.job.done():
-            return None  # it has written its result, but its process is to end first
+            return None  # the result may be written, but its process has not ended
         if path.exists():
             outcome, result = self.submitit.core.utils.pickle_load(path)
             if outcome == "success":
                 return items.Finished(submitted.folder, result)
             return items.failure(submitted.folder, f"job {submitted.job.job_id}: {result.strip().splitlines()[-1]}")
-        if self._is_there(submitted.job):
+        if self.cluster == "slurm" and time.monotonic() - self.asked >= SQUEUE_SECONDS:
+            self._ask()
+        if self.cluster == "slurm" and submitted.job.job_id in self.there:
             submitted.gone_since = None
             return None
         now = time.monotonic()
@@ -85,7 +87,7 @@ class Queue:
         return items.failure(submitted.folder, what)
 
     def leave(self, running: Sequence[Submitted], grace_seconds: float) -> None:
-        """SLURM's jobs stay; those on this machine are stopped."""
+        """Stops the jobs on this machine, and leaves those of SLURM in its queue."""
         if self.cluster == "slurm":
             return
         for submitted in running:
@@ -94,15 +96,8 @@ class Queue:
         while not all(submitted.job.done() for submitted in running) and time.monotonic() < deadline:
             time.sleep(0.1)
 
-    def _is_there(self, job: Any) -> bool:
-        if self.cluster == "local":
-            return not job.done()
-        if time.monotonic() - self.asked >= SQUEUE_SECONDS:
-            self._ask()
-        return job.job_id in self.there
-
     def _ask(self) -> None:
-        """Where SLURM does not answer for a while, what it last said holds."""
+        """Asks squeue for this user's jobs. If it fails, the last answer stays valid."""
         command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         self.asked = time.monotonic()

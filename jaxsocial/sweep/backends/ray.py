@@ -1,4 +1,4 @@
-"""Items on a Ray cluster: a task an item, in folders that all its machines share. Needs `jaxsocial[ray]`."""
+"""Items on a Ray cluster: one task per item, in folders that all machines share. Needs `jaxsocial[ray]`."""
 
 import dataclasses
 import importlib
@@ -11,26 +11,26 @@ from jaxsocial.sweep.backends import items
 from jaxsocial.sweep.backends.local import memory_share
 
 PATIENCE_SECONDS = 120.0
-"""For a process on another machine to let go of an item: a shared file system notices late that a machine is gone."""
+"""How long an item waits for another machine's process: a shared file system notices late that a machine is gone."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Which cluster, and what each item takes of it."""
+    """Options of the Ray backend."""
 
     address: str | None = None
-    """Of a running cluster ("auto", or HOST:6379); one is started on this machine unless given."""
+    """The address of a running cluster, "auto" or HOST:6379; by default one is started on this machine."""
     gpus_per_item: float = 0.0
-    """May be a fraction: 0.25 has four items share a GPU. Without GPUs jax runs on the CPU."""
+    """The GPUs of an item; with 0.25 four items share one. With 0 jax runs on the CPU."""
     cpus_per_item: float = 1.0
     retries: int = 2
-    """How often an item is started again after its process or its machine died."""
+    """How often an item is restarted after its process or its machine died."""
     grace_seconds: float = 60.0
-    """How long items may take to save when they are told to stop."""
+    """Seconds that items have to save when they are asked to stop."""
 
     def __post_init__(self):
         if self.gpus_per_item < 0 or (self.gpus_per_item > 1 and self.gpus_per_item % 1):
-            raise ValueError(f"gpus_per_item {self.gpus_per_item}: choose a share up to 1, or a whole number")
+            raise ValueError(f"gpus_per_item {self.gpus_per_item}: choose a fraction up to 1, or a whole number")
         if self.retries < 0:
             raise ValueError(f"retries {self.retries}: choose 0 or more")
 
@@ -39,7 +39,7 @@ def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[
     """Executes items as `local.run_items` does, on a cluster.
 
     Args:
-      folders: the items'; they must exist, under the same name on all machines.
+      folders: the folders of the items, which exist under the same name on all machines.
       work: the name of a function of a folder, as module:function.
       options: which cluster.
 
@@ -50,10 +50,10 @@ def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[
 
 
 def _import_ray(retries: int) -> Any:
-    # Read as Ray is imported: no token between machines of one user, and nothing told about them.
+    # Ray reads these when it is imported: no token between machines of one user, and no usage statistics.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # What Ray itself kills for want of memory is counted apart, and started again for ever otherwise.
+    # Ray counts items that it kills for lack of memory separately, and restarts them without limit by default.
     os.environ.setdefault("RAY_task_oom_retries", str(retries))
     try:
         return importlib.import_module("ray")
@@ -66,22 +66,19 @@ def _run(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iter
     if started_here:
         dashboard = {} if options.address else {"include_dashboard": False}
         ray.init(address=options.address or "local", log_to_driver=False, configure_logging=False, **dashboard)
+    pending = {}
     try:
-        yield from _results(ray, folders, work, options)
-    finally:
-        if started_here:
-            ray.shutdown()
-
-
-def _results(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
-    task = ray.remote(**_requirements(options))(_task)
-    pending = {task.options(name=folder.name).remote(str(folder), work): folder for folder in folders}
-    try:
+        task = ray.remote(**_requirements(options))(_task)
+        pending |= {task.options(name=folder.name).remote(str(folder), work): folder for folder in folders}
         while pending:
             [done], _ = ray.wait(list(pending), num_returns=1)
             yield _finished(ray, done, pending.pop(done))
     finally:
-        _stop(ray, list(pending), options.grace_seconds)
+        try:
+            _stop(ray, list(pending), options.grace_seconds)
+        finally:
+            if started_here:
+                ray.shutdown()
 
 
 def _requirements(options: Options) -> dict[str, Any]:
@@ -89,7 +86,7 @@ def _requirements(options: Options) -> dict[str, Any]:
     return {
         "num_gpus": options.gpus_per_item,
         "num_cpus": options.cpus_per_item,
-        "max_calls": 1,  # jax lets go of a GPU's memory only as its process ends
+        "max_calls": 1,  # jax releases a GPU's memory only when its process ends
         "max_retries": options.retries,
         "runtime_env": {"env_vars": dict(variables)},
     }
@@ -111,7 +108,7 @@ def _finished(ray: Any, done: Any, folder: Path) -> items.Finished:
 
 
 def _stop(ray: Any, pending: Sequence[Any], grace_seconds: float) -> None:
-    """Asks tasks to stop as Ctrl-C does, and kills those that have not after a while."""
+    """Interrupts tasks, and kills those that still run after ``grace_seconds``."""
     left = pending
     try:
         for task in pending:

@@ -1,4 +1,4 @@
-"""Items as an array of SLURM jobs, in folders that all its machines share. Needs `jaxsocial[slurm]`."""
+"""Items as an array of SLURM jobs, in folders that all machines share. Needs `jaxsocial[slurm]`."""
 
 import collections
 import dataclasses
@@ -14,62 +14,55 @@ from jaxsocial.sweep.backends.queue import Queue, Submitted
 
 POLL_SECONDS = 1.0
 LARGEST_ARRAY = 1000
-"""Jobs of one array, by SLURM's own settings."""
+"""Jobs of one array, SLURM's default limit."""
 REQUEUES = 1000
-"""How often a job may run out of time and go on; an item that needs more does not get on."""
+"""How often a job may run out of time and continue."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What each item asks of the cluster."""
+    """Options of the SLURM backend."""
 
     cluster: str = "slurm"
-    """"local" starts the same jobs on this machine, without SLURM."""
+    """"slurm", or "local" for the same jobs on this machine without SLURM."""
     partition: str | None = None
     gpus: int = 0
-    """Of each item. Without GPUs jax runs on the CPU."""
+    """GPUs of each item. With 0 jax runs on the CPU."""
     cpus: int = 1
     """Cores of each item."""
     minutes: int = 60
-    """How long a job may run; then it saves, is queued again, and goes on."""
+    """How long a job may run; then it saves, is requeued, and continues."""
     parallel: int | None = None
-    """How many items at once; as many as the cluster gives, or one on "local", unless given."""
+    """The number of items at once; by default as many as the cluster allows, or one on "local"."""
     retries: int = 2
-    """How often an item is started again, in its job, after its process was killed."""
+    """How often an item is restarted, in its job, after its process was killed."""
     grace_seconds: float = 60.0
-    """How long items may take to save when they are told to stop."""
+    """Seconds that items have to save when they are asked to stop."""
     logs: Path | None = None
-    """Where SLURM's and submitit's own files go; beside the first item, in slurm/, unless given."""
+    """The folder of SLURM's and submitit's own files; by default slurm/ beside the first item."""
     additional: Mapping[str, str | int | bool] = dataclasses.field(default_factory=dict)
-    """Any other options of sbatch, by their long names: {"account": "me", "constraint": "a100"}."""
+    """Other options of sbatch, by their long names: {"account": "me", "constraint": "a100"}."""
 
     def __post_init__(self):
         if self.cluster not in ("slurm", "local"):
             raise ValueError(f"cluster {self.cluster!r}: choose slurm, or local")
-        traced = {
-            "cpus": self.cpus,
-            "minutes": self.minutes,
-            "parallel": 1 if self.parallel is None else self.parallel,
-        }
-        for name, number in traced.items():
-            if number < 1:
-                raise ValueError(f"{name} {number}: choose 1 or more")
-        for name, number in {"gpus": self.gpus, "retries": self.retries}.items():
-            if number < 0:
-                raise ValueError(f"{name} {number}: choose 0 or more")
+        for name, least in {"cpus": 1, "minutes": 1, "parallel": 1, "gpus": 0, "retries": 0}.items():
+            number = getattr(self, name)
+            if number is not None and number < least:
+                raise ValueError(f"{name} {number}: choose {least} or more")
         if self.cluster == "slurm" and 60 * self.minutes < 3 * self.grace_seconds:
-            raise ValueError(f"minutes {self.minutes}: choose at least {3 * self.grace_seconds / 60:g}, so as to save")
+            raise ValueError(f"minutes {self.minutes}: choose at least {3 * self.grace_seconds / 60:g}, time to save")
 
 
 def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
     """Executes items as `local.run_items` does, as jobs of SLURM.
 
-    Jobs outlive this command: after Ctrl-C they stay in the queue (scancel takes them out), and the next call waits for
-    those that are still there and submits the others. A job that is pre-empted, or out of time, saves and is queued
-    again; one that was cancelled is reported as failed. On "local" Ctrl-C stops them.
+    Jobs outlive this command: after Ctrl-C they stay in the queue (scancel removes them). The next call waits for those
+    and submits the others. A job that is pre-empted or out of time saves and is requeued. A cancelled job counts as
+    failed. On "local" Ctrl-C stops all jobs.
 
     Args:
-      folders: the items'; they must exist, under the same name on all machines.
+      folders: the folders of the items, which exist under the same name on all machines.
       work: the name of a function of a folder, as module:function.
       options: what each item asks for.
 
@@ -82,43 +75,36 @@ def run_items(folders: Sequence[Path], work: str, options: Options) -> Iterator[
 
 
 def _run(folders: Sequence[Path], work: str, options: Options) -> Iterator[items.Finished]:
-    queue = Queue(_import_submitit(), options.cluster)
+    try:
+        queue = Queue(importlib.import_module("submitit"), options.cluster)
+    except ImportError as error:
+        raise ValueError("submitit is not installed: pip install 'jaxsocial[slurm]'") from error
     executor = _executor(queue.submitit, options.logs or folders[0].parent / "slurm", options)
     running = queue.still_there(folders)
     begun = {submitted.folder for submitted in running}
     waiting = collections.deque(folder for folder in folders if folder not in begun)
     try:
         while waiting or running:
-            count = min(_free(options, len(running)), len(waiting))
-            submitted = _submit(executor, [waiting.popleft() for _ in range(count)], work, options)
+            # SLURM queues all jobs itself; "local" has no queue.
+            free = LARGEST_ARRAY if options.cluster == "slurm" else (options.parallel or 1) - len(running)
+            chosen = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+            submitted = _submit(executor, chosen, work, options) if chosen else []
             queue.add(submitted)
             running += submitted
             time.sleep(POLL_SECONDS)
-            yield from _take_finished(queue, running)
+            ended = [(one, finished) for one in running if (finished := queue.finished(one)) is not None]
+            for one, _ in ended:
+                running.remove(one)
+            yield from (finished for _, finished in ended)
     finally:
         queue.leave(running, options.grace_seconds)
 
 
-def _take_finished(queue: Queue, running: list[Submitted]) -> list[items.Finished]:
-    """Moves what has ended out of `running`."""
-    ended = [(submitted, finished) for submitted in running if (finished := queue.finished(submitted)) is not None]
-    for submitted, _ in ended:
-        running.remove(submitted)
-    return [finished for _, finished in ended]
-
-
-def _free(options: Options, running: int) -> int:
-    """How many may be submitted: SLURM has a queue and is given all, "local" has none."""
-    return LARGEST_ARRAY if options.cluster == "slurm" else (options.parallel or 1) - running
-
-
 def _submit(executor: Any, folders: Sequence[Path], work: str, options: Options) -> list[Submitted]:
-    if not folders:
-        return []
     job = Job({} if options.gpus else {"JAX_PLATFORMS": "cpu"}, options.retries, options.grace_seconds)
     try:
         jobs = executor.map_array(job, map(str, folders), [work] * len(folders))
-    except RuntimeError as error:  # what submitit's errors are
+    except RuntimeError as error:  # submitit's errors derive from it
         raise ValueError(f"SLURM refuses the jobs: {str(error).strip()}") from error
     return [Submitted(folder, job) for folder, job in zip(folders, jobs, strict=True)]
 
@@ -129,7 +115,7 @@ def _executor(submitit: Any, logs: Path, options: Options) -> Any:
             logs, options.cluster, slurm_max_num_timeout=REQUEUES, local_max_num_timeout=REQUEUES
         )
     except RuntimeError as error:
-        raise ValueError(f"no SLURM here ({error}): run this where sbatch is, or choose another way") from error
+        raise ValueError(f"no SLURM here ({error}): run this where sbatch is, or choose another backend") from error
     executor.update_parameters(
         name="jaxsocial",
         timeout_min=options.minutes,
@@ -141,10 +127,3 @@ def _executor(submitit: Any, logs: Path, options: Options) -> Any:
         slurm_additional_parameters={"requeue": True, **options.additional},
     )
     return executor
-
-
-def _import_submitit() -> Any:
-    try:
-        return importlib.import_module("submitit")
-    except ImportError as error:
-        raise ValueError("submitit is not installed: pip install 'jaxsocial[slurm]'") from error

@@ -1,4 +1,4 @@
-"""Colours that also those see who see few: of a field's values, and of how well settings did."""
+"""Colours that readers with a colour vision deficiency can tell apart: for a field's values, and for the measure."""
 
 from typing import NamedTuple
 
@@ -13,20 +13,14 @@ from jaxsocial.sweep.report.fields import Field
 from jaxsocial.sweep.report.margins import limits
 
 FEW = matplotlib.color_sequences["petroff10"]
-"""Of categories, while there are enough of them."""
-NOWHERE = "0.94"
-"""Where nothing is."""
+"""Colours of categories, while there are enough of them."""
+EMPTY = "0.94"
+"""The colour of cells without a setting."""
 MISSING = (0.7, 0.7, 0.7, 1.0)
-
-
-def _without_palest(name: str) -> LinearSegmentedColormap:
-    """A colour map whose every colour can be seen as a thin line on white."""
-    return LinearSegmentedColormap.from_list(
-        f"{name}, without its palest", matplotlib.colormaps[name].resampled(256)(np.linspace(0, 0.92, 256))
-    )
-
-
-LINES = _without_palest("viridis")
+# The palest colours of viridis cannot be seen as a thin line on white.
+LINES = LinearSegmentedColormap.from_list(
+    "viridis, without its palest", matplotlib.colormaps["viridis"].resampled(256)(np.linspace(0, 0.92, 256))
+)
 
 
 class Palette(NamedTuple):
@@ -34,11 +28,11 @@ class Palette(NamedTuple):
 
     field: Field
     colours: Float[np.ndarray, "settings 4"]
-    """In the order of the field's values."""
+    """RGBA, in the order of the field's values."""
     scale: ScalarMappable
 
     def explain(self, axes: Axes) -> None:
-        """Beside the axes: which colour is which value."""
+        """Draws a colour bar beside the axes."""
         bar = axes.figure.colorbar(self.scale, ax=axes, pad=0.02)
         bar.set_label(math_free(self.field.label))
         bar.outline.set_visible(False)
@@ -50,7 +44,7 @@ class Palette(NamedTuple):
 
 
 def palette(field: Field) -> Palette:
-    """A scale for numbers; for a few categories colours far from one another."""
+    """Returns a colour scale for numbers, and distinct colours for a few categories."""
     positions = field.positions.to_numpy()
     if field.categories:
         count = len(field.categories)
@@ -63,16 +57,20 @@ def palette(field: Field) -> Palette:
 
 
 def cells_of_measure(values, larger_is_better: bool) -> tuple[Colormap, Normalize]:
-    """The better the darker."""
+    """Returns colours for cells: better values are darker."""
     colours = matplotlib.colormaps["viridis_r" if larger_is_better else "viridis"]
     return colours, Normalize(*limits(values, larger_is_better))
 
 
 def lines_of_measure(values, larger_is_better: bool) -> tuple[Colormap, Normalize]:
-    """The same without what is too pale for lines."""
+    """Returns the same for lines, without colours that are too pale for them."""
     return LINES.reversed() if larger_is_better else LINES, Normalize(*limits(values, larger_is_better))
 
 
 def math_free(text: str) -> str:
-    """A text as it stands: matplotlib would read formulas between dollars."""
+    """Returns a text in which matplotlib reads no formula.
+
+    >>> math_free("a $x$")
+    'a \\\\$x\\\\$'
+    """
     return text.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""What one or two fields do to a sweep's measure, whatever the others are: the numbers that pictures show."""
+"""The effect of one or two fields on a sweep's measure, over all others: the numbers that pictures show."""
 
 import itertools
 from collections.abc import Sequence
@@ -11,20 +11,23 @@ from jaxsocial.sweep.report.fields import Field, Groups, groups
 
 MOST_PAIRS = 6
 MOST_PAIRED = 4
-"""Fields that have as many pairs."""
+"""The number of fields that have so many pairs."""
 EXPLODED = 100
-"""How many times what the better three quarters span the worst may lie away before it is left out of pictures."""
+"""Values are left out of pictures if they are worse than the best three quarters by this many times their span."""
 
 
 def one_way(outcomes: pd.DataFrame, groups: Groups) -> pd.Series:
-    """Group to the interquartile mean over all seeds of all its settings."""
+    """Returns, by group, the interquartile mean over all seeds of all its settings."""
     return _middle(outcomes, [groups]).reindex(range(len(groups.positions)))
 
 
 def two_way(outcomes: pd.DataFrame, across: Groups, down: Groups) -> pd.DataFrame:
-    """The same for what two fields have in common: a row a group of ``down``, a column a group of ``across``.
+    """Returns the same for two fields at once; NaN if there is no setting, or none with a known value.
 
-    NaN where no setting is, or none of which anything is known.
+    Args:
+      outcomes: `ranking.outcomes`.
+      across: the groups of the columns.
+      down: the groups of the rows.
     """
     cells = _middle(outcomes, [down, across]).unstack()
     return cells.reindex(index=range(len(down.positions)), columns=range(len(across.positions)))
@@ -36,14 +39,14 @@ def _middle(outcomes: pd.DataFrame, fields: list[Groups]) -> pd.Series:
 
 
 def importance(values: pd.Series, groups: Groups) -> float:
-    """The share of the variance among settings that the means of a field's groups explain, 0 to 1.
+    """Returns the share of the variance among settings that the means of a field's groups explain, 0 to 1.
 
-    Adjusted for how many groups there are, since many small groups explain something by chance; 0 where nothing can be
-    said.
+    It is adjusted for the number of groups, since many small groups explain something by chance (adjusted R^2). It is 0
+    if there are too few values.
 
     Args:
-      values: setting to what it came to.
-      groups: of the field.
+      values: the measure by setting.
+      groups: the groups of the field.
     """
     known = values.dropna()
     codes = groups.codes.reindex(known.index)
@@ -56,27 +59,43 @@ def importance(values: pd.Series, groups: Groups) -> float:
 
 
 def importances(values: pd.Series, fields: Sequence[Field], larger_is_better: bool) -> dict[str, float]:
-    """Field to its importance, the greatest first. Numbers that exploded would be all the variance: they are cut."""
+    """Returns the importance of each field by name, the greatest first.
+
+    Args:
+      values: the measure by setting. Exploded values are clipped: they would be all of the variance.
+      fields: the fields.
+      larger_is_better: the direction of the measure.
+    """
     usual = values.clip(*limits(values, larger_is_better))
     found = {field.name: importance(usual, groups(field)) for field in fields}
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 def pairs(fields: Sequence[Field], importances: dict[str, float]) -> list[tuple[Field, Field]]:
-    """Every two fields, in their order; where those are too many, of the most important ones."""
+    """Returns all pairs of fields; if those are too many, the pairs of the most important fields."""
     if len(fields) * (len(fields) - 1) // 2 > MOST_PAIRS:
         fields = most_important(fields, importances, MOST_PAIRED)
     return list(itertools.combinations(fields, 2))
 
 
 def most_important(fields: Sequence[Field], importances: dict[str, float], most: int) -> list[Field]:
-    """As many, in their order."""
+    """Returns the most important fields, in their own order.
+
+    Args:
+      fields: all fields.
+      importances: see `importances`.
+      most: how many to return at most.
+    """
     names = list(importances)[:most]
     return [field for field in fields if field.name in names]
 
 
 def limits(values: np.ndarray | pd.Series, larger_is_better: bool) -> tuple[float, float]:
-    """What an axis should span: all that is known, save numbers that exploded. Good ones are never left out."""
+    """Returns the range of an axis: all known values except exploded bad ones.
+
+    >>> limits(np.array([-1e9, 1.0, 2.0, 3.0, 4.0]), larger_is_better=True)
+    (1.0, 4.0)
+    """
     known = np.asarray(values, float)[np.isfinite(values)]
     if known.size == 0:
         return 0.0, 1.0

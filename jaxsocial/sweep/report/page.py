@@ -1,18 +1,29 @@
-"""A report as one HTML page that needs nothing else: pictures are in it, scripts are not."""
+"""A sweep's table becomes a folder: the ranking, pictures, and one HTML page that needs no other file."""
 
 import base64
 import html
-from collections.abc import Sequence
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
 import pandas as pd
+from matplotlib.figure import Figure
+from rich.table import Table
 
-from jaxsocial.sweep.report.fields import labels, number, number_labels, plain
-from jaxsocial.sweep.report.ranking import About, Ranking
+from jaxsocial.evaluate.statistics import Score
+from jaxsocial.sweep.report import drawing, margins
+from jaxsocial.sweep.report.fields import Field, fields, labels, number, number_labels, plain
+from jaxsocial.sweep.report.parallel import AXES, parallel
+from jaxsocial.sweep.report.ranking import About, Ranking, check, curves, rank
 
+RANKING, REPORT = "ranking.csv", "report.html"
+PICTURES = ("curves.png", "one-way-*.png", "two-way-*.png", "parallel.png")
+DOTS_PER_INCH = 150
 BEST = 50
-"""Settings that the page's table holds."""
+"""Settings in the page's table."""
 PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -64,34 +75,112 @@ class Picture(NamedTuple):
     file: str
     png: bytes
     inches: float
-    """How wide it was drawn."""
+    """The width of the figure."""
+
+
+def write(table: pd.DataFrame, about: About, out: Path) -> Ranking:
+    """Writes ranking.csv, report.html and its pictures into a folder, and removes those of an earlier report.
+
+    Args:
+      table: one row per setting, seed, learner and log point, with the columns setting, seed, learner, step, each
+        varied field by its dotted name, metrics (NaN where not measured), and optionally healthy (0 from the point at
+        which the seed's numbers were not finite).
+      about: what the table is about.
+      out: the folder, which is made.
+
+    Raises:
+      ValueError: the table has no rows or lacks a column.
+    """
+    check(table, about)
+    ranking = rank(table, about)
+    drawn = list(pictures(table, ranking, about))
+    out.mkdir(parents=True, exist_ok=True)
+    for old in (path for pattern in PICTURES for path in out.glob(pattern)):
+        old.unlink()
+    for picture in drawn:
+        (out / picture.file).write_bytes(picture.png)
+    ranking.settings.to_csv(out / RANKING, index=False)
+    (out / REPORT).write_text(page(ranking, about, drawn), encoding="utf-8")
+    return ranking
+
+
+def pictures(table: pd.DataFrame, ranking: Ranking, about: About) -> Iterator[Picture]:
+    """Draws all pictures of a report.
+
+    Args:
+      table: see `write`.
+      ranking: its settings, ranked.
+      about: what the table is about.
+    """
+    varied = fields(ranking.settings, about.varied)
+    values = ranking.settings.set_index("setting").interquartile_mean
+    shares = margins.importances(values, varied, about.larger_is_better)
+    means = curves(table, about.measure)
+    panels = margins.most_important(varied, shares, drawing.PANELS)
+    caption = "Each line is a setting, averaged over its seeds and learners; the best are emphasized."
+    yield _picture("Training", caption, "curves", drawing.curves(means, ranking, panels, about))
+    for field in sorted(varied, key=lambda one: -shares[one.name]):
+        caption = f"{field.name}: alone it explains {shares[field.name]:.0%} of the variance among settings."
+        name = f"one-way-{_file_part(field)}"
+        yield _picture("One field", caption, name, drawing.one_way_picture(ranking, field, about))
+    for first, second in margins.pairs(varied, shares):
+        caption = f"{first.name} and {second.name}: the interquartile mean over all other fields and seeds."
+        name = f"two-way-{_file_part(first)}-{_file_part(second)}"
+        yield _picture("Two fields", caption, name, drawing.two_way_picture(ranking, first, second, about))
+    if varied:
+        caption = "Each line is a setting, through its value of each field to its result; the best are the darkest."
+        drawn = parallel(ranking, margins.most_important(varied, shares, AXES), about)
+        yield _picture("All fields", caption, "parallel", drawn)
+
+
+def _file_part(field: Field) -> str:
+    return re.sub(r"[^\w.]+", "-", field.name)
+
+
+def _picture(section: str, caption: str, name: str, figure: Figure) -> Picture:
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DOTS_PER_INCH)
+    return Picture(section, caption, f"{name}.png", png.getvalue(), figure.get_figwidth())
 
 
 def page(ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
-    """The whole page. All that comes from outside is escaped."""
+    """Returns the whole page. Every text is escaped.
+
+    Args:
+      ranking: the ranked settings.
+      about: what they are about.
+      pictures: see `pictures`.
+    """
+    sections: dict[str, list[str]] = {}
+    for picture in pictures:
+        data, caption = base64.b64encode(picture.png).decode(), html.escape(picture.caption)
+        image = f'<img alt="{caption}" width="{picture.inches * 80:.0f}" src="data:image/png;base64,{data}">'
+        figure = f"<figure>\n{image}\n<figcaption>{caption}</figcaption>\n</figure>"
+        sections.setdefault(f"<h2>{html.escape(picture.section)}</h2>", []).append(figure)
+    left = len(ranking.settings) - BEST
+    rest = f"The other {_many(left, 'setting')} are in ranking.csv." if left > 0 else "The same is in ranking.csv."
     return PAGE.substitute(
         name=html.escape(about.name),
         summary=html.escape(summary(ranking, about)),
         facts="\n".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in about.facts.items()),
         how=html.escape(_how(ranking, about)),
         table=_table(ranking, about),
-        rest=html.escape(_rest(ranking)),
-        sections="\n".join(_section(title, pictures) for title in dict.fromkeys(one.section for one in pictures)),
+        rest=html.escape(rest),
+        sections="\n".join("\n".join([title, *figures]) for title, figures in sections.items()),
     )
 
 
 def summary(ranking: Ranking, about: About) -> str:
-    """What was swept, and what came first, in a sentence or two."""
+    """Returns what was swept and the best setting, in a sentence or two."""
     settings, measure = ranking.settings, plain(about.measure)
-    seeds = int(ranking.settings.seeds.max())
     text = f"{_many(len(settings), 'setting')} of {', '.join(labels(about.varied)) or 'nothing that differs'}, "
-    text += f"{_many(seeds, 'seed')} each."
+    text += f"{_many(int(settings.seeds.max()), 'seed')} each."
     best = settings.iloc[0]
     if pd.isna(best["interquartile_mean"]):
         return f"{text} Nothing is known of {measure} yet."
     values = zip(labels(about.varied), (best[name] for name in about.varied), strict=True)
-    at = "; ".join(f"{label} = {_number(value) if isinstance(value, float) else value}" for label, value in values)
-    mean = _number(best["interquartile_mean"])
+    at = "; ".join(f"{label} = {number(value, 4) if isinstance(value, float) else value}" for label, value in values)
+    mean = number(best["interquartile_mean"], 4)
     return f"{text} Best is setting {best['setting']}{f' ({at})' if at else ''} with a {measure} of {mean}."
 
 
@@ -100,62 +189,52 @@ def _many(count: int, what: str) -> str:
 
 
 def _how(ranking: Ranking, about: About) -> str:
+    """Returns how settings are ranked, in words."""
     better = "larger is better" if about.larger_is_better else "smaller is better"
     text = (
-        f"By {plain(about.measure)} ({better}): of each seed the last that is known, the mean over its learners; of "
-        "these the interquartile mean over seeds and its 95 % interval (bootstrap over seeds)."
+        f"By {plain(about.measure)} ({better}): the last known value of each seed, averaged over its learners; "
+        "of these the interquartile mean over seeds and its 95 % interval (bootstrap over seeds)."
     )
     dropped = int(ranking.dropped.sum())
     if dropped:
         text += (
-            f" {_many(dropped, 'setting')} trained for fewer steps than the others and come after them; pictures show "
-            "them by what they had come to."
+            f" {_many(dropped, 'setting')} trained for fewer steps than the others and follow them; pictures show them "
+            "at their last value."
         )
     return text
 
 
-def _rest(ranking: Ranking) -> str:
-    left = len(ranking.settings) - BEST
-    return (
-        f"The other {_many(left, 'setting')} stand in ranking.csv." if left > 0 else "The same stands in ranking.csv."
-    )
-
-
 def _table(ranking: Ranking, about: About) -> str:
+    """Returns the best settings as an HTML table."""
     best = ranking.settings.head(BEST)
-    mean, low, high = (best[name].map(_number) for name in ("interquartile_mean", "low", "high"))
+    mean, low, high = (best[name].map(lambda value: number(value, 4)) for name in ("interquartile_mean", "low", "high"))
     shown = {"rank": best["rank"], "setting": best["setting"]}
-    shown |= {
-        label: _column(pd.Series(best[name])) for label, name in zip(labels(about.varied), about.varied, strict=True)
-    }
-    shown |= {
-        f"{plain(about.measure)} [95 %]": (mean + " [" + low + ", " + high + "]").where(
-            best["low"].notna(), "not known"
-        )
-    }
+    for label, name in zip(labels(about.varied), about.varied, strict=True):
+        values = pd.Series(best[name])
+        is_float = pd.api.types.is_float_dtype(values)
+        shown[label] = pd.Series(number_labels(values.to_numpy(), 3), values.index) if is_float else values.astype(str)
+    interval = mean + " [" + low + ", " + high + "]"
+    shown[f"{plain(about.measure)} [95 %]"] = interval.where(best["low"].notna(), "not known")
     counts = zip(best["healthy_seeds"], best["seeds"], strict=True)
-    shown |= {"healthy": [f"{healthy} of {_many(seeds, 'seed')}" for healthy, seeds in counts]}
-    shown |= {"learner steps": best["steps"].map("{:,}".format)}
+    shown["healthy"] = [f"{healthy} of {_many(seeds, 'seed')}" for healthy, seeds in counts]
+    shown["learner steps"] = best["steps"].map("{:,}".format)
     return pd.DataFrame(shown).to_html(index=False, escape=True, border=0)
 
 
-def _number(value: float) -> str:
-    return number(value, 4)
+def best_table(ranking: Ranking, about: About, most: int = 10) -> Table:
+    """Returns the best settings, for a terminal.
 
-
-def _column(values: pd.Series) -> pd.Series:
-    if pd.api.types.is_float_dtype(values):
-        return pd.Series(number_labels(values.to_numpy(), 3), values.index)
-    return values.astype(str)
-
-
-def _section(title: str, pictures: Sequence[Picture]) -> str:
-    figures = "\n".join(_figure(one) for one in pictures if one.section == title)
-    return f"<h2>{html.escape(title)}</h2>\n{figures}"
-
-
-def _figure(picture: Picture) -> str:
-    data = base64.b64encode(picture.png).decode()
-    caption = html.escape(picture.caption)
-    image = f'<img alt="{caption}" width="{picture.inches * 80:.0f}" src="data:image/png;base64,{data}">'
-    return f"<figure>\n{image}\n<figcaption>{caption}</figcaption>\n</figure>"
+    Args:
+      ranking: the ranked settings.
+      about: what they are about.
+      most: the largest number of settings.
+    """
+    drawn = Table(title=f"{about.name}: best by {about.measure}, interquartile mean over seeds", title_justify="left")
+    for heading in ("setting", *labels(about.varied), "[95 %]", "healthy", "steps"):
+        drawn.add_column(heading, justify="right", no_wrap=heading not in labels(about.varied))
+    for row in ranking.settings.head(most).to_dict("records"):
+        values = [f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in about.varied]
+        measured = str(Score(row["interquartile_mean"], row["low"], row["high"]))
+        healthy = f"{row['healthy_seeds']:.0f} of {row['seeds']}"
+        drawn.add_row(str(row["setting"]), *values, measured, healthy, f"{row['steps']:,}")
+    return drawn

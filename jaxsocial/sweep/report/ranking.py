@@ -1,4 +1,4 @@
-"""Which settings did best."""
+"""The ranking of settings."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ KEYS = ["setting", "seed", "learner", "step"]
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What a sweep's table is of."""
+    """What a report is about."""
 
     name: str
     varied: tuple[str, ...]
@@ -24,27 +24,27 @@ class About:
     """The column that settings are ranked by."""
     larger_is_better: bool = True
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """What else to say of it at the top of its page: date, versions, devices, command."""
+    """Facts for the top of the page: date, versions, devices, command."""
 
 
 class Ranking(NamedTuple):
-    """Settings from best to worst, and what they are judged by."""
+    """Settings from best to worst, and the values that rank them."""
 
     settings: pd.DataFrame
-    """Best first, one row a setting: rank, setting, the varied fields, interquartile_mean, its interval (low, high),
-    seeds, healthy_seeds (whose numbers stayed good) and steps (learner steps trained)."""
+    """Best first, one row per setting: rank, setting, the varied fields, interquartile_mean, its interval (low, high),
+    seeds, healthy_seeds (whose numbers stayed finite) and steps (learner steps trained)."""
     outcomes: pd.DataFrame
-    """One row a setting and seed: setting, seed, value (NaN where it was never known), healthy."""
+    """One row per setting and seed: setting, seed, value (NaN if unknown), healthy."""
 
     @property
     def dropped(self) -> pd.Series:
-        """Setting to whether it was given up before others."""
+        """Returns whether each setting, by its number, trained for fewer steps than others."""
         steps = self.settings.set_index("setting").steps
         return steps < steps.max()
 
 
 def check(table: pd.DataFrame, about: About) -> None:
-    """That the table has what is asked of it.
+    """Checks that the table has the columns that a report needs, and rows.
 
     Raises:
       ValueError: columns are missing, or there are no rows.
@@ -58,9 +58,13 @@ def check(table: pd.DataFrame, about: About) -> None:
 
 
 def rank(table: pd.DataFrame, about: About) -> Ranking:
-    """Settings by the interquartile mean over seeds of what each came to.
+    """Ranks settings by the interquartile mean over seeds of their outcomes.
 
-    Those that were dropped come after all that went on for longer, those of which nothing is known come last.
+    Settings that were dropped follow those that trained for longer, and settings without a known value are last.
+
+    >>> table = pd.DataFrame({"setting": [0, 1], "seed": 0, "learner": 0, "step": 100, "return": [1.0, 2.0]})
+    >>> rank(table, About("example", (), "return")).settings[["rank", "setting", "interquartile_mean"]].values.tolist()
+    [[1.0, 1.0, 2.0], [2.0, 0.0, 1.0]]
     """
     found = outcomes(table, about.measure)
     by_setting = found.groupby("setting")
@@ -70,20 +74,22 @@ def rank(table: pd.DataFrame, about: About) -> Ranking:
     settings["healthy_seeds"] = by_setting["healthy"].sum()
     settings["steps"] = table.groupby("setting")["step"].max()
     varied = table.drop_duplicates("setting").set_index("setting")[list(about.varied)]
-    return Ranking(_best_first(varied.join(settings).reset_index(), about.larger_is_better), found)
-
-
-def _best_first(settings: pd.DataFrame, larger_is_better: bool) -> pd.DataFrame:
-    keys = ["unknown", "steps", "interquartile_mean", "setting"]
-    unknown = settings["interquartile_mean"].isna()
-    ordered = settings.assign(unknown=unknown).sort_values(keys, ascending=[True, False, not larger_is_better, True])
-    ordered = ordered.drop(columns="unknown").reset_index(drop=True)
-    ordered.insert(0, "rank", np.arange(1, len(ordered) + 1))
-    return ordered
+    settings = varied.join(settings).reset_index()
+    keys = {"unknown": True, "steps": False, "interquartile_mean": not about.larger_is_better, "setting": True}
+    settings = settings.assign(unknown=settings["interquartile_mean"].isna())
+    settings = settings.sort_values(list(keys), ascending=list(keys.values()))
+    settings = settings.drop(columns="unknown").reset_index(drop=True)
+    settings.insert(0, "rank", np.arange(1, len(settings) + 1))
+    return Ranking(settings, found)
 
 
 def outcomes(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """What each seed of each setting came to: the last that is known of each learner, and the mean over learners."""
+    """Returns the outcome of each seed of each setting: the last known value of each learner, averaged over learners.
+
+    >>> table = pd.DataFrame({"setting": 0, "seed": 0, "learner": 0, "step": [1, 2, 3], "return": [1.0, 2.0, np.nan]})
+    >>> outcomes(table, "return").to_dict("records")
+    [{'setting': 0, 'seed': 0, 'value': 2.0, 'healthy': True}]
+    """
     finite = table.assign(value=table[measure].astype(float).replace([np.inf, -np.inf], np.nan))
     if "healthy" not in finite:
         finite["healthy"] = 1.0
@@ -93,6 +99,6 @@ def outcomes(table: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def curves(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The measure over training: a row for each setting, a column for each step, means over seeds and learners."""
+    """Returns the measure over training, averaged over seeds and learners: one row per setting, one column per step."""
     finite = table[np.isfinite(table[measure].astype(float))]
     return finite.pivot_table(index="setting", columns="step", values=measure, aggfunc="mean")

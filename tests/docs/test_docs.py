@@ -1,0 +1,135 @@
+"""Tests of README and docs: examples run, commands parse, links lead somewhere, results are those stored."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from jaxsocial.cli.parsing import parse
+from jaxsocial.env import registry
+from jaxsocial.reproduce.command import CLAIMS
+from jaxsocial.sweep.spec import make_sweep
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MOST_LINES = 160
+COMPLETE = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/training.md",
+    "docs/environment.md",
+    "docs/sweeps.md",
+    "docs/reproduce.md",
+)
+"""Pages whose commands are checked."""
+RUN_BY_TEST = ("README.md", "docs/environment.md", "docs/extending.md", "docs/training.md", "docs/sweeps.md")
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+EXAMPLES = [
+    pytest.param(name, block, id=f"{name}-{number}")
+    for name in RUN_BY_TEST
+    for number, block in enumerate(_blocks(ROOT / name, "python"))
+]
+
+
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
+def test_an_example_runs(name, example, monkeypatch):
+    monkeypatch.setattr(registry, "_SCENARIOS", registry.registered_scenarios())
+    exec(compile(example, name, "exec"), {"__name__": "example"})
+
+
+def test_no_page_has_examples_that_are_not_run():
+    assert {_name(page) for page in PAGES if _blocks(page, "python")} == set(RUN_BY_TEST)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "toml")], ids=_name)
+def test_a_sweep_file_is_understood(page):
+    whole, *further = _blocks(page, "toml")
+    sweep = make_sweep(tomllib.loads(whole))
+    assert len(sweep.settings) > 1
+    for more in further:
+        make_sweep(tomllib.loads('preset = "quickstart"\n' + more))
+
+
+def _commands(page: Path) -> list[str]:
+    """Commands that are given whole: in shell blocks, and in inline code with an argument and nothing left open."""
+    text = page.read_text()
+    inline = re.findall(r"`(jaxsocial [a-z-]+ [^`\[|]*?)`", _joined(text))
+    shell = [line.split("#")[0] for block in _blocks(page, "sh") for line in _joined(block).splitlines()]
+    found = [re.search(r"(?:^|/| )jaxsocial ([a-z-]+.*)", line) for line in [*inline, *shell]]
+    return sorted({match[1].strip() for match in found if match and not re.search(r"\.\.\.|--help", match[1])})
+
+
+def _joined(text: str) -> str:
+    return text.replace("\\\n", " ")
+
+
+COMMANDS = sorted({command for name in COMPLETE for command in _commands(ROOT / name)})
+PLACEHOLDERS = {"RUN": "folder", "FIGURE": "figure4", "EXPERT": "folder", "NAME": "quickstart"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_understood(command, tmp_path):
+    (tmp_path / "map.txt").write_text("######\n#>..0#\n#....#\n######\n")
+    for placeholder, value in {**PLACEHOLDERS, "MAP": str(tmp_path / "map.txt")}.items():
+        command = re.sub(rf"\b{placeholder}\b", value, command)
+    parse(command.split())
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) > 10
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and mkdocs make them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.M), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", _without_code(page.read_text())):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in _anchors(file), target
+
+
+@pytest.mark.parametrize("suffix", ["*.py", "*.toml"])
+def test_pages_that_the_code_names_are_there(suffix):
+    for folder in ("jaxsocial", "experiments", "benchmarks", "tests"):
+        for file in (ROOT / folder).rglob(suffix):
+            for page in re.findall(r"\bdocs/[\w/-]+\.md", file.read_text()):
+                assert (ROOT / page).exists(), f"{_name(file)}: {page}"
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert f": {page.relative_to(ROOT / 'docs')}" in navigation, page
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= MOST_LINES
+
+
+def test_claims_are_those_of_the_results():
+    results = ROOT / "experiments" / "results" / "laptop"
+    claims = (results / CLAIMS).read_text()
+    assert claims.replace("](", "](../experiments/results/laptop/") in (ROOT / "docs" / "results.md").read_text()
+    made = set(re.findall(r"\[(\w+)\]\(\1/results.md\)", claims))
+    assert made == {path.parent.name for path in results.glob("*/results.md")} != set()
