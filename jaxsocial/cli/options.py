@@ -121,11 +121,11 @@ class ReproduceOptions:
     partial: bool = False
     """Train nothing, and measure unfinished runs too."""
     report: bool = False
-    """Train and measure nothing: write tables and pictures again from results.json."""
+    """Train and measure nothing: write tables and pictures again from the records."""
     runs: Path = Path("runs/reproduce")
     """Folder of trained conditions, shared by all figures of a scale."""
     out: Path = Path("experiments/results")
-    """Folder of results: one folder per scale, in it one per figure."""
+    """Folder of results: one folder per scale, in it one per figure and one of the records of runs."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -129,7 +129,13 @@ def reproduce(
 
 
 def rows_of(make: Callable[[Scale], Figure], scale: Scale, seeds: int | None) -> list[Row]:
-    """Returns a figure's rows, once for each batch of seeds."""
+    """Returns a figure's rows, once for each batch of seeds.
+
+    Args:
+      make: makes the figure at a scale.
+      scale: the scale.
+      seeds: how many there are in all; those of one batch if None.
+    """
     return [row for batch in seed_batches(scale, seeds) for row in make(batch).rows]
 
 
@@ -146,7 +152,13 @@ def _recorded_rows(
 def view(
     make: Callable[[Scale], Figure], scale: Scale, records: Sequence[Record]
 ) -> tuple[Findings, dict[str, Record]]:
-    """Returns what records say of a figure, and the record of each run that they say it by."""
+    """Returns what records say of a figure, and the record of each run that is used for it.
+
+    Args:
+      make: makes the figure at a scale.
+      scale: the scale.
+      records: all records of the scale.
+    """
     rows = _recorded_rows(make, scale, records)
     best = store.best_records(records, store.needs_of(rows, scale.episodes))
     return report.findings(make(scale), scale, rows, best), best

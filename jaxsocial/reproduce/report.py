@@ -80,7 +80,13 @@ def _finding(row: Row, episodes: int, parts: list[Part]) -> Finding:
 
 
 def write(figure: Figure, found: Findings, folder: Path) -> None:
-    """Writes the table and the picture of a figure."""
+    """Writes the table and the picture of a figure.
+
+    Args:
+      figure: the figure.
+      found: its findings.
+      folder: where the files go; it is made if it does not exist.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.md").write_text(markdown(figure, found, {path.name for path in folder.glob("*.gif")}))
     picture = Picture(figsize=figure.size, layout="constrained")

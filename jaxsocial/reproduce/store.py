@@ -87,9 +87,13 @@ def is_trained(condition: Condition, runs: Path) -> bool:
 
 
 def can_be_measured(row: Row, runs: Path, partial: bool = False) -> bool:
-    """Returns whether a row's condition is trained, or with ``partial`` has a checkpoint, and its partners are trained.
+    """Returns whether a row's condition and the partners of its test are trained.
 
-    Partners are never measured half trained: a measurement does not say how far they are.
+    Args:
+      row: the row.
+      runs: the folder of all runs.
+      partial: whether any checkpoint of the condition is enough. Partners have to be trained: a measurement does not
+        say how far they are.
     """
     begun = partial and checkpoint.latest(folder_of(row.condition, runs)) is not None
     return (begun or is_trained(row.condition, runs)) and all(is_trained(player, runs) for player in players_of(row))

@@ -9,6 +9,7 @@ import pytest
 
 from jaxsocial.reproduce import command, report, store, train
 from jaxsocial.reproduce.command import FIGURES
+from jaxsocial.reproduce.conditions import seed_batches
 from jaxsocial.reproduce.scales import SCALES, make_scale
 from jaxsocial.reproduce.store import folder_of, is_trained
 from jaxsocial.train import checkpoint
@@ -208,7 +209,7 @@ def test_part_of_a_training_is_measured_as_such(tmp_path):
 def test_half_trained_records_are_left_out_beside_whole_ones(made, tmp_path):
     """The next seeds of a row are half trained; the records show them once nothing whole is there."""
     copy_records(made, tmp_path)
-    later = tiny_figure(tiny_scale(seed=2)).rows[0]
+    later = tiny_figure(seed_batches(made.scale, 4)[1]).rows[0]
 
     def half(record):
         known = {key: dataclasses.replace(one, steps=64) for key, one in record.measurements.items()}
