@@ -196,7 +196,7 @@ def test_part_of_a_training_is_measured_as_such(tmp_path):
         make(tmp_path, one_chunk=True)
     scale, figure = tiny_scale(), tiny_figure(tiny_scale())
     assert train.left_to_train(figure.conditions(), tmp_path / "runs") == 64 * 2 * (3 * 2 - 1)
-    with pytest.raises(ValueError, match="nothing of tiny has come so far that it could be measured"):
+    with pytest.raises(ValueError, match="nothing of tiny is trained so far that it can be measured"):
         make(tmp_path / "elsewhere", scale, partial=True)
     assert set(make(tmp_path, scale, partial=True).found.rows) == {"expert alone"}  # which is all that has begun
     with pytest.raises(Stopped):
