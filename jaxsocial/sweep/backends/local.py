@@ -97,15 +97,17 @@ def _take_finished(running: list[processes.Execution], free: list[Mapping[str, s
 
 @contextlib.contextmanager
 def _interrupted_by_termination() -> Iterator[None]:
-    """Treats SIGTERM as Ctrl-C inside the context."""
+    """Raises KeyboardInterrupt on SIGINT and SIGTERM inside the context."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also SIGINT: a shell starts commands in the background with SIGINT ignored.
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def visible_gpus() -> list[str]:
