@@ -52,7 +52,7 @@ def sweep(*arguments) -> list:
 def finished(tmp_path_factory):
     """Runs a sweep by the command without a stop; returns its folder, its file and its output."""
     folder = tmp_path_factory.mktemp("sweeps")
-    path = file_of(folder, grid=GRID | {"network.products": ["float32", "bfloat16"]}, halving={"steps": [256]})
+    path = file_of(folder, grid=GRID | {"network.matmul_dtype": ["float32", "bfloat16"]}, halving={"steps": [256]})
     done = subprocess.run(
         sweep(path, "--out", folder / "whole"), env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
     )
