@@ -95,7 +95,14 @@ def _options() -> argparse.Namespace:
 
 
 def measure(name: str, partners: str, seeds: int, runs: int) -> tuple[dict[str, object], Figure]:
-    """One row, and the facts of the process that measured it."""
+    """Measures one row, in a process of its own; returns the facts of that process and the row.
+
+    Args:
+      name: the preset.
+      partners: "scripted" or "frozen".
+      seeds: seeds that train at once.
+      runs: timed runs; the median counts.
+    """
     use_all_cores()
     with tempfile.TemporaryDirectory() as folder:
         config = _config(name, partners, seeds, Path(folder))
@@ -104,7 +111,7 @@ def measure(name: str, partners: str, seeds: int, runs: int) -> tuple[dict[str, 
         members, _ = jax.block_until_ready(program.chunk(program.begin(), 1))
         first = time.perf_counter() - began
     whole = statistics.median(_iterations(program, members, runs))
-    # The members that were given away are gone: play and refreshes are measured on new ones.
+    # The members were donated: rollout and replay are measured on new ones.
     played, refreshed = _parts_of_an_iteration(config, program, runs)
     count, rate = _operations(config), _plain_rate()
     figure = Figure(
@@ -127,7 +134,7 @@ def measure(name: str, partners: str, seeds: int, runs: int) -> tuple[dict[str, 
 
 
 def _config(name: str, partners: str, seeds: int, folder: Path) -> Config:
-    """The preset for so many seeds; with untrained networks, saved like a run's, as partners where they are frozen."""
+    """Returns the preset for so many seeds. Frozen partners are untrained networks, saved as a run in ``folder``."""
     # No seed stops early, so that all rows do the same work.
     config = preset(name)
     numbers = config.coefficients._replace(kl_stop=1e9, kl_restore=1e9)
@@ -151,7 +158,7 @@ def _iterations(program: Program, members: Member, runs: int) -> list[float]:
 
 
 def _parts_of_an_iteration(config: Config, program: Program, runs: int) -> tuple[float, float]:
-    """Seconds of play, and of all refreshes, in one iteration of all seeds, on the devices that the program uses."""
+    """Returns the seconds of rollout and of all replays in one iteration of all seeds."""
     members = program.place(program.begin())
     where = jax.tree.map(lambda leaf: leaf.sharding.spec, members)
     mesh: Any = members.learner.rollout_state.first.sharding.mesh  # pyright: ignore[reportAttributeAccessIssue]
@@ -161,7 +168,7 @@ def _parts_of_an_iteration(config: Config, program: Program, runs: int) -> tuple
     def play(member: Member):
         learner = member.learner
         steps, partners = program.setup.sizes.steps, program.setup.partners.parameters
-        # Without the trajectory's pictures kept, the compiler would leave out painting them.
+        # The trajectory is returned, or the compiler would not draw its images.
         played = rollout(learner.key, learner.rollout_state, learner.parameters, partners, rules, program.setup, steps)
         return played[:2]
 
@@ -183,7 +190,7 @@ def _median(function, runs: int, *arguments) -> float:
 
 
 def _operations(config: Config) -> float:
-    """Of the products of one iteration of all seeds."""
+    """Counts the floating-point operations of matrix products in one iteration of all seeds."""
     sizes, world = config.sizes, config.world
     view = world.agent_views[0]
     once = operations(config.network, view.size, view.tile_pixels, world.actions)
@@ -197,7 +204,7 @@ def _operations(config: Config) -> float:
 
 
 def _plain_rate(size: int = 2048, repeats: int = 10) -> float:
-    """Floating-point operations a second of a square matrix product in 32 bits; of the median of 5 runs."""
+    """Measures a square 32-bit matrix product: floating-point operations per second, from the median of 5 runs."""
 
     @jax.jit
     def multiply(x, y):
@@ -208,7 +215,7 @@ def _plain_rate(size: int = 2048, repeats: int = 10) -> float:
 
 
 def _peak_memory() -> float:
-    """Bytes: the device's where it counts them, else this process's."""
+    """Returns the peak memory in bytes: of the device if it counts them, else of this process."""
     counted = jax.devices()[0].memory_stats() or {}
     return counted.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIBIBYTE)
 

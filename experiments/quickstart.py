@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def draw(runs: list[Path]) -> Figure:
-    """One line a run, experts as a level; the penalty as an area at the foot, from the last run."""
+    """Draws one line per run, the experts' return as a level, and the penalty of the last run as an area."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for run in runs:

@@ -11,6 +11,7 @@ from jaxsocial.reproduce.claims import Finding
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Row
 from jaxsocial.reproduce.store import Measurement, Record, needs_of, slug
+from jaxsocial.train.progress import short_count
 
 HOLDS, FAILS, UNKNOWN = "holds", "**does not hold**", "not yet known"
 LAST = "does it hold? (in resamples)"
@@ -149,13 +150,9 @@ def _cells(row: Row, found: Findings) -> list[str]:
     each = " ".join("-" if np.isnan(value) else f"{value:.{digits}f}" for value in values)
     measure = row.measure.replace("_", " ")
     what = "" if measure == "return" or any(word in row.name for word in measure.split()) else f", {measure}"
-    part = "" if finding.is_whole else f" ({_steps(finding.steps)} of {_steps(finding.planned_steps)} steps)"
+    part = "" if finding.is_whole else f" ({short_count(finding.steps)} of {short_count(finding.planned_steps)} steps)"
     expected = row.expectation.text if row.expectation else ""
     return [row.name + what + part, str(finding.score), each, row.paper, expected, verdict(row, found)]
-
-
-def _steps(number: int) -> str:
-    return f"{number / 1e6:.1f} M" if number >= 100_000 else f"{number:,}"
 
 
 def verdict(row: Row, found: Findings) -> str:
@@ -180,7 +177,7 @@ def verdict(row: Row, found: Findings) -> str:
 
 def _how(found: Findings) -> str:
     rows, trained = found.rows.values(), list(found.trained.values())
-    steps = [_steps(number) for number in sorted({finding.steps for finding in rows})]
+    steps = [short_count(number) for number in sorted({finding.steps for finding in rows})]
     seeds = sorted({len(finding.seeds) for finding in rows})
     devices, versions = _all(run["devices"] for run in trained), _all([run["versions"]["jax"]] for run in trained)
     pythons = _all([run["python"]] for run in trained)

@@ -20,6 +20,15 @@ class Status(NamedTuple):
     """Learner steps per second; 0 if unknown."""
 
 
+def short_count(number: int) -> str:
+    """Returns a count for people, in millions from 100,000 on.
+
+    >>> short_count(7_864_320), short_count(1024)
+    ('7.9 M', '1,024')
+    """
+    return f"{number / 1e6:.1f} M" if number >= 100_000 else f"{number:,}"
+
+
 class ProgressDisplay(Progress):
     """A line in the terminal: steps, speed, returns and remaining time."""
 
@@ -51,7 +60,7 @@ class ProgressDisplay(Progress):
             self._line,
             completed=status.steps,
             what=status.what,
-            steps=f"{status.steps / 1e6:.1f} of {self._total / 1e6:.1f} M steps",
+            steps=f"{short_count(status.steps)} of {short_count(self._total)} steps",
             speed=f"{status.speed / 1e3:,.1f} k steps/s" if status.speed else "",
             returns=status.returns,
         )

@@ -13,6 +13,8 @@ from jaxsocial.sweep.spec import make_sweep
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
+OTHERS = ("observe_position", "observe_rewards", "rich_reward", "PreemptMode", "xla_cpu_prefer_vector_width")
+"""Names of MarlGrid and its recordings, of SLURM and of XLA."""
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_LINES = 160
 COMPLETE = (
@@ -115,6 +117,15 @@ def test_pages_that_the_code_names_are_there(suffix):
         for file in (ROOT / folder).rglob(suffix):
             for page in re.findall(r"\bdocs/[\w/-]+\.md", file.read_text()):
                 assert (ROOT / page).exists(), f"{_name(file)}: {page}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.stem)
+def test_names_and_files_of_the_code_are_current(page):
+    code = "\n".join(path.read_text() for path in sorted((ROOT / "jaxsocial").rglob("*.py")))
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    names = re.findall(r"`(_?[A-Z]?[a-z]+(?:[A-Z_][a-z]+)+)`", prose)
+    assert [name for name in names if not re.search(rf"\b{name}\b", code) and name not in OTHERS] == []
+    assert [path for path in re.findall(r"`(jaxsocial/[\w/]+\.py)`", prose) if not (ROOT / path).is_file()] == []
 
 
 def test_every_page_is_in_the_navigation():

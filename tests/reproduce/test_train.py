@@ -149,7 +149,7 @@ def test_a_second_ctrl_c_ends_at_once_and_breaks_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=20)
     assert process.returncode == 130
     process = smoke(tmp_path, "--time-limit", "0")
     _, said = process.communicate()
