@@ -30,8 +30,8 @@ from jaxsocial.sweep import command, table
 from jaxsocial.sweep.backends import local
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.spec import Sweep, make_sweep
-from jaxsocial.train import metrics
-from jaxsocial.train.program import make_program
+from jaxsocial.training import metrics
+from jaxsocial.training.program import make_program
 
 TINY: dict[str, Any] = {
     "total_steps": 4096,

@@ -32,11 +32,11 @@ from jaxsocial.config.presets import preset
 from jaxsocial.config.traced import evaluation_rules, traced_config
 from jaxsocial.learning.replay import replay as replay_rollout
 from jaxsocial.learning.rollout import rollout
-from jaxsocial.train import checkpoint
-from jaxsocial.train.devices import MEMBERS, WORLDS, use_all_cores
-from jaxsocial.train.folder import write_config
-from jaxsocial.train.member import Member
-from jaxsocial.train.program import Program, make_program
+from jaxsocial.training import checkpoint
+from jaxsocial.training.devices import MEMBERS, WORLDS, use_all_cores
+from jaxsocial.training.folder import write_config
+from jaxsocial.training.member import Member
+from jaxsocial.training.program import Program, make_program
 
 KIBIBYTE = 1024
 

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxsocial.evaluate import media
-from jaxsocial.train import metrics
-from jaxsocial.train.folder import EVALUATION, config_of
-from jaxsocial.train.metrics import METRICS
+from jaxsocial.training import metrics
+from jaxsocial.training.folder import EVALUATION, config_of
+from jaxsocial.training.metrics import METRICS
 
 BESIDE, ALONE = "tab:blue", "tab:orange"
 STYLES = ("-", "--", ":")

@@ -10,7 +10,7 @@ from jaxsocial.env.text.text_map import scenario_from_file, scenario_from_text
 from jaxsocial.env.types import Dropout, Observation, Rules, State, Timestep, make_dropout, make_rules
 
 if TYPE_CHECKING:
-    from jaxsocial.train.pretrained import load_policy
+    from jaxsocial.training.pretrained import load_policy
 
 __all__ = [
     "Dropout",
@@ -34,12 +34,12 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-PACKAGES = ("env", "agents", "learning", "config", "train", "evaluate", "play", "sweep", "reproduce", "cli")
+PACKAGES = ("env", "agents", "learning", "config", "training", "evaluate", "play", "sweep", "reproduce", "cli")
 """From the bottom up: a package imports only from those before it. A test checks this order."""
 
 
 def __getattr__(name: str) -> Any:
     """Imports `load_policy` at its first use, since it needs flax and orbax."""
     if name == "load_policy":
-        return importlib.import_module("jaxsocial.train.pretrained").load_policy
+        return importlib.import_module("jaxsocial.training.pretrained").load_policy
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

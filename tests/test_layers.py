@@ -15,7 +15,7 @@ ENV_NEEDS = {"jax", "numpy", "jaxtyping"}
 FEW_IMPORT = {
     "flax": ("agents.networks",),
     "distrax": ("agents.policy",),
-    "orbax": ("train.checkpoint",),
+    "orbax": ("training.checkpoint",),
     "matplotlib": ("evaluate", "reproduce", "sweep"),
     "pandas": ("evaluate", "reproduce", "sweep"),
 }
@@ -117,8 +117,8 @@ def test_env_needs_few_libraries():
         ("env.core", "env.registry"),
         ("learning.losses", "learning.rollout"),
         ("agents.policy", "agents.networks.network"),
-        ("train.run", "evaluate.finish"),
-        ("train.run", "sweep.backends.items"),
+        ("training.run", "evaluate.finish"),
+        ("training.run", "sweep.backends.items"),
     ],
 )
 def test_the_order_forbids_imports_from_above(importer, imported):

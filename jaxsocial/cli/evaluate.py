@@ -10,9 +10,9 @@ from jaxsocial.cli.options import EvaluateOptions, RenderOptions
 from jaxsocial.config.config import Config
 from jaxsocial.evaluate import media, probes, returns
 from jaxsocial.evaluate.episodes import beside, episode_player, without_teacher
-from jaxsocial.train import checkpoint, pretrained
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.folder import config_of
+from jaxsocial.training import checkpoint, pretrained
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.folder import config_of
 
 
 def evaluate(chosen: EvaluateOptions, console: Console) -> int:

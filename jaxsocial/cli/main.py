@@ -10,8 +10,8 @@ from rich.console import Console
 
 from jaxsocial.cli.options import VERBS
 from jaxsocial.cli.parsing import INTERRUPTED, REFUSED, parse
-from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
+from jaxsocial.training.stopping import Stopped
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.sweep.backends.local import Options as LocalOptions
 from jaxsocial.sweep.backends.ray import Options as RayOptions
 from jaxsocial.sweep.backends.slurm import Options as SlurmOptions
-from jaxsocial.train.distributed import Hosts
+from jaxsocial.training.distributed import Hosts
 
 World = Annotated[Scenario, tyro.conf.arg(name="")]
 

@@ -19,7 +19,7 @@ from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed, in_place_of, layout_fields, settings
 from jaxsocial.env.text.text_map import scenario_from_file
-from jaxsocial.train import distributed
+from jaxsocial.training import distributed
 
 REFUSED, INTERRUPTED = 2, 130
 """Exit statuses."""

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from jaxsocial.cli.options import TrainOptions
 from jaxsocial.evaluate.finish import finish
-from jaxsocial.train import distributed, run
+from jaxsocial.training import distributed, run
 
 
 def train(chosen: TrainOptions, console: Console) -> int:

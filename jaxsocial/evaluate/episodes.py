@@ -21,8 +21,8 @@ from jaxsocial.env.settings import changed
 from jaxsocial.env.types import NEVER, Rules, State, make_dropout
 from jaxsocial.learning.losses import prediction_loss
 from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.program import seed_keys
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.program import seed_keys
 
 
 class Episodes(NamedTuple):

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from jaxsocial.evaluate import media, returns
 from jaxsocial.evaluate.episodes import episode_player, without_teacher
-from jaxsocial.train import distributed, metrics
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION, write_at_once
-from jaxsocial.train.metrics import METRICS
-from jaxsocial.train.run import Trained
+from jaxsocial.training import distributed, metrics
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION, write_at_once
+from jaxsocial.training.metrics import METRICS
+from jaxsocial.training.run import Trained
 
 
 def finish(trained: Trained, console: Console) -> list[returns.Result]:

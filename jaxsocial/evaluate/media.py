@@ -17,7 +17,7 @@ from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env.observations import pixels
 from jaxsocial.evaluate.returns import Result, learner_names
 from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
-from jaxsocial.train.metrics import Row, learner_return
+from jaxsocial.training.metrics import Row, learner_return
 
 TILE = 32
 """Width of a cell of the world, pixels."""

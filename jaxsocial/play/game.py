@@ -15,7 +15,7 @@ from jaxsocial.env import objects
 from jaxsocial.env.core import episode_ended, make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Observation, Rules, State
-from jaxsocial.train.build import seated
+from jaxsocial.training.build import seated
 
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 """Compiles fast: a person never notices how long a step takes."""

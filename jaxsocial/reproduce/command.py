@@ -17,11 +17,11 @@ from jaxsocial.reproduce.conditions import Scale, seed_batches
 from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, conditions_of
 from jaxsocial.reproduce.store import Record
 from jaxsocial.sweep.backends.items import LOG
-from jaxsocial.train import metrics
-from jaxsocial.train.folder import locked
-from jaxsocial.train.metrics import METRICS
-from jaxsocial.train.progress import ProgressDisplay, Status
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training import metrics
+from jaxsocial.training.folder import locked
+from jaxsocial.training.metrics import METRICS
+from jaxsocial.training.progress import ProgressDisplay, Status
+from jaxsocial.training.stopping import Stopped
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
 CLAIMS, RECORDS = "claims.md", "runs"

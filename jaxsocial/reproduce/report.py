@@ -11,7 +11,7 @@ from jaxsocial.reproduce.claims import Finding
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Row
 from jaxsocial.reproduce.store import Measurement, Record, needs_of, slug
-from jaxsocial.train.progress import short_count
+from jaxsocial.training.progress import short_count
 
 HOLDS, FAILS, UNKNOWN = "holds", "**does not hold**", "not yet known"
 LAST = "does it hold? (in resamples)"

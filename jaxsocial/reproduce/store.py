@@ -22,11 +22,11 @@ from jaxsocial.evaluate import media
 from jaxsocial.evaluate.episodes import beside, episode_player, without_teacher
 from jaxsocial.evaluate.probes import MEASURES, measured
 from jaxsocial.reproduce.figures import Condition, Player, Row, Trained, players_of
-from jaxsocial.train import checkpoint, metrics
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.folder import config_of, write_at_once
-from jaxsocial.train.metrics import METRICS
-from jaxsocial.train.provenance import PROVENANCE, provenance, read_provenance
+from jaxsocial.training import checkpoint, metrics
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.folder import config_of, write_at_once
+from jaxsocial.training.metrics import METRICS
+from jaxsocial.training.provenance import PROVENANCE, provenance, read_provenance
 
 SCHEMA = 1
 """The version of a record's form."""

@@ -26,16 +26,16 @@ from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import SECONDS, folder_of, is_trained, resolved, run_name, seconds_of
 from jaxsocial.sweep.backends import local
 from jaxsocial.sweep.backends.items import Finished
-from jaxsocial.train import checkpoint, loop, metrics
-from jaxsocial.train.devices import keep_compiled_programs
-from jaxsocial.train.folder import config_of, write_at_once, write_config
-from jaxsocial.train.loop import members_of
-from jaxsocial.train.member import Member
-from jaxsocial.train.metrics import METRICS
-from jaxsocial.train.program import make_program
-from jaxsocial.train.provenance import write_provenance
-from jaxsocial.train.run import report_bad
-from jaxsocial.train.stopping import Stopped, stop_requests
+from jaxsocial.training import checkpoint, loop, metrics
+from jaxsocial.training.devices import keep_compiled_programs
+from jaxsocial.training.folder import config_of, write_at_once, write_config
+from jaxsocial.training.loop import members_of
+from jaxsocial.training.member import Member
+from jaxsocial.training.metrics import METRICS
+from jaxsocial.training.program import make_program
+from jaxsocial.training.provenance import write_provenance
+from jaxsocial.training.run import report_bad
+from jaxsocial.training.stopping import Stopped, stop_requests
 
 NAMES = "members.json"
 TOGETHER = "together-"

@@ -17,9 +17,9 @@ from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About
 from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
 from jaxsocial.sweep.work import DOES_NOT_FIT, Task, is_done, read_settings, write_plain, write_settings, write_task
-from jaxsocial.train.progress import ProgressDisplay, Status
-from jaxsocial.train.provenance import PROVENANCE
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training.progress import ProgressDisplay, Status
+from jaxsocial.training.provenance import PROVENANCE
+from jaxsocial.training.stopping import Stopped
 
 SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
 WORK, MEASURE = "jaxsocial.sweep.work:work", "jaxsocial.sweep.plan:measure"

@@ -9,7 +9,7 @@ import psutil
 
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import program_key
-from jaxsocial.train.program import Program, make_program
+from jaxsocial.training.program import Program, make_program
 
 SHARE = 0.9
 """The share of free memory that is used."""

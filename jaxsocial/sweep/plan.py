@@ -14,7 +14,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.sweep.members import GIB, config_of, fitted
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import DONE, is_done, read_settings, read_task, write_plain
-from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
+from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
 
 TIMED = 3
 """Iterations of which the fastest counts."""

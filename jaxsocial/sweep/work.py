@@ -20,14 +20,14 @@ from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
 from jaxsocial.sweep.members import Entry, Fit, config_of, fitted, is_out_of_memory, padded
-from jaxsocial.train import checkpoint, loop, metrics
-from jaxsocial.train.devices import keep_compiled_programs, use_all_cores
-from jaxsocial.train.folder import write_at_once
-from jaxsocial.train.loop import Chunk
-from jaxsocial.train.member import Member
-from jaxsocial.train.program import Program
-from jaxsocial.train.provenance import write_provenance
-from jaxsocial.train.stopping import Stopped, stop_requests
+from jaxsocial.training import checkpoint, loop, metrics
+from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
+from jaxsocial.training.folder import write_at_once
+from jaxsocial.training.loop import Chunk
+from jaxsocial.training.member import Member
+from jaxsocial.training.program import Program
+from jaxsocial.training.provenance import write_provenance
+from jaxsocial.training.stopping import Stopped, stop_requests
 
 TASK, DONE, SETTINGS, SIZE = "item.json", "done.json", "settings.json", "size.json"
 DOES_NOT_FIT = "members do not fit at once"

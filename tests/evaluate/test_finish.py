@@ -9,8 +9,8 @@ from rich.console import Console
 
 from jaxsocial.config import presets
 from jaxsocial.evaluate import finish
-from jaxsocial.train import run
-from jaxsocial.train.folder import CURVE, EPISODE, EVALUATION
+from jaxsocial.training import run
+from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION
 
 QUIET = Console(quiet=True)
 

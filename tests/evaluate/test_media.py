@@ -8,9 +8,9 @@ import imageio.v3 as imageio
 import numpy as np
 
 from jaxsocial.evaluate import media
-from jaxsocial.train import pretrained
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.folder import config_of
+from jaxsocial.training import pretrained
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.folder import config_of
 from tests import runs
 
 

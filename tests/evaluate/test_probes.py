@@ -11,7 +11,7 @@ from jaxsocial.config import presets
 from jaxsocial.evaluate import probes
 from jaxsocial.evaluate.episodes import Episodes
 from jaxsocial.evaluate.statistics import mean_over_seeds
-from jaxsocial.train.folder import config_of
+from jaxsocial.training.folder import config_of
 from tests import runs
 
 ALL = ["partners", "alone", "half", "random", "anti_expert"]

@@ -12,10 +12,10 @@ from jaxsocial.reproduce.command import FIGURES
 from jaxsocial.reproduce.conditions import seed_batches
 from jaxsocial.reproduce.scales import SCALES, make_scale
 from jaxsocial.reproduce.store import folder_of, is_trained
-from jaxsocial.train import checkpoint
-from jaxsocial.train import folder as files
-from jaxsocial.train.folder import config_of
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training import checkpoint
+from jaxsocial.training import folder as files
+from jaxsocial.training.folder import config_of
+from jaxsocial.training.stopping import Stopped
 from tests.reproduce.conftest import in_this_process, make, run, tiny_figure, tiny_scale
 from tests.reproduce.test_store import COMMITTED
 

@@ -18,8 +18,8 @@ from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import folder_of, is_trained, read_records, run_name, seconds_of
 from jaxsocial.sweep.backends import local
 from jaxsocial.sweep.backends.items import Finished
-from jaxsocial.train import checkpoint, metrics, run
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training import checkpoint, metrics, run
+from jaxsocial.training.stopping import Stopped
 from tests.reproduce.conftest import in_this_process, tiny_config
 
 

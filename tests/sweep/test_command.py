@@ -21,7 +21,7 @@ from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
 from jaxsocial.sweep.work import Task, write_task
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training.stopping import Stopped
 from tests.sweep.tiny import FILE, GRID, tiny
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ import pytest
 
 from jaxsocial.sweep import command, rungs, table, work
 from jaxsocial.sweep.members import GIB, config_of, entries, fitted
-from jaxsocial.train import metrics
-from jaxsocial.train.program import make_program
+from jaxsocial.training import metrics
+from jaxsocial.training.program import make_program
 from tests.sweep.tiny import GRID, tiny
 
 MEASURED = ["return", "evaluation.return", "evaluation.goals", "loss", "entropy", "healthy", "penalty"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxsocial.train.folder import locked
+from jaxsocial.training.folder import locked
 
 LOG = "log.txt"
 LAST_LINES = 5

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from jaxsocial.sweep.backends import items, local
-from jaxsocial.train import folder as files
+from jaxsocial.training import folder as files
 from tests.sweep.backends.conftest import alive, wait_for
 from tests.sweep.backends.works import MARKER, attempts
 

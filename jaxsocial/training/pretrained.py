@@ -12,9 +12,9 @@ from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.seating import frozen_policy
 from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
-from jaxsocial.train import checkpoint
-from jaxsocial.train.checkpoint import restore_parameters
-from jaxsocial.train.folder import config_of
+from jaxsocial.training import checkpoint
+from jaxsocial.training.checkpoint import restore_parameters
+from jaxsocial.training.folder import config_of
 
 
 class Source(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.evaluate import finish
-from jaxsocial.train import checkpoint, member
+from jaxsocial.training import checkpoint, member
 from tests import runs
 
 PARTNERS = (

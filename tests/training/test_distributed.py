@@ -21,16 +21,16 @@ import pytest
 from jaxsocial.cli.main import main
 from jaxsocial.config.presets import preset
 from jaxsocial.evaluate import finish
-from jaxsocial.train import checkpoint, metrics
-from jaxsocial.train.devices import devices_for
-from jaxsocial.train.distributed import Hosts
-from jaxsocial.train.folder import config_of
+from jaxsocial.training import checkpoint, metrics
+from jaxsocial.training.devices import devices_for
+from jaxsocial.training.distributed import Hosts
+from jaxsocial.training.folder import config_of
 from tests import runs
 
 ITERATIONS = 8
 ONE_SEED = (*runs.TINY, "--sizes.segments", "8", "--seed", "3", "--total-steps", str(ITERATIONS * runs.ITERATION))
 """A world on each of eight devices."""
-COMMAND, UNMEASURED = "jaxsocial", "tests.train.test_distributed"
+COMMAND, UNMEASURED = "jaxsocial", "tests.training.test_distributed"
 """The program of a process: the command line, and the same without the evaluation at the end."""
 
 

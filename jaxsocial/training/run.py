@@ -13,16 +13,16 @@ from rich.console import Console
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
-from jaxsocial.train import checkpoint, distributed, loop, metrics
-from jaxsocial.train.build import FROZEN
-from jaxsocial.train.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, write_config
-from jaxsocial.train.loop import Chunk
-from jaxsocial.train.member import Member
-from jaxsocial.train.pretrained import pinned
-from jaxsocial.train.program import Program, make_program
-from jaxsocial.train.progress import ProgressDisplay, Status
-from jaxsocial.train.provenance import write_provenance
-from jaxsocial.train.stopping import Stopped, stop_requests
+from jaxsocial.training import checkpoint, distributed, loop, metrics
+from jaxsocial.training.build import FROZEN
+from jaxsocial.training.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, write_config
+from jaxsocial.training.loop import Chunk
+from jaxsocial.training.member import Member
+from jaxsocial.training.pretrained import pinned
+from jaxsocial.training.program import Program, make_program
+from jaxsocial.training.progress import ProgressDisplay, Status
+from jaxsocial.training.provenance import write_provenance
+from jaxsocial.training.stopping import Stopped, stop_requests
 
 
 class Trained(NamedTuple):

@@ -16,12 +16,12 @@ from jaxsocial.config.penalty import Stages
 from jaxsocial.config.traced import TracedConfig, static_config, traced_config
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.evaluate import finish
-from jaxsocial.train import checkpoint, member, metrics, run
-from jaxsocial.train.folder import config_of
-from jaxsocial.train.member import Member
-from jaxsocial.train.program import Program, make_program
+from jaxsocial.training import checkpoint, member, metrics, run
+from jaxsocial.training.folder import config_of
+from jaxsocial.training.member import Member
+from jaxsocial.training.program import Program, make_program
 from tests import runs
-from tests.train.conftest import PARTNERS
+from tests.training.conftest import PARTNERS
 
 ITERATIONS = 5
 SEED_2, SEED_3, OTHER, BAD = range(4)

@@ -19,12 +19,12 @@ from jaxsocial.config.traced import program_key, traced_config
 from jaxsocial.learning.minibatch import Metrics
 from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.learning.update import Learner
-from jaxsocial.train import member
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.devices import MEMBERS, WORLDS, devices_for, put
-from jaxsocial.train.folder import config_of
-from jaxsocial.train.member import Member, MemberSetup
-from jaxsocial.train.pretrained import begin_with, source_of
+from jaxsocial.training import member
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.devices import MEMBERS, WORLDS, devices_for, put
+from jaxsocial.training.folder import config_of
+from jaxsocial.training.member import Member, MemberSetup
+from jaxsocial.training.pretrained import begin_with, source_of
 
 
 class Program(NamedTuple):

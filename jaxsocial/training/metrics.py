@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from jaxsocial.config.config import Config
-from jaxsocial.train import distributed
-from jaxsocial.train.folder import write_at_once
+from jaxsocial.training import distributed
+from jaxsocial.training.folder import write_at_once
 
 METRICS = "metrics.jsonl"
 Row = dict[str, Any]

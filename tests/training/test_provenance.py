@@ -5,8 +5,8 @@ import subprocess
 import jax
 import pytest
 
-from jaxsocial.train import provenance as own
-from jaxsocial.train.provenance import described, provenance
+from jaxsocial.training import provenance as own
+from jaxsocial.training.provenance import described, provenance
 
 
 class Device:

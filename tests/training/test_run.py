@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from jaxsocial.evaluate import finish
-from jaxsocial.train import checkpoint, metrics, pretrained
-from jaxsocial.train.folder import config_of
+from jaxsocial.training import checkpoint, metrics, pretrained
+from jaxsocial.training.folder import config_of
 from tests import runs
 
 

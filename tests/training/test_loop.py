@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from jaxsocial.train import loop
-from jaxsocial.train.member import Member
-from jaxsocial.train.program import Program
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training import loop
+from jaxsocial.training.member import Member
+from jaxsocial.training.program import Program
+from jaxsocial.training.stopping import Stopped
 
 
 class Counted:

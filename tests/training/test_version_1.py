@@ -10,8 +10,8 @@ import numpy as np
 import jaxsocial
 from jaxsocial.config.renamed import SCHEMA
 from jaxsocial.evaluate import finish
-from jaxsocial.train import metrics
-from jaxsocial.train.folder import config_of
+from jaxsocial.training import metrics
+from jaxsocial.training.folder import config_of
 from tests import runs
 
 RUN = Path(__file__).parent / "version_1"

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from jaxsocial.cli.parsing import parse
-from jaxsocial.train import checkpoint, pretrained
-from jaxsocial.train.build import make_agent_setup
-from jaxsocial.train.folder import config_of
-from jaxsocial.train.pretrained import Source, begin_with, source_of
-from jaxsocial.train.program import make_program
+from jaxsocial.training import checkpoint, pretrained
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.folder import config_of
+from jaxsocial.training.pretrained import Source, begin_with, source_of
+from jaxsocial.training.program import make_program
 from tests import runs
 
 

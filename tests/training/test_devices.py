@@ -16,10 +16,10 @@ import pytest
 from jaxsocial.config.config import Config
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.evaluate import finish
-from jaxsocial.train import checkpoint, member, metrics
-from jaxsocial.train.folder import config_of, write_config
-from jaxsocial.train.member import Member
-from jaxsocial.train.program import make_program
+from jaxsocial.training import checkpoint, member, metrics
+from jaxsocial.training.folder import config_of, write_config
+from jaxsocial.training.member import Member
+from jaxsocial.training.program import make_program
 from tests import runs
 
 DEVICES = 8
@@ -32,7 +32,7 @@ def on_eight_devices(what: str, source: Path, out: Path) -> dict:
         "JAX_NUM_CPU_DEVICES": str(DEVICES),
         "JAX_PLATFORMS": "cpu",
     }
-    command = [sys.executable, "-m", "tests.train.test_devices", what, str(source), str(out)]
+    command = [sys.executable, "-m", "tests.training.test_devices", what, str(source), str(out)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     return json.loads((out / "report.json").read_text())
@@ -224,7 +224,7 @@ BEGUN_WITH = {"": "cores", "JAX_NUM_CPU_DEVICES=3": 3, "XLA_FLAGS=--xla_force_ho
 
 @pytest.mark.parametrize(("chosen", "expected"), BEGUN_WITH.items())
 def test_every_core_is_a_device_unless_the_user_has_configured_that(chosen, expected):
-    program = "from jaxsocial.train import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
+    program = "from jaxsocial.training import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
     mine = {name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
     environment = mine | {"JAX_PLATFORMS": "cpu"} | dict([chosen.split("=", 1)] if chosen else [])
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ import platformdirs
 from jax.sharding import Mesh, NamedSharding
 
 from jaxsocial.config.config import Config
-from jaxsocial.train.distributed import placed
+from jaxsocial.training.distributed import placed
 
 Tree = TypeVar("Tree")
 MEMBERS, WORLDS = "members", "worlds"

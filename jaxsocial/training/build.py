@@ -8,7 +8,7 @@ from jaxsocial.config.traced import player_noise, traced_config
 from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.learning.rollout import AgentSetup
-from jaxsocial.train.pretrained import frozen_player
+from jaxsocial.training.pretrained import frozen_player
 
 FROZEN = "run:"
 """Prefix of a partner that is the folder of an earlier run."""

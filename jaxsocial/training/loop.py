@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from jaxsocial.config.config import Config
-from jaxsocial.train import distributed
-from jaxsocial.train.member import Member
-from jaxsocial.train.program import Program
-from jaxsocial.train.stopping import Stopped
+from jaxsocial.training import distributed
+from jaxsocial.training.member import Member
+from jaxsocial.training.program import Program
+from jaxsocial.training.stopping import Stopped
 
 
 class Chunk(NamedTuple):
