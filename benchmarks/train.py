@@ -26,8 +26,8 @@ from jax.sharding import PartitionSpec
 
 from benchmarks.machine import machine, timed
 from benchmarks.table import print_table
-from jaxsocial.agents.networks.flops import operations
 from jaxsocial.config.config import Config
+from jaxsocial.config.network import network_of
 from jaxsocial.config.presets import preset
 from jaxsocial.config.traced import evaluation_rules, traced_config
 from jaxsocial.learning.replay import replay as replay_rollout
@@ -191,12 +191,11 @@ def _median(function, runs: int, *arguments) -> float:
 
 def _operations(config: Config) -> float:
     """Counts the floating-point operations of matrix products in one iteration of all seeds."""
-    sizes, world = config.sizes, config.world
-    view = world.agent_views[0]
-    once = operations(config.network, view.size, view.tile_pixels, world.actions)
+    sizes = config.sizes
+    once = network_of(config).operations
     frozen = sum(name.startswith("run:") for name in config.partners)
     replayed = config.iteration_steps * once.forward
-    backward = once.forward + (once.prediction if sizes.prediction != "none" else 0)
+    backward = once.forward + once.prediction
     # A backward pass takes two products for each of the forward pass.
     fitted = 3 * sizes.minibatches * sizes.segments * sizes.segment_length * backward
     each = sizes.learners * (replayed * (1 + sizes.rounds) + fitted) + frozen * replayed

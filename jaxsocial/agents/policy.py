@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from jaxsocial.env.types import Observation, State
+from jaxsocial.env.types import Observation, Rules, State
 
 if TYPE_CHECKING:
     import distrax
@@ -20,13 +20,47 @@ class Policy(NamedTuple):
 
     init: Callable[[], Memory]
     """Returns the initial memory."""
-    apply: Callable[
-        [PyTree, Key[Array, ""], Memory, State, Observation, Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]
-    ]
+    apply: Callable[[PyTree, Key[Array, ""], Memory, State, Any, Bool[Array, ""]], tuple[Memory, Int[Array, " seats"]]]
     """(parameters, key, memory, state, observation, first) -> (memory, actions). ``first`` marks the first step of an
     episode, at which memory is reset. Scripted policies read the state, networks the observation."""
     parameters: PyTree = ()
     """First argument of ``apply``, such as a network's weights. Arrays, so that programs take them as arguments."""
+    observe: Callable[[State, Float[Array, " A"], Int[Array, " A"], Rules], Any] | None = None
+    """(state, last rewards, last actions, rules) -> what agents see that were trained on other observations than those
+    of this world; ``apply`` then receives `Perceived`."""
+
+
+class Perceived(NamedTuple):
+    """What a policy acts on if it observes by itself."""
+
+    observation: Observation
+    """The world's."""
+    own: Any
+    """The result of `Policy.observe`."""
+
+
+class LastStep(NamedTuple):
+    """What `Policy.observe` needs beside the state."""
+
+    reward: Float[Array, "*N A"]
+    action: Int[Array, "*N A"]
+
+
+def perceived(
+    policy: Policy, state: State, observation: Observation, last: LastStep | None, rules: Rules
+) -> Observation | Perceived:
+    """Returns what a policy acts on in one world.
+
+    Args:
+      policy: the policy.
+      state: of the world.
+      observation: of the world.
+      last: rewards and actions of the last step; None if the policy does not observe by itself.
+      rules: of the world.
+    """
+    if policy.observe is None or last is None:
+        return observation
+    return Perceived(observation, policy.observe(state, last.reward, last.action, rules))
 
 
 def distribution(logits: Float[Array, "*B actions"]) -> "distrax.Categorical":

@@ -1,5 +1,6 @@
 """Seating of partners: one policy for all agents that do not learn, composed of named policies."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxsocial.agents.networks.network import Network, Parameters
-from jaxsocial.agents.policy import Policy, absent_policy, distribution, random_policy
+from jaxsocial.agents.policy import Perceived, Policy, absent_policy, distribution, random_policy
 from jaxsocial.agents.scripted import anti_expert, knowing_expert, searching_expert
 from jaxsocial.env import batching
+from jaxsocial.env.observations.observe import observe
 from jaxsocial.env.scenario import Scenario
 
 ABSENT = "absent"
@@ -74,10 +76,20 @@ def seat_partners(
     # Actions are computed group by group; this permutation restores the order of the agents.
     order = np.argsort([seat for seats in groups.values() for seat in seats]).astype(np.int32)
 
+    observing = {name: policy.observe for name, policy in policies.items() if policy.observe is not None}
+
+    def own_views(state, reward, action, rules):
+        return {name: one(state, reward, action, rules) for name, one in observing.items()}
+
+    def seen_by(name, observation):
+        if name in observing:
+            return Perceived(observation.observation, observation.own[name])
+        return observation.observation if observing else observation
+
     def apply(seated: Seated, key, memory, state, observation, first):
         noise_key, *keys = jax.random.split(key, 1 + len(policies))
         results = {
-            name: policy.apply(seated.parameters[name], own_key, memory[name], state, observation, first)
+            name: policy.apply(seated.parameters[name], own_key, memory[name], state, seen_by(name, observation), first)
             for own_key, (name, policy) in zip(keys, policies.items(), strict=True)
         }
         # The empty array serves worlds without partners.
@@ -88,10 +100,16 @@ def seat_partners(
         return {name: new for name, (new, _) in results.items()}, jnp.where(is_random, random_actions, actions)
 
     parameters = Seated({name: policy.parameters for name, policy in policies.items()}, jnp.zeros(len(names)))
-    return Policy(lambda: {name: policy.init() for name, policy in policies.items()}, apply, parameters)
+
+    def init():
+        return {name: policy.init() for name, policy in policies.items()}
+
+    return Policy(init, apply, parameters, own_views if observing else None)
 
 
-def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ...]) -> Policy:
+def frozen_policy(
+    network: Network, parameters: Parameters, seats: tuple[int, ...], own_world: Scenario | None = None
+) -> Policy:
     """Returns the policy of a trained network that no longer learns; it draws actions from the network's distribution.
 
     The network runs on batches of worlds, and only on those in which one of its agents is active.
@@ -99,12 +117,14 @@ def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ..
     Args:
       network: the functions of the network.
       parameters: its weights.
-      seats: indices of its agents.
+      seats: indices of its agents, in increasing order.
+      own_world: the world with the observations that the network was trained on; None if the world has these.
     """
 
-    def act(parameters, key, memory, image, first):
+    def act(parameters, key, memory, observation, first):
         starts = jnp.broadcast_to(first, (1, len(seats)))
-        outputs = network.unroll(parameters, memory, image[None], starts)
+        one_step = jax.tree.map(lambda x: x[None], observation)
+        outputs = network.unroll(parameters, memory, one_step, starts)
         actions = distribution(outputs.logits[0]).sample(seed=key).astype(jnp.int32)
         return jax.tree.map(lambda m: m[0], outputs.after), actions
 
@@ -113,9 +133,14 @@ def frozen_policy(network: Network, parameters: Parameters, seats: tuple[int, ..
         # Reset here too: an agent that is inactive at the first step must not keep the last episode's memory.
         memory = jax.tree.map(lambda m: jnp.where(first, 0.0, m), memory)
         inactive = memory, jnp.zeros(len(seats), jnp.int32)
-        arguments = key, memory, observation.image[agents], first
+        seen = jax.tree.map(lambda x: x[agents], observation) if own_world is None else observation.own
+        arguments = key, memory, seen, first
         return batching.where_needed(
             state.active[agents].any(), act, inactive, *arguments, portions=PORTIONS, shared=parameters
         )
 
-    return Policy(lambda: network.initial_memory((len(seats),)), apply, parameters)
+    def own_view(state, reward, action, rules):
+        return observe(state, reward, action, rules, own_world, seats)
+
+    init = functools.partial(network.initial_memory, (len(seats),))
+    return Policy(init, apply, parameters, None if own_world is None else own_view)

@@ -8,20 +8,9 @@ def network_of(config: Config) -> Network:
     """Returns the network that a config describes.
 
     Raises:
-      ValueError: agents do not observe images of equal shape, or observe more than the image.
+      ValueError: agents do not observe images of equal shape, or the network does not fit what they observe.
     """
     world = config.world
-    if world.observation != "rgb" or len(world.agents_by_view) > 1:
-        raise ValueError(
-            f"world.observation={world.observation!r}, views={world.views}: networks need RGB images of one kind for "
-            "all agents, choose rgb and leave views empty"
-        )
-    if world.inputs:
-        raise ValueError(f"world.inputs={world.inputs}: networks take the image only, leave world.inputs empty")
-    return make_network(
-        config.network,
-        world.observation_shape,
-        world.agent_views[0].tile_pixels,
-        world.actions,
-        config.sizes.prediction != "none",
-    )
+    if len(world.agents_by_view) > 1 and world.observation != "symbolic_world":
+        raise ValueError(f"world.views={world.views}: networks need equal views of all agents, leave views empty")
+    return make_network(config.network, world, config.sizes.prediction)

@@ -7,7 +7,6 @@ from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages
 from jaxsocial.env.registry import make_scenario
-from jaxsocial.learning.losses import Target
 from jaxsocial.learning.settings import Coefficients, Sizes
 
 TERMS = {
@@ -71,7 +70,7 @@ def _laptop(quickstart: Config) -> Config:
     docs/notebook/laptop-scale.md says how its settings were found.
     """
     return dataclasses.replace(
-        predicting(quickstart, "next"),
+        predicting(quickstart, "frame"),
         penalty_ramp=PenaltyRamp(initial_fraction=0.15, ramp_start=2_000_000, ramp_end=6_000_000),
         network=NetworkSizes(channels=(16,), dense=96, memory=96, heads=(64,)),
         coefficients=quickstart.coefficients._replace(prediction_weight=1.0),
@@ -84,7 +83,7 @@ def alone(config: Config) -> Config:
     return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
 
 
-def predicting(config: Config, target: Target) -> Config:
+def predicting(config: Config, target: str) -> Config:
     """Returns the same config with another prediction target."""
     return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
 
@@ -122,7 +121,7 @@ def presets() -> dict[str, tuple[Config, str]]:
         "paper-solo-vanilla": (solo_vanilla, "vanilla at the paper's sizes, solo"),
         "paper-vanilla": (predicting(paper, "none"), "vanilla at the paper's sizes, beside two experts"),
         "paper-autoencoder": (
-            predicting(paper, "current"),
+            predicting(paper, "current_frame"),
             "autoencoder at the paper's sizes, beside two experts",
         ),
         "paper-mixed": (mixed(paper), "mixed: SociAPL that continues an earlier run, which --start-from names"),

@@ -15,8 +15,12 @@ RENAMED = {
 }
 """Name in version 1 to name in version 2. A part of a config stands for all of its fields."""
 
-RENAMED_VALUES = {("network.encoder", "contrasts"): "tile_contrast"}
-"""(field, value in version 1) to value in version 2."""
+RENAMED_VALUES = {
+    ("network.encoder", "contrasts"): "tile_contrast",
+    ("sizes.prediction", "next"): "frame",
+    ("sizes.prediction", "current"): "current_frame",
+}
+"""(field, value in an earlier version) to the current value."""
 
 
 def current_name(name: str) -> str | None:
@@ -45,14 +49,15 @@ def upgraded(plain: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in plain.items() if name != "schema"}
     if version > SCHEMA:
         raise ValueError(f"schema={version}: a later version of jaxsocial wrote this config, update jaxsocial")
-    return fields if version == SCHEMA else _from_version_1(fields)
+    return _renamed(fields, RENAMED if version == 1 else {})
 
 
-def _from_version_1(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _renamed(fields: Mapping[str, Any], names: Mapping[str, str], prefix: str = "") -> dict[str, Any]:
     renamed = {}
     for name, value in fields.items():
         full = prefix + name
-        new = RENAMED.get(full, full).removeprefix(prefix)
-        value = _from_version_1(value, f"{full}.") if isinstance(value, dict) else value
+        new = names.get(full, full).removeprefix(prefix)
+        value = _renamed(value, names, f"{full}.") if isinstance(value, dict) else value
+        # Values changed without another version, so that hashes of runs stay the same.
         renamed[new] = RENAMED_VALUES.get((full, value), value) if isinstance(value, str) else value
     return renamed

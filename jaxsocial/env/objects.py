@@ -48,6 +48,8 @@ COLOURS = {
 COLOUR_NAMES = tuple(COLOURS)
 RGB = np.array(list(COLOURS.values()), np.uint8)
 SHADOW = COLOURS["shadow"]
+BLUE = 2
+"""Index of blue in `RGB`."""
 
 # Headings count quarter turns clockwise from "right"; rows grow downwards.
 RIGHT, DOWN, LEFT, UP = range(4)

@@ -15,8 +15,11 @@ MAXIMUM_GOALS = 16
 MAXIMUM_VIEW = 15
 """A row of a view is the bits of one integer, and two rows must fit in 31."""
 
+SYMBOLS = 4
+"""Channels of a symbolic image: kind, colour, state and prestige."""
+
 Style = Literal["rgb", "symbolic", "symbolic_world"]
-Input = Literal["reward", "position", "heading", "last_action", "goal_position"]
+Input = Literal["reward", "position", "heading", "last_action", "goal_position", "symbols", "others"]
 
 
 class Layout(NamedTuple):
@@ -132,9 +135,10 @@ class Scenario:
     views: tuple[View, ...] = ()
     """One per agent, where they differ; replaces the five fields above."""
     observation: Style = "rgb"
-    """rgb: images. symbolic: kind, colour and state of the cells in view. symbolic_world: of all cells."""
+    """rgb: images. symbolic: kind, colour, state and prestige of the cells in view. symbolic_world: of all cells."""
     inputs: tuple[Input, ...] = ()
-    """Further observations: reward, position, heading, last_action, goal_position."""
+    """Further observations: reward, position, heading, last_action, goal_position; and symbols and others, which
+    prediction targets compare with."""
     max_steps: int = 250
     """Steps in an episode."""
     actions: int = 7
@@ -226,12 +230,26 @@ class Scenario:
         >>> Scenario(layout=print, things=(), view_size=7, tile_pixels=3).observation_shape
         (21, 21, 3)
         >>> Scenario(layout=print, things=(), observation="symbolic").observation_shape
-        (7, 7, 3)
+        (7, 7, 4)
         """
         if self.observation == "symbolic_world":
-            return (self.height, self.width, 3)
-        side = max(view.pixels if self.observation == "rgb" else view.size for view in self.agent_views)
+            return (self.height, self.width, SYMBOLS)
+        if self.observation == "symbolic":
+            return (self.view_shape[0], self.view_shape[1], SYMBOLS)
+        side = max(view.pixels for view in self.agent_views)
         return (side, side, 3)
+
+    @property
+    def view_shape(self) -> tuple[int, int]:
+        """Returns the rows and columns of cells that one agent's image shows: of the largest view.
+
+        >>> Scenario(layout=print, things=(), view_size=7).view_shape
+        (7, 7)
+        """
+        if self.observation == "symbolic_world":
+            return (self.height, self.width)
+        side = max(view.size for view in self.agent_views)
+        return (side, side)
 
     def may_hold(self, *kinds: int) -> bool:
         """Returns whether a thing of one of these kinds may be in the grid."""

@@ -15,12 +15,10 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules, player_noise, traced_config
 from jaxsocial.env import objects
 from jaxsocial.env.core import make_env
-from jaxsocial.env.observations import vision
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed
 from jaxsocial.env.types import NEVER, Rules, State, make_dropout
-from jaxsocial.learning.losses import prediction_loss
-from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
+from jaxsocial.learning.rollout import AgentSetup, RolloutState, Trajectory, rollout, start
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.program import seed_keys
 
@@ -36,9 +34,9 @@ class Episodes(NamedTuple):
     present: Bool[np.ndarray, "S E T A"]
     """Acted in this step."""
     prediction_error: Float[np.ndarray, "S E T L"] | None = None
-    """Error of the frame that each learner predicted, 0 to about 1; NaN if it predicts none. Recorded on request."""
+    """Loss of what each learner predicted; NaN if it predicts nothing. Recorded on request."""
     other_in_view: Bool[np.ndarray, "S E T L"] | None = None
-    """Whether the frame to predict shows another agent. Recorded on request."""
+    """Whether the view to predict shows another agent. Recorded on request."""
 
 
 def without_teacher(config: Config) -> Config:
@@ -91,8 +89,11 @@ def episode_player(
     """
     configs = [configs] if isinstance(configs, Config) else list(configs)
     setup = make_agent_setup(without_teacher(configs[0]))
+    env = setup.env
+    if foresight and "others" not in env.scenario.inputs:
+        env = make_env(dataclasses.replace(env.scenario, inputs=(*env.scenario.inputs, "others")))
     # Episodes are not to restart: what happened with the last step is read from the state.
-    setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
+    setup = setup._replace(env=dataclasses.replace(env, auto_reset=False))
 
     @jax.jit
     def play(parameters, inputs: _Inputs, players):
@@ -154,10 +155,8 @@ def _play_episodes(
             "present": play.present,
         }
         if foresight:
-            # An autoencoder predicts the frame before the step.
-            target = play.state if setup.sizes.prediction == "current" else after.state
-            recorded["prediction_error"] = _prediction_error(parameters, after, row, setup)
-            recorded["other_in_view"] = _others_in_view(target, rules, setup)
+            error, in_view = _prediction_error(parameters, play, row, setup)
+            recorded["prediction_error"], recorded["other_in_view"] = error, in_view
         return after, (recorded, outcome.ended[0])
 
     play = start(start_key, rules, setup)
@@ -194,22 +193,24 @@ def is_next_goal(goal: Int[Array, "E A"], last: Int[Array, "E A"], scenario: Sce
     return (goal >= 0) & follows & (scenario.goals > 1)
 
 
-def _prediction_error(parameters, after: RolloutState, row, setup: AgentSetup) -> Float[Array, "E L"]:
-    """Computes the loss of the predicted frame; NaN if learners predict none."""
-    if setup.sizes.prediction == "none":
-        return jnp.full((len(after.first), setup.sizes.learners), jnp.nan)
-    target = row.observation_next if setup.sizes.prediction == "next" else row.observation
-    # Learners are the first axis of parameters and actions, and the second of memories.
-    frame = jax.vmap(setup.network.predict, (0, 1, 0))(parameters, after.memory.hidden, row.action)
-    return prediction_loss(frame, target).T
+def _prediction_error(
+    parameters, before: RolloutState, row: Trajectory, setup: AgentSetup
+) -> tuple[Float[Array, "E L"], Bool[Array, "E L"]]:
+    """Computes the loss of each learner's prediction, and whether the view to predict shows another agent.
 
+    The loss is NaN if learners predict nothing. Then the next view counts.
+    """
+    target, network = setup.network.target, setup.network
+    observed = row.observation_next if target is None or target.of_next else row.observation
+    if target is None:
+        return jnp.full(row.action.T.shape, jnp.nan), observed.others.T
 
-def _others_in_view(state: State, rules: Rules, setup: AgentSetup) -> Bool[Array, "E L"]:
-    """Returns whether each learner's view shows another agent, from the symbolic view of the same state."""
-    learners = setup.sizes.learners
-    scenario = dataclasses.replace(setup.env.scenario, observation="symbolic", inputs=())
-    seen = jax.vmap(make_env(scenario).reset_to)(state, rules)[1].observation.image[:, :learners]
-    view = scenario.agent_views[0]
-    # The view also shows the learner itself.
-    own_cell = jax.vmap(lambda heading: vision.own_cell(heading, view))(state.heading[:, :learners])
-    return ((seen[..., 0] == objects.AGENT) & ~own_cell).any((-2, -1))
+    def loss(parameters, memory, row: Trajectory):
+        one_step = jax.tree.map(lambda x: x[None], row)
+        # The rollout does not keep outputs of the memory: one step more of the network.
+        outputs = network.unroll(parameters, memory, one_step.observation, one_step.first)
+        prediction = network.predict(parameters, outputs.hidden, one_step.action)
+        return target.loss(prediction, one_step.observation, one_step.observation_next)[0]
+
+    # Learners are the first axis of parameters and rows, and the second of memories.
+    return jax.vmap(loss, (0, 1, 0))(parameters, before.memory, row).T, observed.others.T

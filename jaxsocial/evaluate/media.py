@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, UInt8
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env.observations import pixels
+from jaxsocial.env.observations.observe import first_observation
+from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.types import Rules, State
 from jaxsocial.evaluate.returns import Result, learner_names
 from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
 from jaxsocial.training.metrics import Row, learner_return
@@ -87,12 +91,25 @@ def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
 
     @jax.jit
     def draw(play: RolloutState):
-        return pixels.whole_world(jax.tree.map(lambda x: x[0], play.state), rules, config.world, TILE)
+        state = jax.tree.map(lambda x: x[0], play.state)
+        return pixels.whole_world(state, rules, config.world, TILE), _views(play, state, rules, config.world)
 
     for step, (play, returns) in enumerate(episode):
         row, column = np.asarray(play.state.position[0, 0]).tolist()
-        views = np.asarray(play.observation.image[0])
-        yield Scene(np.asarray(draw(play)), views, returns.tolist(), (row, column), step)
+        world, views = map(np.asarray, draw(play))
+        yield Scene(world, views, returns.tolist(), (row, column), step)
+
+
+def _views(play: RolloutState, state: State, rules: Rules, world: Scenario) -> UInt8[Array, "A P P 3"]:
+    """Returns what each agent sees as pictures, square; symbols are drawn."""
+    if world.observation == "rgb":
+        return play.observation.image[0]
+    if world.observation == "symbolic":
+        return first_observation(state, rules, dataclasses.replace(world, observation="rgb", inputs=())).image
+    picture = pixels.whole_world(state, rules, world, world.tile_pixels)
+    side = max(picture.shape)
+    padded = jnp.pad(picture, ((0, side - picture.shape[0]), (0, side - picture.shape[1]), (0, 0)))
+    return jnp.broadcast_to(padded, (world.agents, *padded.shape))
 
 
 def typical(episode: Callable[[int], Iterator[Moment]]) -> int:

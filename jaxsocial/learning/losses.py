@@ -1,13 +1,11 @@
-"""Losses of PPO, of frame prediction and of imitation: one value for each step. `minibatch_loss` averages them."""
+"""Losses of PPO and of imitation: one value for each step. `minibatch_loss` averages them.
 
-from typing import Literal
+Those of predictions belong to their targets (`jaxsocial.agents.networks.targets`).
+"""
 
 import chex
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, UInt8
-
-Target = Literal["none", "next", "current"]
-"""The predicted frame: none, the next one (the paper's method), or the current one (an autoencoder)."""
+from jaxtyping import Array, Bool, Float, Int
 
 
 def surrogate_loss(
@@ -50,16 +48,6 @@ def approx_kl(log_ratio: Float[Array, "*B"]) -> Float[Array, "*B"]:
     """
     # expm1 keeps the low-order bits of a ratio close to 1.
     return jnp.expm1(log_ratio) - log_ratio
-
-
-def prediction_loss(frame: Float[Array, "*B P P 3"], target: UInt8[Array, "*B P P 3"]) -> Float[Array, "*B"]:
-    """Computes the mean absolute error over pixels and colours, as a fraction of the full range: 0 to about 1.
-
-    >>> prediction_loss(jnp.full((2, 3, 3, 3), 0.25), jnp.zeros((2, 3, 3, 3), jnp.uint8))
-    Array([0.25, 0.25], dtype=float32)
-    """
-    chex.assert_equal_shape((frame, target))
-    return jnp.abs(frame - target.astype(jnp.float32) / 255.0).mean((-3, -2, -1))
 
 
 def imitation_loss(log_prob: Float[Array, "*B"]) -> Float[Array, "*B"]:

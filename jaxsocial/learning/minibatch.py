@@ -1,6 +1,6 @@
 """One gradient step: segments, their loss, and the trust region."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PyTree
 
-from jaxsocial.agents.networks.lstm import LSTMState
-from jaxsocial.agents.networks.network import LSTM_NAME, Outputs, Parameters
+from jaxsocial.agents.networks.network import MEMORY_NAME, Outputs, Parameters
 from jaxsocial.agents.policy import distribution
 from jaxsocial.learning import losses, sharding
 from jaxsocial.learning.replay import ReplayTargets
@@ -19,6 +18,9 @@ from jaxsocial.learning.settings import Coefficients, Sizes
 Targets = tuple[Float[Array, "T N"], Float[Array, "T N"]]
 """(advantage, value target) of each step."""
 Metrics = dict[str, Float[Array, "*L"]]
+BESIDE_OTHERS, OTHERS_IN_VIEW = "prediction_loss_beside_others", "others_in_view"
+"""Means over steps of the prediction loss where the predicted view shows another agent, 0 elsewhere; and of whether it
+does. `prediction_means` divides them."""
 
 
 class SegmentIndex(NamedTuple):
@@ -51,10 +53,10 @@ class UpdateState(NamedTuple):
 
 
 def optimiser(coefficients: Coefficients) -> optax.GradientTransformation:
-    """Returns Adam, preceded by clipping the gradient of the LSTM alone by its global norm."""
+    """Returns Adam, preceded by clipping the gradient of the memory alone by its global norm."""
 
     def is_recurrent(parameters):
-        return {name: name == LSTM_NAME for name in parameters}
+        return {name: name == MEMORY_NAME for name in parameters}
 
     return optax.chain(
         optax.masked(optax.clip_by_global_norm(coefficients.lstm_gradient_norm), is_recurrent),
@@ -102,7 +104,7 @@ def one_minibatch(
 
 def segments_at(
     index: SegmentIndex, trajectory: Trajectory, replayed: ReplayTargets, setup: AgentSetup
-) -> tuple[Trajectory, LSTMState, Targets]:
+) -> tuple[Trajectory, Any, Targets]:
     """Gathers segments of a trajectory.
 
     Args:
@@ -143,10 +145,7 @@ def minibatch_loss(
     """
     outputs = setup.network.unroll(parameters, memory, segment.observation, segment.first)
     terms = (_imitation_terms if setup.imitates else _ppo_terms)(outputs, segment, targets, coefficients)
-    if setup.sizes.prediction != "none":
-        target = segment.observation_next if setup.sizes.prediction == "next" else segment.observation
-        frame = setup.network.predict(parameters, outputs.hidden, segment.action)
-        terms["prediction_loss"] = _Term(losses.prediction_loss(frame, target), coefficients.prediction_weight)
+    terms |= _prediction_terms(parameters, outputs, segment, coefficients, setup)
     # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
     count = jnp.maximum(sharding.total(segment.present.sum(), setup.axis), 1)
     shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
@@ -177,6 +176,22 @@ def _ppo_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: Coe
         "approx_kl": _Term(losses.approx_kl(log_ratio)),
         "ratio_error": _Term(jnp.abs(jnp.expm1(log_ratio))),
     }
+
+
+def _prediction_terms(
+    parameters, outputs: Outputs, segment: Trajectory, coefficients: Coefficients, setup: AgentSetup
+) -> dict[str, _Term]:
+    """Computes the prediction loss, its part where the predicted view shows another agent, and the share of those."""
+    target = setup.network.target
+    if target is None:
+        return {}
+    prediction = setup.network.predict(parameters, outputs.hidden, segment.action)
+    loss = target.loss(prediction, segment.observation, segment.observation_next)
+    terms = {"prediction_loss": _Term(loss, coefficients.prediction_weight)}
+    others = (segment.observation_next if target.of_next else segment.observation).others
+    if others is not None:
+        terms |= {BESIDE_OTHERS: _Term(loss * others), OTHERS_IN_VIEW: _Term(others)}
+    return terms
 
 
 def _imitation_terms(outputs: Outputs, segment: Trajectory, targets, coefficients) -> dict[str, _Term]:

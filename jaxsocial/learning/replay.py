@@ -1,12 +1,11 @@
 """Replays of whole trajectories with the current weights: recurrent states, advantages, value targets."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import Outputs, Parameters
 from jaxsocial.learning import sharding
 from jaxsocial.learning.advantages import generalised_advantages
@@ -17,14 +16,14 @@ from jaxsocial.learning.settings import Coefficients
 class ReplayTargets(NamedTuple):
     """What a replay with the current weights yields for each step of a trajectory."""
 
-    memory: LSTMState
+    memory: Any
     """The recurrent state before the step."""
     advantage: Float[Array, "T N"]
     value_target: Float[Array, "T N"]
 
 
 def replay(
-    parameters: Parameters, memory: LSTMState, trajectory: Trajectory, coefficients: Coefficients, setup: AgentSetup
+    parameters: Parameters, memory: Any, trajectory: Trajectory, coefficients: Coefficients, setup: AgentSetup
 ) -> ReplayTargets:
     """Replays whole trajectories and computes recurrent states, advantages and value targets.
 
@@ -69,8 +68,8 @@ def _next_values(parameters, outputs: Outputs, trajectory: Trajectory, setup: Ag
     rows = jnp.argsort(~needed, axis=0, stable=True)[: truncations + 1]
     world = jnp.arange(worlds)
     memory = jax.tree.map(lambda m: m[rows, world].reshape(-1, m.shape[-1]), outputs.after)
-    frames = trajectory.observation_next[rows, world]
+    final = jax.tree.map(lambda x: x[rows, world].reshape(1, -1, *x.shape[2:]), trajectory.observation_next)
     not_first = jnp.zeros((1, rows.size), bool)
-    value = setup.network.unroll(parameters, memory, frames.reshape(1, -1, *frames.shape[2:]), not_first).value
+    value = setup.network.unroll(parameters, memory, final, not_first).value
     value = jnp.where(needed[rows, world], value.reshape(rows.shape), value_next[rows, world])
     return value_next.at[rows, world].set(value)

@@ -5,16 +5,17 @@ log-probability, and what follows (reward_{t+1}, discount_{t+1}, whether the epi
 observation of the same episode).
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import Network, Parameters
-from jaxsocial.agents.policy import Policy, distribution
+from jaxsocial.agents.policy import LastStep, Policy, distribution, perceived
 from jaxsocial.env.core import Env, discount, episode_ended
+from jaxsocial.env.observations.observe import NO_ACTION
 from jaxsocial.env.types import Observation, Rules, State, Timestep
 from jaxsocial.learning import sharding
 from jaxsocial.learning.settings import Sizes
@@ -40,7 +41,8 @@ class Trajectory(NamedTuple):
     In the output of `rollout` an axis of learners follows the axis of time.
     """
 
-    observation: UInt8[Array, "T *L N P P 3"]
+    observation: Observation
+    """Each field begins with the axes T, L and N."""
     first: Bool[Array, "T *L N"]
     present: Bool[Array, "T *L N"]
     """Whether the learner takes part; other rows are masked in losses."""
@@ -50,7 +52,7 @@ class Trajectory(NamedTuple):
     discount_next: Float[Array, "T *L N"]
     truncated_next: Bool[Array, "T *L N"]
     ended_next: Bool[Array, "T *L N"]
-    observation_next: UInt8[Array, "T *L N P P 3"]
+    observation_next: Observation
     """The next observation of the same episode: at an end the final one, not that of the next episode."""
 
 
@@ -74,10 +76,12 @@ class RolloutState(NamedTuple):
     observation: Observation
     first: Bool[Array, " N"]
     present: Bool[Array, "N A"]
-    memory: LSTMState
+    memory: Any
     """Of every learner; axes are (world, learner, unit)."""
     partner_memory: Any
     episode_stats: EpisodeStats
+    last: LastStep | None = None
+    """For partners that observe by themselves; None without them."""
 
 
 class Outcome(NamedTuple):
@@ -106,6 +110,7 @@ def start(key: Key[Array, ""], rules: Rules, setup: AgentSetup) -> RolloutState:
         memory=setup.network.initial_memory((worlds, setup.sizes.learners)),
         partner_memory=jax.tree.map(lambda m: jnp.broadcast_to(m, (worlds, *m.shape)), setup.partners.init()),
         episode_stats=EpisodeStats(*[zeros] * len(EpisodeStats._fields)),
+        last=LastStep(zeros, jnp.full((worlds, agents), NO_ACTION, jnp.int32)) if setup.partners.observe else None,
     )
 
 
@@ -134,8 +139,11 @@ def rollout(
         world_keys = sharding.world_keys(step_key, len(before.first), setup.axis)
         # Split inside vmap: jax's check of key reuse takes columns of a batch of keys for one key used again.
         action_keys, partner_keys, env_keys = jax.vmap(lambda key: tuple(jax.random.split(key, 3)))(world_keys)
+        seen = jax.vmap(functools.partial(perceived, setup.partners))(
+            before.state, before.observation, before.last, rules
+        )
         partner_memory, partner_actions = jax.vmap(setup.partners.apply, (None, 0, 0, 0, 0, 0))(
-            partner_parameters, partner_keys, before.partner_memory, before.state, before.observation, before.first
+            partner_parameters, partner_keys, before.partner_memory, before.state, seen, before.first
         )
         action, log_prob, memory = _learner_actions(action_keys, before, parameters, partner_actions, setup)
         actions = partner_actions if setup.imitates else jnp.concatenate([action, partner_actions], axis=1)
@@ -146,7 +154,11 @@ def rollout(
         # A world whose episode ended has been reset in the same step, so ``ended`` is ``first`` of the next step.
         stats = jax.tree.map(lambda x: jnp.where(ended[:, None], 0.0, x), episode_stats)
         observation, present = timestep.observation, timestep.present
-        after = RolloutState(state, observation, ended, present, memory, partner_memory, stats)
+        last = before.last
+        if last is not None:
+            over = ended[:, None]
+            last = LastStep(jnp.where(over, 0.0, timestep.reward), jnp.where(over, NO_ACTION, actions))
+        after = RolloutState(state, observation, ended, present, memory, partner_memory, stats, last)
         row = _trajectory_row(before, action, log_prob, timestep, ended)
         return after, (row, Outcome(episode_stats, ended))
 
@@ -156,16 +168,17 @@ def rollout(
 
 def _learner_actions(
     keys: Key[Array, " N"], before: RolloutState, parameters, partner_actions: Int[Array, "N _"], setup: AgentSetup
-) -> tuple[Int[Array, "N L"], Float[Array, "N L"], LSTMState]:
+) -> tuple[Int[Array, "N L"], Float[Array, "N L"], Any]:
     """Draws the learners' actions, or takes the teacher's; returns (action, log-probability, recurrent state)."""
     learners = setup.sizes.learners
 
-    def unroll(parameters, memory, image):
-        outputs = setup.network.unroll(parameters, memory, image[None], before.first[None])
+    def unroll(parameters, memory, observation):
+        one_step = jax.tree.map(lambda x: x[None], observation)
+        outputs = setup.network.unroll(parameters, memory, one_step, before.first[None])
         return outputs.logits[0], jax.tree.map(lambda m: m[0], outputs.after)
 
-    image = before.observation.image[:, :learners]
-    logits, memory = jax.vmap(unroll, (0, 1, 1), 1)(parameters, before.memory, image)
+    observation = jax.tree.map(lambda x: x[:, :learners], before.observation)
+    logits, memory = jax.vmap(unroll, (0, 1, 1), 1)(parameters, before.memory, observation)
     if setup.imitates:
         action = partner_actions[:, :learners]
         return action, jnp.asarray(distribution(logits).log_prob(action)), memory
@@ -187,7 +200,7 @@ def _trajectory_row(
         return jnp.broadcast_to(x, (learners, *x.shape))
 
     return Trajectory(
-        observation=of_learners(before.observation.image),
+        observation=jax.tree.map(of_learners, before.observation),
         first=of_world(before.first),
         present=of_learners(before.present),
         action=of_learners(action),
@@ -196,5 +209,5 @@ def _trajectory_row(
         discount_next=of_learners(jax.vmap(discount)(timestep)),
         truncated_next=of_learners(timestep.truncated),
         ended_next=of_world(ended),
-        observation_next=of_learners(timestep.final_observation.image),
+        observation_next=jax.tree.map(of_learners, timestep.final_observation),
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsocial.learning.losses import Target
+from jaxsocial.agents.networks.parts import TARGETS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Sizes:
     normalise_advantages: bool = True
     """Whether the advantages of a batch are scaled to mean 0 and standard deviation 1. Without it, the entropy bonus
     has more influence the smaller the advantages are."""
-    prediction: Target = "next"
-    """Frame predicted as an auxiliary task: "next" (the paper's method), "current" (an autoencoder) or "none"."""
+    prediction: str = "frame"
+    """What is predicted as an auxiliary task. "frame": the pixels of the next frame (the paper's method). "symbols":
+    kind, colour and state of each cell of the next view; "changes": of those that change; "others": where other agents
+    will be seen. "current_frame", "current_symbols": the same of the current view (an autoencoder). Or "none"."""
 
     @property
     def iteration_steps(self) -> int:
@@ -61,8 +63,7 @@ class Sizes:
                 f"minibatches={self.minibatches} is not a multiple of refresh_interval={self.refresh_interval}: "
                 "choose a divisor"
             )
-        if self.prediction not in ("none", "next", "current"):
-            raise ValueError(f'prediction={self.prediction!r}: choose "none", "next" or "current"')
+        TARGETS.check(self.prediction)
 
 
 class Coefficients(NamedTuple):
@@ -82,7 +83,7 @@ class Coefficients(NamedTuple):
     value_weight: float = 0.1
     """Weight of the value loss (squared error)."""
     prediction_weight: float = 3.0
-    """Weight of the prediction loss (mean absolute error of the frame)."""
+    """Weight of the prediction loss: a mean absolute error of frames, or nats for each cell of symbols."""
     entropy_weight: float = 1e-5
     """Weight of the entropy bonus (nats)."""
     kl_stop: float = 0.015
@@ -90,7 +91,7 @@ class Coefficients(NamedTuple):
     kl_restore: float = 0.03
     """KL divergence (nats) after the last step above which the weights from before the iteration are restored."""
     lstm_gradient_norm: float = 10.0
-    """Maximum global norm of the LSTM's gradient."""
+    """Maximum global norm of the memory's gradient."""
 
     def traced(self) -> "Coefficients":
         """Returns the coefficients as 32-bit arrays.

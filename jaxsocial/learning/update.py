@@ -5,17 +5,24 @@ trajectory: `fit` and all that it calls are written for one learner.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from jaxsocial.agents.networks.lstm import LSTMState
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.env.types import Rules
 from jaxsocial.learning import sharding
-from jaxsocial.learning.minibatch import Metrics, UpdateState, draw_segments, one_minibatch, optimiser
+from jaxsocial.learning.minibatch import (
+    BESIDE_OTHERS,
+    OTHERS_IN_VIEW,
+    Metrics,
+    UpdateState,
+    draw_segments,
+    one_minibatch,
+    optimiser,
+)
 from jaxsocial.learning.replay import replay
 from jaxsocial.learning.rollout import AgentSetup, Outcome, RolloutState, Trajectory, rollout, start
 from jaxsocial.learning.settings import Coefficients
@@ -111,11 +118,31 @@ def _mean_where(chosen, values, axis: sharding.Axis, over=(0, 1)) -> Float[Array
     return sharding.total((values * chosen).sum(over), axis) / sharding.total(chosen.sum(over), axis)
 
 
+def prediction_means(metrics: Metrics) -> Metrics:
+    """Replaces the sums over views with another agent by means: of the loss where there is one, and where there is not.
+
+    A mean over no views is NaN.
+
+    >>> sums = {"prediction_loss": jnp.float32(3.0), BESIDE_OTHERS: jnp.float32(1.0), OTHERS_IN_VIEW: jnp.float32(0.25)}
+    >>> found = prediction_means(sums)
+    >>> [float(found[f"prediction_loss_{where}_others"]) for where in ("with", "without")]
+    [4.0, 2.6666667461395264]
+    """
+    if OTHERS_IN_VIEW not in metrics:
+        return metrics
+    loss, share, beside = metrics["prediction_loss"], metrics[OTHERS_IN_VIEW], metrics[BESIDE_OTHERS]
+    kept = {name: value for name, value in metrics.items() if name not in (BESIDE_OTHERS, OTHERS_IN_VIEW)}
+    return kept | {
+        "prediction_loss_with_others": beside / share,
+        "prediction_loss_without_others": (loss - beside) / (1.0 - share),
+    }
+
+
 def fit(
     key: Key[Array, ""],
     parameters: Parameters,
     optimiser_state: PyTree,
-    memory: LSTMState,
+    memory: Any,
     trajectory: Trajectory,
     coefficients: Coefficients,
     setup: AgentSetup,
@@ -162,5 +189,5 @@ def fit(
         (after.parameters, after.optimiser_state),
     )
     means = jax.tree.map(lambda x: x / jnp.maximum(evaluated, 1.0), sums)
-    means |= {"minibatches": evaluated, "restored": too_far.astype(jnp.float32)}
+    means = prediction_means(means) | {"minibatches": evaluated, "restored": too_far.astype(jnp.float32)}
     return UpdateState(parameters, optimiser_state, after.stopped, after.approx_kl), means

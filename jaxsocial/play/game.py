@@ -11,8 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxsocial.agents.policy import LastStep, perceived
 from jaxsocial.env import objects
 from jaxsocial.env.core import episode_ended, make_env
+from jaxsocial.env.observations.observe import NO_ACTION
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Observation, Rules, State
 from jaxsocial.training.build import seated
@@ -36,8 +38,8 @@ class Game(NamedTuple):
     memory: Any
     """Of the partners' policies."""
     first: Bool[Array, ""]
-    reward: Float[Array, " A"]
-    """Of the last turn."""
+    last: LastStep
+    """Rewards and actions of the last turn."""
     returns: Float[Array, " A"]
     over: Bool[Array, ""]
     """Whether the episode has ended."""
@@ -92,17 +94,19 @@ def make_setup(scenario: Scenario, rules: Rules, partners: tuple[str, ...] = ())
         reset_key, key = jax.random.split(key)
         state, timestep = env.reset(reset_key)
         zero, first, over = jnp.zeros(scenario.agents, jnp.float32), jnp.bool_(True), jnp.bool_(False)
-        return Game(key, state, timestep.observation, policy.init(), first, zero, zero, over)
+        last = LastStep(zero, jnp.full(scenario.agents, NO_ACTION, jnp.int32))
+        return Game(key, state, timestep.observation, policy.init(), first, last, zero, over)
 
     def turn(game, action):
         key, partner_key, step_key = jax.random.split(game.key, 3)
-        memory, others = policy.apply(
-            policy.parameters, partner_key, game.memory, game.state, game.observation, game.first
-        )
-        state, timestep = env.step_without_restart(step_key, game.state, jnp.concatenate([action[None], others]))
+        seen = perceived(policy, game.state, game.observation, game.last, rules)
+        memory, others = policy.apply(policy.parameters, partner_key, game.memory, game.state, seen, game.first)
+        actions = jnp.concatenate([action[None], others])
+        state, timestep = env.step_without_restart(step_key, game.state, actions)
         returns = game.returns + timestep.reward
         over = episode_ended(timestep)
-        return Game(key, state, timestep.observation, memory, jnp.bool_(False), timestep.reward, returns, over)
+        last = LastStep(timestep.reward, actions)
+        return Game(key, state, timestep.observation, memory, jnp.bool_(False), last, returns, over)
 
     return GameSetup(_quick_jit(begin), _quick_jit(turn), ("you", *names), scenario, rules)
 

@@ -70,21 +70,23 @@ def _picture(session: Session, setup: GameSetup, tile: int) -> render.Picture:
     return picture
 
 
-_whole_world = jax.jit(symbolic.whole_world, static_argnums=1)
-_view = jax.jit(symbolic.observe, static_argnums=(1, 2, 3))
+_whole_world = jax.jit(symbolic.whole_world, static_argnums=2)
+_view = jax.jit(symbolic.observe, static_argnums=(1, 2, 4))
 
 
 def _map(session: Session, setup: GameSetup, screen: Screen) -> str:
     state, scenario = session.game.state, setup.scenario
     if session.own_view:
         view = scenario.agent_views[YOU]
-        seen = np.asarray(_view(state, (YOU,), view, scenario)[0])
+        seen = np.asarray(_view(state, (YOU,), view, setup.rules, scenario)[0][0])
         row, column = np.argwhere(np.asarray(vision.own_cell(state.heading[:1], view)[0]))[0].tolist()
         return render.symbols_text(seen, screen.colours, {}, (row, column))
     tints = np.asarray(pixels.tint(state, setup.rules, scenario)).tolist()
     cells = [(row, column) for row, column in np.asarray(state.position).tolist()]
     colours = {cells[agent]: tuple(tints[agent]) for agent in np.flatnonzero(vision.is_drawn(state)).tolist()}
-    return render.symbols_text(np.asarray(_whole_world(state, scenario)), screen.colours, colours, cells[YOU])
+    return render.symbols_text(
+        np.asarray(_whole_world(state, setup.rules, scenario)), screen.colours, colours, cells[YOU]
+    )
 
 
 def status(session: Session, setup: GameSetup, screen: Screen) -> list[str]:
@@ -100,7 +102,7 @@ def status(session: Session, setup: GameSetup, screen: Screen) -> list[str]:
     step = "the episode is over" if game.over else f"step {int(game.state.clock)} of {scenario.max_steps}"
     scores = [
         f"{name} {total:+.2f}" + (f" ({reward:+.2f})" if reward else "")
-        for name, reward, total in zip(setup.names, game.reward.tolist(), game.returns.tolist(), strict=True)
+        for name, reward, total in zip(setup.names, game.last.reward.tolist(), game.returns.tolist(), strict=True)
     ]
     carrying = int(game.state.carrying[YOU])
     if game.state.finished[YOU] and not game.over:

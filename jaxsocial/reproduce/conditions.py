@@ -6,7 +6,6 @@ from typing import NamedTuple
 from jaxsocial.config import presets
 from jaxsocial.config.config import Config
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.learning.losses import Target
 from jaxsocial.reproduce.claims import below_their_learner
 from jaxsocial.reproduce.figures import Condition, Player, Row
 
@@ -56,7 +55,7 @@ def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
 
 def social(
     scale: Scale,
-    prediction: Target = "next",
+    prediction: str = "frame",
     experts: tuple[Player, ...] = (),
     name: str = "SociAPL",
     noise: float = 0.0,
@@ -82,10 +81,10 @@ def vanilla(scale: Scale) -> Condition:
 
 def autoencoder(scale: Scale) -> Condition:
     """Returns a learner with experts that reconstructs the current frame."""
-    return social(scale, "current", name="social autoencoder")
+    return social(scale, "current_frame", name="social autoencoder")
 
 
-def solo(scale: Scale, prediction: Target = "next") -> Condition:
+def solo(scale: Scale, prediction: str = "frame") -> Condition:
     """Returns a learner that trains alone."""
     name = "solo vanilla" if prediction == "none" else "solo SociAPL"
     return Condition(name, presets.predicting(presets.alone(scale.base), prediction))

@@ -40,7 +40,7 @@ def _smoke() -> Scale:
     config = dataclasses.replace(
         quick,
         world=changed(quick.world, max_steps=16),
-        sizes=dataclasses.replace(sizes, prediction="next"),
+        sizes=dataclasses.replace(sizes, prediction="frame"),
         network=network,
         # So large that conditions differ after a few updates.
         coefficients=quick.coefficients._replace(learning_rate=0.01),

@@ -1,5 +1,7 @@
 """The static parts of a run from its config: environment, network and partners."""
 
+import dataclasses
+
 from jaxsocial.agents.policy import Policy
 from jaxsocial.agents.seating import seat_partners
 from jaxsocial.config.config import Config
@@ -25,7 +27,12 @@ def make_agent_setup(config: Config) -> AgentSetup:
     partners = partners._replace(
         parameters=partners.parameters._replace(epsilon=player_noise(traced_config(config), config))
     )
-    return AgentSetup(make_env(config.world), network_of(config), partners, config.sizes, imitates=bool(teachers))
+    network = network_of(config)
+    # What a prediction is compared with is observed too, though the network does not see it.
+    needs = () if network.target is None else network.target.needs
+    missing = tuple(name for name in needs if name not in config.world.inputs)
+    world = dataclasses.replace(config.world, inputs=config.world.inputs + missing)
+    return AgentSetup(make_env(world), network, partners, config.sizes, imitates=bool(teachers))
 
 
 def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> Policy:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from jaxsocial.agents.networks.network import Parameters
@@ -11,8 +12,16 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 
 CHECKPOINTS = "checkpoints"
-STORED_NAMES = {"learner.rollout_state": "learner.play", "episode_stats": "tally"}
-"""Names of records to their names in checkpoints, which are those of the first version."""
+STORED_NAMES = {
+    "learner.rollout_state": "learner.play",
+    "episode_stats": "tally",
+    "encoder.convolution_": "convolution_",
+    "encoder.dense.": "dense.",
+    "memory.lstm.": "lstm.",
+}
+"""Parts of names to those in checkpoints, which are those of the first version."""
+ADDED = "learner.play.observation.others"
+"""A leaf that older checkpoints lack. It is part of metrics only, and of no later step."""
 KEPT = 2
 """How many checkpoints of a run stay on disk."""
 
@@ -156,5 +165,10 @@ def restore_item(folder: Path, iteration: int, item: str, like: Any) -> Any:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding) for name, x in flat(like).items()}
     with _reader(folder) as checkpoints:
-        restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(shapes)}))
-    return jax.tree.unflatten(jax.tree.structure(like), [restored[item][name] for name in shapes])
+        added = {}
+        if ADDED in shapes and ADDED not in checkpoints.item_metadata(iteration)[item]:
+            added = {ADDED: jnp.zeros(shapes[ADDED].shape, shapes[ADDED].dtype)}
+        stored = {name: shape for name, shape in shapes.items() if name not in added}
+        restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(stored)}))
+    found = restored[item] | added
+    return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in shapes])

@@ -1,5 +1,6 @@
 """Trained networks of earlier runs: as partners, as initial networks, and in users' own code."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxsocial.agents.networks.inputs import input_count
 from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.seating import frozen_policy
 from jaxsocial.config.config import Config
@@ -117,25 +119,36 @@ def _seed_index(seed: int | None, folder: str | Path, config: Config) -> int:
 def frozen_player(text: str) -> Callable:
     """Returns a trained learner as a partner: (seats, scenario) -> policy.
 
+    It sees as it was trained to, whatever the world's own observations are.
+
     Raises:
-      ValueError: there is no such learner, or it was trained for other observations or actions.
+      ValueError: there is no such learner, or it was trained for other actions or another number of goals or cells.
     """
     source = source_of(text)
     loaded = load_policy(source.folder, source.seed, source.steps, source.learner)
 
     def build(seats, scenario):
+        trained = loaded.config.world
+        own = dataclasses.replace(scenario, **{name: getattr(trained, name) for name in SIGHT})
         mine, theirs = (
-            f"observations {world.observation_shape} in tiles of {world.agent_views[0].tile_pixels} pixels and "
-            f"{world.actions} actions"
-            for world in (loaded.config.world, scenario)
+            f"images of {world.observation_shape}, {input_count(world)} inputs and {world.actions} actions"
+            for world in (trained, own)
         )
         if mine != theirs:
             raise ValueError(
-                f"partners: run:{text} was trained for {mine}, the world has {theirs}: choose a run of an equal view"
+                f"partners: run:{text} was trained for {mine}, and would have {theirs} here: choose a run of a world "
+                "with as many actions, goals and cells"
             )
-        return frozen_policy(loaded.network, loaded.parameters, seats)
+        return frozen_policy(loaded.network, loaded.parameters, seats, None if own == scenario else own)
 
     return build
+
+
+SIGHT = (
+    *("observation", "inputs", "views"),
+    *("view_size", "view_offset", "tile_pixels", "see_through_walls", "hidden"),
+)
+"""Fields of a world that decide on what an agent sees."""
 
 
 def begin_with(text: str, members: Any, configs: Sequence[Config], keep_optimiser: bool) -> Any:

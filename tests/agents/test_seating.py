@@ -93,7 +93,7 @@ def frozen():
     """A network, weights with clear preferences, and its policy for two agents."""
     scenario = ENV.scenario
     sizes = NetworkSizes(channels=(6,), dense=8, memory=8, heads=(8,))
-    network = make_network(sizes, scenario.observation_shape, scenario.tile_pixels, scenario.actions, False)
+    network = make_network(sizes, scenario)
     parameters = quick_jit(network.init)(jax.random.key(0))
     parameters["policy"]["last"]["kernel"] *= 1500.0
     return network, parameters, frozen_policy(network, parameters, (1, 3))
@@ -106,7 +106,7 @@ def test_a_frozen_policy_samples_from_its_network_and_has_a_memory_per_agent(fro
     # The initial memory is not zero: `first` has to reset it.
     memory = jax.tree.map(lambda m: m + 1.0, policy.init())
     starts = jnp.broadcast_to(first[:, None], (4, 2))
-    outputs = quick_jit(network.unroll)(parameters, memory, frames[:, [1, 3]], starts)
+    outputs = quick_jit(network.unroll)(parameters, memory, Observation(frames[:, [1, 3]]), starts)
     act = quick_jit(jax.vmap(policy.apply, (None, 0, None, None, None, None)))
     state, _ = quick_jit(ENV.reset)(jax.random.key(5))
     with jax.debug_key_reuse(False):

@@ -129,7 +129,7 @@ def test_paper_has_the_paper_s_sizes():
     assert paper.sizes.segments * paper.sizes.segment_length == 8192
     assert (paper.coefficients.learning_rate, paper.coefficients.prediction_weight) == (1e-4, 3.0)
     assert presets.preset("paper-vanilla").sizes.prediction == "none"
-    assert presets.preset("paper-autoencoder").sizes.prediction == "current"
+    assert presets.preset("paper-autoencoder").sizes.prediction == "current_frame"
     assert presets.preset("paper-solo").world.agents == 1
     imitation = presets.preset("paper-imitation")
     assert (imitation.coefficients.learning_rate, imitation.sizes.segment_length) == (3e-4, 10)

@@ -117,7 +117,7 @@ def test_walls_and_floors_lit_or_not_differ_in_256_colours():
 
 def test_a_terminal_s_map_hides_the_order_of_the_cycle_and_marks_you():
     env, state = made(ROOM)
-    seen = np.asarray(symbolic.whole_world(state, env.scenario))
+    seen = np.asarray(symbolic.whole_world(state, env.rules, env.scenario))
     plain = render.symbols_text(seen, render.no_colour, {}, (1, 1))
     assert "\x1b[7m>\x1b[0m" in plain.splitlines()[1]
     letters = plain.replace("\x1b[7m", "").replace("\x1b[0m", "")
@@ -126,7 +126,7 @@ def test_a_terminal_s_map_hides_the_order_of_the_cycle_and_marks_you():
 
 def test_a_terminal_s_map_has_the_colours_of_things_and_agents():
     env, state = made("#k>\n~.0\n1..")
-    seen = np.asarray(symbolic.whole_world(state, env.scenario))
+    seen = np.asarray(symbolic.whole_world(state, env.rules, env.scenario))
     first = render.symbols_text(seen, render.true_colour, {(0, 2): (9, 8, 7)}, (2, 2))
     assert coloured(first) == [("74;65;42", "#"), ("255;255;0", "k"), ("9;8;7", ">")]
 

@@ -63,7 +63,7 @@ PARTNERS = ("expert", "searching_expert", "anti_expert")
 @pytest.fixture(scope="module")
 def cycle():
     """Records a learner that predicts frames, with experts that are gone from step 30 on."""
-    return recorded(small_config(CYCLE, PARTNERS, prediction="next"), gone_from=GONE_FROM, foresight=True)
+    return recorded(small_config(CYCLE, PARTNERS, prediction="frame"), gone_from=GONE_FROM, foresight=True)
 
 
 def entries(states, world, agent):

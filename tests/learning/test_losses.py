@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsocial.agents.networks.targets import frame_error
 from jaxsocial.agents.policy import distribution
 from jaxsocial.learning import losses
-from jaxsocial.learning.losses import prediction_loss
 
 
 def test_surrogate_loss_of_known_ratios():
@@ -39,10 +39,10 @@ def test_approx_kl_is_never_negative_and_its_mean_is_the_kl_divergence():
     assert abs(found.mean() - new.kl_divergence(old)) > 0.1  # The reverse divergence is another number.
 
 
-def test_prediction_loss_is_a_fraction_of_the_full_range():
+def test_frame_error_is_a_fraction_of_the_full_range():
     target = jnp.zeros((2, 4, 4, 3), jnp.uint8).at[0].set(255)
     frame = jnp.full((2, 4, 4, 3), 0.25)
-    np.testing.assert_allclose(prediction_loss(frame, target), [0.75, 0.25])
-    np.testing.assert_allclose(prediction_loss(target / 255.0, target), 0, atol=1e-7)
+    np.testing.assert_allclose(frame_error(frame, target), [0.75, 0.25])
+    np.testing.assert_allclose(frame_error(target / 255.0, target), 0, atol=1e-7)
     one_pixel = frame.at[1, 2, 3, 1].add(0.48)
-    np.testing.assert_allclose(prediction_loss(one_pixel, target)[1] - 0.25, 0.48 / 48, rtol=1e-4)
+    np.testing.assert_allclose(frame_error(one_pixel, target)[1] - 0.25, 0.48 / 48, rtol=1e-4)

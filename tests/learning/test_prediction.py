@@ -8,8 +8,8 @@ import pytest
 
 import jaxsocial
 from jaxsocial.agents.networks.sizes import NetworkSizes
+from jaxsocial.agents.networks.targets import frame_error
 from jaxsocial.env.scenarios import goal_cycle
-from jaxsocial.learning.losses import prediction_loss
 from jaxsocial.learning.rollout import AgentSetup, rollout
 from jaxsocial.learning.settings import Coefficients, Sizes
 from jaxsocial.learning.update import new_learner, one_iteration
@@ -37,7 +37,7 @@ def one_world():
 @pytest.mark.slow
 def test_on_one_layout_the_next_frame_is_predicted():
     env = one_world()
-    setup = AgentSetup(env, tiny_network(env, SMALL, prediction=True), no_partners(), SIZES)
+    setup = AgentSetup(env, tiny_network(env, SMALL, prediction="frame"), no_partners(), SIZES)
     rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (SIZES.worlds, *x.shape)), env.rules)
 
     @jax.jit
@@ -54,8 +54,8 @@ def test_on_one_layout_the_next_frame_is_predicted():
         parameters, memory, trajectory = single_learner(learner.parameters, learner.rollout_state.memory, trajectory)
         outputs = setup.network.unroll(parameters, memory, trajectory.observation, trajectory.first)
         predicted = setup.network.predict(parameters, outputs.hidden, trajectory.action)
-        current = trajectory.observation.astype(jnp.float32) / 255.0
-        return [prediction_loss(frame, trajectory.observation_next).mean() for frame in (predicted, current)]
+        current = trajectory.observation.image.astype(jnp.float32) / 255.0
+        return [frame_error(frame, trajectory.observation_next.image).mean() for frame in (predicted, current)]
 
     learner, metrics = train(jax.random.key(0))
     assert metrics["prediction_loss"][0] > 0.1

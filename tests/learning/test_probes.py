@@ -27,7 +27,7 @@ def train(trainer):
 
 def by_clock(trained, length):
     """Returns the mean value at each step of an episode."""
-    clock = np.rint(np.asarray(trained.trajectory.observation[:, :, 0, 1, 0], float) * length / 250)
+    clock = np.rint(np.asarray(trained.trajectory.observation.image[:, :, 0, 1, 0], float) * length / 250)
     return [float(np.asarray(trained.value)[clock == t].mean()) for t in range(length)]
 
 
@@ -53,7 +53,7 @@ def test_values_at_each_step(train, probe, values):
 
 def test_value_depends_on_the_observation(train):
     def error(trained):
-        cue = trained.trajectory.observation[:, :, 0, 0, 0] == 255
+        cue = trained.trajectory.observation.image[:, :, 0, 0, 0] == 255
         return np.abs(trained.value - np.where(cue, 1.0, -1.0)).max()
 
     assert error(best_of_three(train, Probe(for_cue=1.0, length=1), error, 0.05)) < 0.05
@@ -91,6 +91,6 @@ def test_memory_is_used_if_the_task_needs_it(trainer):
 
 def test_next_frame_is_predicted_from_memory_and_action():
     """The frame after the last step shows the cue again, and every frame shows the last action."""
-    train, _ = make_trainer(make_probe(), dataclasses.replace(SIZES, prediction="next"), iterations=150)
+    train, _ = make_trainer(make_probe(), dataclasses.replace(SIZES, prediction="frame"), iterations=150)
     trained = train(Probe(length=4, cue_until=1, cue_from=4))
     assert trained.late("prediction_loss") < 0.01

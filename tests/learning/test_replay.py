@@ -8,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from jaxsocial.agents.networks.network import LSTM_NAME
+from jaxsocial.agents.networks.network import MEMORY_NAME
+from jaxsocial.env.types import Observation
 from jaxsocial.learning.minibatch import draw_segments, minibatch_loss, optimiser, segments_at
 from jaxsocial.learning.replay import _next_values, replay
 from jaxsocial.learning.rollout import AgentSetup, rollout, start
@@ -57,10 +58,11 @@ def stepwise(setup, window):
     unroll = jax.jit(setup.network.unroll)
     rows = []
     for t in range(STEPS):
-        outputs = unroll(parameters, memory, trajectory.observation[t, None], trajectory.first[t, None])
+        seen = Observation(trajectory.observation.image[t, None])
+        outputs = unroll(parameters, memory, seen, trajectory.first[t, None])
         after = jax.tree.map(lambda m: m[0], outputs.after)
         never = jnp.zeros((1, WORLDS), bool)
-        following = unroll(parameters, after, trajectory.observation_next[t, None], never)
+        following = unroll(parameters, after, Observation(trajectory.observation_next.image[t, None]), never)
         rows.append((memory, outputs.value[0], following.value[0]))
         memory = after
     return jax.tree.map(lambda *x: np.stack(x), *rows)
@@ -83,7 +85,7 @@ def test_the_trajectory_has_terminations_truncations_and_memory(window):
 
 def test_a_final_observation_is_not_that_of_the_next_episode(window):
     trajectory = window[2]
-    same = (trajectory.observation_next[:-1] == trajectory.observation[1:]).all((-3, -2, -1))
+    same = (trajectory.observation_next.image[:-1] == trajectory.observation.image[1:]).all((-3, -2, -1))
     np.testing.assert_array_equal(same, ~trajectory.ended_next[:-1])
 
 
@@ -160,9 +162,9 @@ def test_only_the_gradient_of_the_lstm_is_clipped_by_its_own_norm(window, size, 
     _, state = adam.update(gradient, adam.init(parameters), parameters)
     # After one step Adam's first moment is a tenth of its input.
     given = jax.tree.map(lambda m: 10.0 * m, optax.tree.get(state, "mu"))
-    norm = optax.tree.norm(given.pop(LSTM_NAME))
-    np.testing.assert_allclose(norm, clipped_to or optax.tree.norm(gradient[LSTM_NAME]), rtol=1e-4)
-    assert set(given) == {"convolution_0", "dense", "policy", "value"}
+    norm = optax.tree.norm(given.pop(MEMORY_NAME))
+    np.testing.assert_allclose(norm, clipped_to or optax.tree.norm(gradient[MEMORY_NAME]), rtol=1e-4)
+    assert set(given) == {"encoder", "policy", "value"}
     assert all(np.allclose(leaf, size) for leaf in jax.tree.leaves(given))
 
 

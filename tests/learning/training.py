@@ -56,10 +56,9 @@ def best_of_three(
     return min(tried, key=error)
 
 
-def tiny_network(env: Env, sizes: NetworkSizes = TINY, prediction: bool = False) -> Network:
+def tiny_network(env: Env, sizes: NetworkSizes = TINY, prediction: str = "none") -> Network:
     """Returns a network for a small world."""
-    scenario = env.scenario
-    return make_network(sizes, scenario.observation_shape, scenario.tile_pixels, scenario.actions, prediction)
+    return make_network(sizes, env.scenario, prediction)
 
 
 def single_learner(parameters, memory, trajectory):
@@ -70,7 +69,7 @@ def single_learner(parameters, memory, trajectory):
 
 def make_trainer(env: Env, sizes: Sizes, iterations: int, network: NetworkSizes = TINY):
     """Returns (a function (probe, seed) -> `Trained` that compiles once for all probes, setup)."""
-    built = tiny_network(env, network, prediction=sizes.prediction != "none")
+    built = tiny_network(env, network, prediction=sizes.prediction)
     setup = AgentSetup(env, built, no_partners(), sizes)
 
     @jax.jit

@@ -52,7 +52,7 @@ def drawn(seed: int = 0, **more):
         "coefficients.gamma": {"uniform": [0.9, 1.0]},
         "coefficients.learning_rate": {"log_uniform": [1e-5, 1e-1]},
     }
-    fields |= {"network.memory": {"integers": [8, 9]}, "sizes.prediction": {"choice": ["none", "next"]}}
+    fields |= {"network.memory": {"integers": [8, 9]}, "sizes.prediction": {"choice": ["none", "frame"]}}
     return make_sweep({"draw": {"count": 200, "seed": seed, "fields": fields | more}}).settings
 
 
@@ -66,9 +66,9 @@ def test_draws_follow_their_distributions_and_depend_on_the_seed():
     assert sum(logs) / len(logs) == pytest.approx(-3, abs=0.3)
     assert {(s.network.memory, s.sizes.prediction) for s in made} == {
         (8, "none"),
-        (8, "next"),
+        (8, "frame"),
         (9, "none"),
-        (9, "next"),
+        (9, "frame"),
     }
     assert [s.coefficients.gamma for s in drawn(1)] != gamma
 

@@ -83,7 +83,7 @@ def test_one_seed_serves_all_members(begun, finished_run):
     for seed, index, count in ((3, 0, 2), (4, 1, 5)):
         config = of_seeds(finished_run, 8, count)
         started = begin_with(f"{finished_run}#{seed}", widened(members, count), [config], keep_optimiser=seed == 4)
-        assert len(started.learner.parameters["dense"]["bias"]) == count
+        assert len(started.learner.parameters["encoder"]["dense"]["bias"]) == count
         for member in range(count):
             chex.assert_trees_all_equal(*_one(started.learner.parameters, member, networks, index))
 
@@ -118,7 +118,8 @@ def test_an_earlier_checkpoint_is_begun_with(partners_run):
     found, iteration = checkpoint.restore_parameters(source.folder, config, source.steps)
     assert iteration == 2
     chex.assert_trees_all_equal(found, partners_run.parameters[2])
-    assert (np.asarray(found["lstm"]["recurrent"]) != partners_run.parameters[5]["lstm"]["recurrent"]).any()
+    later = partners_run.parameters[5]["memory"]["lstm"]["recurrent"]
+    assert (np.asarray(found["memory"]["lstm"]["recurrent"]) != later).any()
 
 
 def test_networks_that_do_not_fit_are_refused(begun, finished_run, partners_run):
@@ -197,11 +198,9 @@ def test_a_network_that_was_not_kept_or_trained_is_refused(partners_run, which, 
         make_agent_setup(config)
 
 
-def test_a_partner_trained_for_another_view_is_refused(finished_run):
-    config = parse(
-        ["train", *runs.TINY, "--world.view-size", "5", "--partners", f"run:{finished_run}", "expert"]
-    ).config
-    with pytest.raises(ValueError, match=r"was trained for observations .*: choose a run of an equal view"):
+def test_a_partner_trained_for_other_actions_is_refused(finished_run):
+    config = parse(["train", *runs.TINY, "--world.actions", "7", "--partners", f"run:{finished_run}", "expert"]).config
+    with pytest.raises(ValueError, match=r"was trained for images .* 3 actions, .*: choose a run of a world with"):
         make_agent_setup(config)
 
 

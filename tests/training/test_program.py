@@ -338,7 +338,7 @@ def test_one_learner_s_gradient_does_not_depend_on_the_other(partners_run):
         plain = host(made.chunk(made.begin(), 1)[0].learner.parameters)
     mine, theirs = (jax.tree.map(lambda x, n=n: x[:, n], (plain, changed)) for n in (0, 1))
     chex.assert_trees_all_equal(*mine)
-    assert np.abs(theirs[0]["lstm"]["recurrent"] - theirs[1]["lstm"]["recurrent"]).max() > 1e-5
+    assert np.abs(theirs[0]["memory"]["lstm"]["recurrent"] - theirs[1]["memory"]["lstm"]["recurrent"]).max() > 1e-5
 
 
 @pytest.mark.slow

@@ -1,13 +1,17 @@
 """The recurrent network of a learner, and its parts."""
 
 MODULES = (
+    "parts",
     "sizes",
     "blocks",
     "tiles",
     "dense",
-    "lstm",
+    "symbols",
+    "inputs",
+    "encoders",
+    "memories",
     "decoders",
+    "targets",
     "network",
-    "flops",
 )
 """From the bottom up: a module imports only from those before it. A test checks this order."""

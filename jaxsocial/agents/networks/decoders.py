@@ -1,6 +1,8 @@
-"""The decoder: from recurrent state and action to a predicted frame."""
+"""Decoders: from outputs of the memory and action to a predicted frame, or to logits of symbols."""
 
 import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsocial.agents.networks.dense import ROOT_TWO, dense, matmul
@@ -8,7 +10,7 @@ from jaxsocial.agents.networks.sizes import MatmulDtype
 from jaxsocial.agents.networks.tiles import COLOURS, from_tiles, overlap_add
 
 
-class Decoder(nn.Module):
+class FrameDecoder(nn.Module):
     """The encoder's layers in reverse, as transposed convolutions: [N, D] -> frames [N, P, P, 3]."""
 
     channels: tuple[int, ...]
@@ -47,3 +49,22 @@ class _TransposedConvolution(nn.Module):
         rotated = kernel.reshape(3, 3, channels, -1)[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
         patches = matmul(x.reshape(-1, channels), rotated, self.matmul_dtype)
         return overlap_add(patches.reshape(*x.shape[:-1], -1)) + bias
+
+
+class SymbolDecoder(nn.Module):
+    """One hidden layer with a rectifier: [N, D] -> logits of each cell, an array for each number of outputs."""
+
+    hidden: int
+    cells: tuple[int, int]
+    """Rows and columns."""
+    outputs: tuple[int, ...]
+    matmul_dtype: MatmulDtype
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "N D"]) -> tuple[Float[Array, "N rows columns _"], ...]:
+        x = nn.relu(dense(self.hidden, "hidden", self.matmul_dtype, ROOT_TWO)(x))
+        rows, columns = self.cells
+        # A small gain, so that all classes begin with similar probabilities.
+        logits = dense(rows * columns * sum(self.outputs), "logits", self.matmul_dtype, 0.01, orthogonal=True)(x)
+        ends = np.cumsum(self.outputs)[:-1].tolist()
+        return tuple(jnp.split(logits.reshape(-1, rows, columns, sum(self.outputs)), ends, axis=-1))

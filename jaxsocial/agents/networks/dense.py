@@ -1,9 +1,11 @@
 """Dense layers for inputs with two axes. On CPU the gradient of a product over more leading axes is slow."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsocial.agents.networks.sizes import MatmulDtype
 
@@ -63,3 +65,24 @@ def dense(
 
     kernel_init = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
     return nn.Dense(features, use_bias=bias, kernel_init=kernel_init, dot_general=dot_general, name=name)
+
+
+class _Root(nn.Module):
+    """Makes a module below it, so that its name is part of the paths from which flax derives keys."""
+
+    make: Callable[[nn.Module], nn.Module]
+
+    @nn.compact
+    def __call__(self, *inputs):
+        return self.make(self)(*inputs)
+
+
+def initialised(module: nn.Module, key: Key[Array, ""], *inputs: PyTree) -> PyTree:
+    """Returns the initial parameters of a module that has a name.
+
+    Args:
+      module: its name decides on its draws, so that parts of a network share a key.
+      key: of the network.
+      inputs: examples of the module's inputs.
+    """
+    return _Root(lambda root: module.clone(parent=root)).init(key, *inputs)["params"][module.name]

@@ -1,8 +1,10 @@
 """Agents' observations of one step: an image in the scenario's style, and the inputs that it names."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from jaxsocial.env.observations import pixels, symbolic
 from jaxsocial.env.scenario import Scenario
@@ -13,9 +15,14 @@ NO_ACTION = -1
 
 
 def observe(
-    state: State, reward: Float[Array, " A"], last_action: Int[Array, " A"], rules: Rules, scenario: Scenario
+    state: State,
+    reward: Float[Array, " A"],
+    last_action: Int[Array, " A"],
+    rules: Rules,
+    scenario: Scenario,
+    agents: tuple[int, ...] | None = None,
 ) -> Observation:
-    """Returns the observations of all agents.
+    """Returns the observations of agents.
 
     Args:
       state: the world after the step.
@@ -23,19 +30,30 @@ def observe(
       last_action: what each agent did in it; `NO_ACTION` before the first step.
       rules: the world's traced numbers.
       scenario: the world's sizes; its ``inputs`` name the fields beside the image.
+      agents: the indices of those that observe, in increasing order; all if None.
     """
+    agents = tuple(range(scenario.agents)) if agents is None else agents
+    chosen = slice(None) if len(agents) == scenario.agents else np.array(agents, np.int32)
+    image, others = _images(state, rules, scenario, agents)
     # Functions, so that only the inputs that the scenario names are traced.
     available = {
-        "reward": lambda: reward,
-        "position": lambda: _normalised(visible_position(state), scenario),
-        "heading": lambda: state.heading,
-        "last_action": lambda: last_action.astype(jnp.int32),
+        "reward": lambda: reward[chosen],
+        "position": lambda: _normalised(visible_position(state), scenario)[chosen],
+        "heading": lambda: state.heading[chosen],
+        "last_action": lambda: last_action.astype(jnp.int32)[chosen],
         "goal_position": lambda: jnp.broadcast_to(
-            _normalised(state.goals, scenario), (scenario.agents, *state.goals.shape)
+            _normalised(state.goals, scenario), (len(agents), *state.goals.shape)
         ),
+        "symbols": lambda: _symbols(image, state, rules, scenario, agents),
+        "others": lambda: others,
     }
-    inputs = {name: available[name]() for name in scenario.inputs}
-    return Observation(image=_images(state, rules, scenario), **inputs)
+    return Observation(image=image, **{name: available[name]() for name in scenario.inputs})
+
+
+def _symbols(image, state: State, rules: Rules, scenario: Scenario, agents) -> UInt8[Array, "B rows columns 4"]:
+    if scenario.observation != "rgb":
+        return image
+    return _images(state, rules, dataclasses.replace(scenario, observation="symbolic"), agents)[0]
 
 
 def first_observation(state: State, rules: Rules, scenario: Scenario) -> Observation:
@@ -55,22 +73,27 @@ def _normalised(position: Int[Array, "*N 2"], scenario: Scenario) -> Float[Array
     return jnp.maximum(position, 0) / jnp.array([scenario.height, scenario.width], jnp.float32)
 
 
-def _images(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, "A height width channels"]:
-    """Returns each agent's image, padded at the right and the bottom to the size of the largest."""
+def _images(
+    state: State, rules: Rules, scenario: Scenario, agents: tuple[int, ...]
+) -> tuple[UInt8[Array, "B height width channels"], Bool[Array, " B"]]:
+    """Returns each agent's image, padded at the right and the bottom to the size of the largest, and `others`."""
     if scenario.observation == "symbolic_world":
-        world = symbolic.whole_world(state, scenario)
-        return jnp.broadcast_to(world, (scenario.agents, *world.shape))
-    images = []
-    for view, agents in scenario.agents_by_view.items():
-        if scenario.observation == "symbolic":
-            images.append(symbolic.observe(state, agents, view, scenario))
-        else:
-            images.append(pixels.observe(state, agents, view, rules, scenario))
-    if len(images) == 1:
-        return images[0]
+        world = symbolic.whole_world(state, rules, scenario)
+        seen = visible_position(state)[:, 0] >= 0
+        own = np.arange(scenario.agents) == np.array(agents, np.int32)[:, None]
+        return jnp.broadcast_to(world, (len(agents), *world.shape)), (seen & ~own).any(-1)
+    module = symbolic if scenario.observation == "symbolic" else pixels
+    by_view = {
+        view: own for view, group in scenario.agents_by_view.items() if (own := tuple(a for a in group if a in agents))
+    }
+    found = [module.observe(state, own, view, rules, scenario) for view, own in by_view.items()]
+    if len(found) == 1:
+        return found[0]
     height, width, _ = scenario.observation_shape
-    padding = [((0, 0), (0, height - i.shape[1]), (0, width - i.shape[2]), (0, 0)) for i in images]
-    padded = jnp.concatenate([jnp.pad(image, pad) for image, pad in zip(images, padding, strict=True)])
+    padded = [
+        jnp.pad(image, ((0, 0), (0, height - image.shape[1]), (0, width - image.shape[2]), (0, 0)))
+        for image, _ in found
+    ]
     # Images are grouped by view: put them back into the order of the agents.
-    order = np.argsort([agent for agents in scenario.agents_by_view.values() for agent in agents])
-    return padded[order.astype(np.int32)]
+    order = np.argsort([agent for own in by_view.values() for agent in own]).astype(np.int32)
+    return jnp.concatenate(padded)[order], jnp.concatenate([others for _, others in found])[order]

@@ -8,7 +8,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Bool, Int, UInt8
 
 from jaxsocial.env import batching, objects
 from jaxsocial.env.observations import sprites, vision
@@ -148,8 +148,10 @@ def agent_tiles(
 
 def observe(
     state: State, agents: tuple[int, ...], view: View, rules: Rules, scenario: Scenario
-) -> UInt8[Array, "B P P 3"]:
-    """Returns what agents with the same view see; all shadow for an agent that is not active.
+) -> tuple[UInt8[Array, "B P P 3"], Bool[Array, " B"]]:
+    """Returns what agents with the same view see, and whether that shows another agent.
+
+    An agent that is not active sees all shadow.
 
     Args:
       state: the world.
@@ -161,6 +163,9 @@ def observe(
     chosen = jnp.array(agents)
     heading = state.heading[chosen]
     index = _tile_index(state, chosen, view, scenario)
+    last_thing = len(things_of(scenario))
+    own = last_thing + 1 + chosen[:, None, None]
+    others = ((index > last_thing) & (index != own)).any((-2, -1))
     # Tiles depend on the observer only by its heading: one set for each observer, or for each heading if that is fewer.
     few = len(agents) <= 4
     observers, of_observer = (heading, jnp.arange(len(agents))) if few else (jnp.arange(4), heading)
@@ -172,7 +177,7 @@ def observe(
     # 4,291 ns an agent-step; with the indices kept in memory 2,691, with the tiles too 2,093 (docs/performance.md).
     index, tiles = batching.computed_once(index), batching.computed_once(tiles)
     picked = tiles[of_observer[:, None, None], index.astype(jnp.int32)]
-    return picked.transpose(0, 1, 3, 2, 4, 5).reshape(len(agents), view.pixels, view.pixels, 3)
+    return picked.transpose(0, 1, 3, 2, 4, 5).reshape(len(agents), view.pixels, view.pixels, 3), others
 
 
 def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Scenario) -> Int[Array, "B V V"]:

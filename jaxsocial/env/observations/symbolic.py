@@ -1,39 +1,53 @@
-"""Symbolic observations: kind, colour and state of each cell, agents and their headings included.
+"""Symbolic observations: kind, colour, state and prestige of each cell, agents and their headings included.
 
 They tell no more than a picture does. Of states they hold only a door's and an agent's heading, and never the number
-of a goal: the goals' order is hidden.
+of a goal: the goals' order is hidden. Prestige is the blue of an agent whose colour shows it, 0 to 255; 0 elsewhere.
 """
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Bool, Int, UInt8
 
 from jaxsocial.env import batching, objects
-from jaxsocial.env.observations import vision
+from jaxsocial.env.observations import pixels, vision
 from jaxsocial.env.scenario import Scenario, View
-from jaxsocial.env.types import State
+from jaxsocial.env.types import Rules, State
 
 
-def _marks(state: State, scenario: Scenario) -> Int[Array, " A"]:
-    """Returns a mark above 0 for each agent, 1 + (heading | colour << 2)."""
+def _marks(state: State, rules: Rules, scenario: Scenario) -> Int[Array, " A"]:
+    """Returns a mark above 0 for each agent, 1 + (heading | colour << 2 | prestige << 6)."""
     colours = np.array([objects.COLOUR_NAMES.index(name) for name in scenario.agent_colours], np.int32)
-    return 1 + (state.heading | colours << 2)
+    mark = 1 + (state.heading | colours << 2)
+    if "prestige" not in scenario.agent_colours:
+        return mark
+    by_prestige = state.active & np.array([name == "prestige" for name in scenario.agent_colours])
+    return mark + (jnp.where(by_prestige, pixels.tint(state, rules, scenario)[:, objects.BLUE], 0) << 6)
 
 
-def _triples(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 3"]:
-    """Returns (kind, colour, state): an agent's where there is a mark, its heading less ``turned``; else a thing's."""
+def _channels(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 4"]:
+    """Returns (kind, colour, state, prestige): an agent's where there is a mark, else a thing's.
+
+    Args:
+      codes: of things.
+      marks: of agents.
+      turned: what is subtracted from headings.
+    """
     state = jnp.where(objects.kind_of(codes) == objects.DOOR, objects.state_of(codes), 0)
     agent = marks - 1
     heading = ((agent & 3) - turned) % 4
-    of_agent = objects.AGENT | (agent >> 2) << 8 | heading << 16
+    of_agent = objects.AGENT | (agent >> 2 & 15) << 8 | heading << 16 | (agent >> 6) << 24
     of_thing = objects.kind_of(codes) | objects.colour_of(codes) << 8 | state << 16
-    # All three are packed into one integer: XLA would otherwise compute everything above once for each of them.
+    # All are packed into one integer: XLA would otherwise compute everything above once for each of them.
     packed = batching.computed_once(jnp.where(marks > 0, of_agent, of_thing))
-    return ((packed[..., None] >> np.array([0, 8, 16])) & 0xFF).astype(jnp.uint8)
+    return ((packed[..., None] >> np.array([0, 8, 16, 24], np.int32)) & 0xFF).astype(jnp.uint8)
 
 
-def observe(state: State, agents: tuple[int, ...], view: View, scenario: Scenario) -> UInt8[Array, "B V V 3"]:
-    """Returns what agents with the same view see; `objects.UNSEEN` where sight is blocked.
+def observe(
+    state: State, agents: tuple[int, ...], view: View, rules: Rules, scenario: Scenario
+) -> tuple[UInt8[Array, "B V V 4"], Bool[Array, " B"]]:
+    """Returns what agents with the same view see, and whether that shows another agent.
+
+    Cells are `objects.UNSEEN` where sight is blocked.
 
     As in a picture the observer looks up, and headings are relative to its own.
 
@@ -41,22 +55,30 @@ def observe(state: State, agents: tuple[int, ...], view: View, scenario: Scenari
       state: the world.
       agents: the observers' indices, B of them.
       view: the view that they share, V x V cells.
+      rules: the world's traced numbers.
       scenario: the world's sizes.
     """
     chosen = jnp.array(agents)
     heading = state.heading[chosen]
-    marks = _marks(state, scenario)
+    marks = _marks(state, rules, scenario)
     codes, mark, seen = vision.look(state, chosen, marks, view)
     # A hidden kind is left out of the observation, but an agent always sees itself.
     others = jnp.zeros_like(mark) if "agent" in view.hidden else mark
-    mark = jnp.where(vision.own_cell(heading, view), marks[chosen, None, None], others)
+    own_cell = vision.own_cell(heading, view)
+    mark = jnp.where(own_cell, marks[chosen, None, None], others)
     if view.hidden:
         codes = jnp.where((view.hidden_kinds >> objects.kind_of(codes)) & 1 == 1, objects.EMPTY, codes)
-    codes = jnp.where(seen, codes, objects.UNSEEN)
-    return _triples(codes, jnp.where(seen, mark, 0), heading[:, None, None] - objects.UP)
+    codes, mark = jnp.where(seen, codes, objects.UNSEEN), jnp.where(seen, mark, 0)
+    return _channels(codes, mark, heading[:, None, None] - objects.UP), ((mark > 0) & ~own_cell).any((-2, -1))
 
 
-def whole_world(state: State, scenario: Scenario) -> UInt8[Array, "H W 3"]:
-    """Returns kind, colour and state of every cell; of each cell's first agent, with its absolute heading."""
-    codes, marks = vision.split_marks(vision.with_marks(state, _marks(state, scenario)))
-    return _triples(codes, marks, jnp.zeros_like(marks))
+def whole_world(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, "H W 4"]:
+    """Returns the four numbers of every cell; of each cell's first agent, with its absolute heading.
+
+    Args:
+      state: the world.
+      rules: the world's traced numbers.
+      scenario: the world's sizes.
+    """
+    codes, marks = vision.split_marks(vision.with_marks(state, _marks(state, rules, scenario)))
+    return _channels(codes, marks, jnp.zeros_like(marks))

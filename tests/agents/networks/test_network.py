@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsocial.agents.networks import network as network_module
-from jaxsocial.agents.networks.lstm import LSTMState
-from jaxsocial.agents.networks.network import LSTM_NAME, make_network, parameter_count
+from jaxsocial.agents.networks import encoders, targets
+from jaxsocial.agents.networks.memories import LSTMState
+from jaxsocial.agents.networks.network import MEMORY_NAME, make_network, parameter_count
 from jaxsocial.agents.networks.sizes import NetworkSizes
+from jaxsocial.env.registry import make_scenario
+from jaxsocial.env.types import Observation
 from tests.compiling import quick_jit
 
 PAPER = NetworkSizes()
@@ -19,8 +21,8 @@ VIEW, TILE, ACTIONS, T, N = 7, 3, 7, 6, 3
 SHAPE = (VIEW * TILE, VIEW * TILE, 3)
 
 
-def build(sizes, prediction=True):
-    return make_network(sizes, SHAPE, TILE, ACTIONS, prediction)
+def build(sizes, prediction="frame"):
+    return make_network(sizes, make_scenario("goal_cycle"), prediction)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def parameters(start):
 
 @pytest.fixture(scope="module")
 def frames():
-    return jax.random.randint(jax.random.key(2), (T, N, *SHAPE), 0, 256).astype(jnp.uint8)
+    return Observation(jax.random.randint(jax.random.key(2), (T, N, *SHAPE), 0, 256).astype(jnp.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +77,13 @@ def encode(parameters, frame):
     """Encodes one frame with `jax.lax.conv_general_dilated`; inputs are pixels over 255."""
     x = (frame.astype(jnp.float32) / 255.0)[None]
     for number, stride in enumerate((TILE, 1, 1)):
-        layer = parameters[f"convolution_{number}"]
+        layer = parameters["encoder"][f"convolution_{number}"]
         kernel = layer["kernel"].reshape(3, 3, x.shape[-1], -1)
         form = ("NHWC", "HWIO", "NHWC")
         x = leaky(
             jax.lax.conv_general_dilated(x, kernel, (stride,) * 2, "VALID", dimension_numbers=form) + layer["bias"]
         )
-    return jnp.tanh(dense(parameters["dense"], x.reshape(-1)))
+    return jnp.tanh(dense(parameters["encoder"]["dense"], x.reshape(-1)))
 
 
 def lstm(parameters, memory, x):
@@ -108,14 +110,15 @@ def decode(parameters, hidden, action):
 def test_tile_contrast_encoder_is_one_layer_on_contrasts(frames, memory):
     network = build(dataclasses.replace(SMALL, encoder="tile_contrast"))
     parameters = quick_jit(network.init)(jax.random.key(0))
-    assert not any(name.startswith("convolution") for name in parameters)
+    assert not any(name.startswith("convolution") for name in parameters["encoder"])
     features = 3 + (TILE * TILE - 1) + 3
-    assert parameters["dense"]["kernel"].shape == (VIEW * VIEW * features, SMALL.dense)
+    assert parameters["encoder"]["dense"]["kernel"].shape == (VIEW * VIEW * features, SMALL.dense)
     # With weights on the corners' colours only, other pixels have no effect.
-    kernel = parameters["dense"]["kernel"].reshape(VIEW * VIEW, features, -1).at[:, 3:].set(0.0)
-    blind = parameters | {"dense": parameters["dense"] | {"kernel": kernel.reshape(VIEW * VIEW * features, -1)}}
-    corners = frames[..., ::TILE, ::TILE, :]
-    flat = corners.repeat(TILE, axis=-3).repeat(TILE, axis=-2)
+    kernel = parameters["encoder"]["dense"]["kernel"].reshape(VIEW * VIEW, features, -1).at[:, 3:].set(0.0)
+    layer = parameters["encoder"]["dense"] | {"kernel": kernel.reshape(VIEW * VIEW * features, -1)}
+    blind = parameters | {"encoder": {"dense": layer}}
+    corners = frames.image[..., ::TILE, ::TILE, :]
+    flat = Observation(corners.repeat(TILE, axis=-3).repeat(TILE, axis=-2))
     unroll = quick_jit(network.unroll)
     np.testing.assert_allclose(
         unroll(blind, memory, frames, FIRST).hidden, unroll(blind, memory, flat, FIRST).hidden, atol=1e-6
@@ -125,7 +128,7 @@ def test_tile_contrast_encoder_is_one_layer_on_contrasts(frames, memory):
     )
 
 
-@pytest.mark.parametrize(("prediction", "count"), [(True, 667_787), (False, 497_096 - 768)])
+@pytest.mark.parametrize(("prediction", "count"), [("frame", 667_787), ("none", 497_096 - 768)])
 def test_the_papers_network_has_the_papers_parameters(prediction, count):
     assert parameter_count(jax.eval_shape(build(PAPER, prediction).init, jax.random.key(0))) == count
 
@@ -133,7 +136,7 @@ def test_the_papers_network_has_the_papers_parameters(prediction, count):
 def test_unroll_equals_the_definition_of_its_layers(network, parameters, frames, memory):
     outputs = quick_jit(network.unroll)(parameters, memory, frames, FIRST)
     one_step = quick_jit(
-        lambda parameters, before, frame: lstm(parameters[LSTM_NAME], before, encode(parameters, frame))
+        lambda parameters, before, frame: lstm(parameters[MEMORY_NAME]["lstm"], before, encode(parameters, frame))
     )
     for world in range(N):
         state = jax.tree.map(lambda m, n=world: m[n], memory)
@@ -141,7 +144,7 @@ def test_unroll_equals_the_definition_of_its_layers(network, parameters, frames,
             np.testing.assert_allclose(outputs.before.hidden[t, world], state.hidden, atol=1e-5)
             np.testing.assert_allclose(outputs.before.cell[t, world], state.cell, atol=1e-5)
             empty = LSTMState(jnp.zeros(SMALL.memory), jnp.zeros(SMALL.memory))
-            state = one_step(parameters, empty if FIRST[t, world] else state, frames[t, world])
+            state = one_step(parameters, empty if FIRST[t, world] else state, frames.image[t, world])
             np.testing.assert_allclose(outputs.after.hidden[t, world], state.hidden, atol=1e-5)
             np.testing.assert_allclose(outputs.after.cell[t, world], state.cell, atol=1e-5)
             np.testing.assert_array_equal(outputs.hidden[t, world], outputs.after.hidden[t, world])
@@ -153,7 +156,7 @@ def test_single_steps_equal_a_joint_unroll(network, parameters, frames, memory):
     unroll = quick_jit(network.unroll)
     together = unroll(parameters, memory, frames, FIRST)
     for t in range(T):
-        alone = unroll(parameters, memory, frames[t, None], FIRST[t, None])
+        alone = unroll(parameters, memory, Observation(frames.image[t, None]), FIRST[t, None])
         for one, all_ in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
             np.testing.assert_allclose(one[0], all_[t], atol=1e-5)
         memory = jax.tree.map(lambda m: m[0], alone.after)
@@ -193,7 +196,8 @@ def expected(network, parameters, memory, frames):
 
 
 def test_blocks_of_frames_change_no_result(parameters, memory, frames, expected, monkeypatch):
-    monkeypatch.setattr(network_module, "BLOCK", 4)
+    monkeypatch.setattr(encoders, "BLOCK", 4)
+    monkeypatch.setattr(targets, "BLOCK", 4)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")  # where blocks are used
     network = build(SMALL)
     found = with_gradient(network, parameters, memory, frames)
@@ -235,20 +239,20 @@ def test_other_types_of_products_are_rejected():
 
 
 def test_initial_weights_are_those_of_the_paper(start):
-    i, f, g, o = jnp.split(start[LSTM_NAME]["bias"], 4)
+    i, f, g, o = jnp.split(start[MEMORY_NAME]["lstm"]["bias"], 4)
     assert (f == 2).all()
     assert not jnp.stack([i, g, o]).any()
-    assert set(start[LSTM_NAME]) == {"input", "recurrent", "bias"}
-    assert set(start[LSTM_NAME]["input"]) == {"kernel"}
-    for gate in jnp.split(start[LSTM_NAME]["recurrent"], 4, axis=-1):
+    assert set(start[MEMORY_NAME]["lstm"]) == {"input", "recurrent", "bias"}
+    assert set(start[MEMORY_NAME]["lstm"]["input"]) == {"kernel"}
+    for gate in jnp.split(start[MEMORY_NAME]["lstm"]["recurrent"], 4, axis=-1):
         np.testing.assert_allclose(gate @ gate.T, np.eye(SMALL.memory), atol=1e-5)
     for number in range(3):
-        kernel = start[f"convolution_{number}"]["kernel"]
+        kernel = start["encoder"][f"convolution_{number}"]["kernel"]
         np.testing.assert_allclose(kernel.T @ kernel, 2 * np.eye(kernel.shape[1]), atol=1e-5)
 
 
 def test_a_view_too_small_for_the_layers_is_rejected():
-    with pytest.raises(ValueError, match="room for 1 layers"):
-        make_network(NetworkSizes(channels=(4, 4)), (6, 6, 3), 3, ACTIONS, False)
+    with pytest.raises(ValueError, match="room for 2 layers"):
+        make_network(NetworkSizes(channels=(4, 4, 4)), make_scenario("goal_cycle", view_size=3, tile_pixels=3))
     with pytest.raises(ValueError, match="1 unit or more"):
         NetworkSizes(memory=0)

@@ -9,7 +9,8 @@ import pytest
 
 import jaxsocial
 from jaxsocial.env import objects
-from jaxsocial.env.observations.observe import first_observation, observe
+from jaxsocial.env.observations import pixels
+from jaxsocial.env.observations.observe import NO_ACTION, first_observation, observe
 from jaxsocial.env.scenario import View
 from tests.compiling import quick_jit
 
@@ -58,7 +59,7 @@ def test_symbols_are_rotated_to_the_observer_s_heading(size, offset):
             ahead, aside = size - 1 - offset - row, column - size // 2
             cell = np.array(position) + ahead * forward + aside * right_hand
             relative = functools.partial(lambda other, own: (other - own + objects.UP) % 4, own=heading)
-            assert tuple(seen[agent, row, column]) == expected_cell(state, agent, *cell, relative)
+            assert tuple(seen[agent, row, column, :3]) == expected_cell(state, agent, *cell, relative)
 
 
 def test_symbols_hide_what_a_picture_hides():
@@ -69,7 +70,7 @@ def test_symbols_hide_what_a_picture_hides():
     assert ((kinds == objects.UNSEEN) == (corners == objects.SHADOW).all(-1)).all()
     assert (kinds == objects.UNSEEN).any()
     asleep = image(state._replace(active=jnp.zeros(4, bool)), symbolic)
-    assert (asleep == (objects.UNSEEN, 0, 0)).all()
+    assert (asleep == (objects.UNSEEN, 0, 0, 0)).all()
 
 
 def test_hidden_kinds_are_left_out_and_still_block_sight():
@@ -88,7 +89,57 @@ def test_symbols_of_the_whole_world_are_the_same_for_all_agents():
     seen = image(state, env)
     for row, column in np.ndindex(seen.shape[1:3]):
         expected = expected_cell(state, None, row, column, heading_of=lambda heading: heading)
-        assert (seen[:, row, column] == expected).all()
+        assert (seen[:, row, column, :3] == expected).all()
+
+
+@pytest.mark.parametrize("style", ["symbolic", "symbolic_world"])
+def test_prestige_is_the_blue_of_agents_whose_colour_shows_it(style):
+    scenario = jaxsocial.scenario_from_text(
+        MAP.replace("G", "."), colours=("prestige", "green", "prestige", "prestige"), observation=style
+    )
+    env = jaxsocial.make_env(scenario)
+    state, _ = quick_jit(env.reset)(jax.random.key(0))
+    state = state._replace(prestige=jnp.array([0.0, 5.0, 2.0, 100.0]), active=state.active.at[3].set(False))
+    blue = pixels.tint(state, env.rules, env.scenario)[:, objects.BLUE].tolist()
+    assert blue[0] == 0 < blue[2] < 255
+    expected = [blue[0], 0, blue[2], 0]
+    seen = np.asarray(image(state, env))
+    is_agent = seen[..., 0] == objects.AGENT
+    assert not seen[~is_agent][:, 3].any()
+    for agent in (0, 1, 2):
+        if style == "symbolic":
+            row, column = env.scenario.view_size - 1 - env.scenario.view_offset, env.scenario.view_size // 2
+        else:
+            row, column = state.position[agent].tolist()
+        assert seen[agent, row, column, 3] == expected[agent]
+
+
+@pytest.mark.parametrize("style", ["rgb", "symbolic", "symbolic_world"])
+def test_symbols_and_others_tell_what_the_image_shows(style):
+    sizes = {"agents": 3, "height": 8, "width": 9, "view_size": 3, "clutter": 4}
+    env = jaxsocial.make("goal_cycle", observation=style, inputs=("symbols", "others"), **sizes)
+    plain = jaxsocial.make(
+        "goal_cycle", observation="symbolic_world" if style == "symbolic_world" else "symbolic", **sizes
+    )
+    shown = []
+    for seed in range(8):
+        state, timestep = quick_jit(env.reset)(jax.random.key(seed))
+        symbols = np.asarray(timestep.observation.symbols)
+        np.testing.assert_array_equal(symbols, image(state, plain))
+        agents = (symbols[..., 0] == objects.AGENT).sum((1, 2))
+        np.testing.assert_array_equal(timestep.observation.others, agents > 1)
+        shown += timestep.observation.others.tolist()
+    assert any(shown)
+    assert style == "symbolic_world" or not all(shown)
+
+
+def test_some_agents_observe_as_all_do():
+    env, state = world(inputs=("position", "heading", "goal_position", "symbols", "others"))
+    whole = first_observation(state, env.rules, env.scenario)
+    zeros = jnp.zeros(4, jnp.float32)
+    last_action = jnp.full(4, NO_ACTION, jnp.int32)
+    some = observe(state, zeros, last_action, env.rules, env.scenario, agents=(1, 3))
+    jax.tree.map(lambda all_, few: np.testing.assert_array_equal(all_[jnp.array([1, 3])], few), whole, some)
 
 
 def test_inputs_are_fields_beside_the_image():

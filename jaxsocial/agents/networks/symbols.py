@@ -1,0 +1,135 @@
+"""Symbolic images as numbers for networks: one-hot features of cells, and the classes that predictions choose from.
+
+Only what a world can show has a place: its things, its agents' colours, and states where there are doors. What the
+paper's worlds show always has one, and goals and bonus tiles share one, as they look alike: so learners can be measured
+in worlds that they were not trained in.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, UInt8
+
+from jaxsocial.env import objects
+from jaxsocial.env.scenario import Scenario
+
+PRESTIGE_LEVELS = 4
+"""Classes of prestige in predictions, of equal width."""
+STATES = 4
+"""Headings of agents, and states of doors."""
+PRESTIGE = objects.COLOUR_NAMES.index("prestige")
+BASE_KINDS = (objects.EMPTY, objects.UNSEEN, objects.BONUS, objects.WALL, objects.AGENT)
+"""Kinds that every network knows."""
+
+
+class Classes(NamedTuple):
+    """The classes of kind, colour and state of one cell."""
+
+    kinds: tuple[int, ...]
+    colours: tuple[int, ...]
+    """Without that of agents whose colour shows prestige, which has `PRESTIGE_LEVELS` classes after them."""
+    levels: int
+    """`PRESTIGE_LEVELS`, or 0 if no agent's colour shows prestige."""
+
+
+def classes_of(world: Scenario) -> Classes:
+    """Returns the classes that cells of a world can have.
+
+    >>> from jaxsocial.env.registry import make_scenario
+    >>> [len(part) for part in classes_of(make_scenario("goal_cycle"))[:2]]
+    [5, 3]
+    """
+    # What is carried in a box appears once it is opened.
+    inside = [objects.state_of(code) for code in world.things if objects.kind_of(code) == objects.BOX]
+    things = (objects.EMPTY, objects.UNSEEN, *world.things, *inside)
+    kinds = sorted(({objects.kind_of(code) for code in things} | set(BASE_KINDS)) - {objects.GOAL})
+    colours = {objects.colour_of(code) for code in things}
+    colours |= {objects.COLOUR_NAMES.index(name) for name in world.agent_colours}
+    levels = PRESTIGE_LEVELS if PRESTIGE in colours else 0
+    return Classes(tuple(kinds), tuple(sorted(colours - {PRESTIGE})), levels)
+
+
+class OneHot(NamedTuple):
+    """The class of each cell, in kind, colour and state."""
+
+    kind: Bool[Array, "*N kinds"]
+    colour: Bool[Array, "*N colours"]
+    state: Bool[Array, "*N 4"]
+
+
+def one_hot(symbols: UInt8[Array, "*N 4"], classes: Classes) -> OneHot:
+    """Returns the classes of cells.
+
+    >>> from jaxsocial.env.registry import make_scenario
+    >>> classes = classes_of(make_scenario("goal_cycle"))
+    >>> agent = jnp.array([objects.AGENT, PRESTIGE, objects.UP, 200], jnp.uint8)
+    >>> [part.astype(int).tolist() for part in one_hot(agent, classes)]
+    [[0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1]]
+    """
+    kind, colour, state, prestige = _split(symbols)
+    levels = (colour == PRESTIGE) & (prestige // (256 // PRESTIGE_LEVELS) == np.arange(classes.levels))
+    colours = colour == np.array(classes.colours, np.uint8)
+    return OneHot(
+        kind=kind == np.array(classes.kinds, np.uint8),
+        colour=jnp.concatenate([colours, levels], axis=-1),
+        state=state == np.arange(STATES, dtype=np.uint8),
+    )
+
+
+def _split(symbols):
+    kind, colour, state, prestige = (symbols[..., channel, None] for channel in range(4))
+    return jnp.where(kind == objects.GOAL, np.uint8(objects.BONUS), kind), colour, state, prestige
+
+
+def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N 4"]], Float[Array, "*N F"]]:
+    """Returns a function from cells to features: kind, colour where kinds do not tell it, state, heading, prestige.
+
+    Bare floor is all zeros. Headings are relative to the observer in a view, and absolute in `symbolic_world`.
+    """
+    kinds, colours, has_doors, has_prestige = _feature_parts(world)
+
+    def features(symbols):
+        kind, colour, state, prestige = _split(symbols)
+        parts = [kind == kinds, colour == colours, (state == _HEADINGS) & (kind == objects.AGENT)]
+        parts += [(state == _DOORS) & (kind == objects.DOOR)] if has_doors else []
+        found = [part.astype(jnp.float32) for part in parts]
+        found += [prestige.astype(jnp.float32) / 255.0] if has_prestige else []
+        return jnp.concatenate(found, axis=-1)
+
+    return features
+
+
+_HEADINGS = np.arange(4, dtype=np.uint8)
+_DOORS = np.array([objects.OPEN, objects.CLOSED, objects.LOCKED], np.uint8)
+
+
+def _feature_parts(world: Scenario) -> tuple[np.ndarray, np.ndarray, bool, bool]:
+    """Returns the kinds and colours that have a feature, and whether doors and prestige do."""
+    classes = classes_of(world)
+    kinds = tuple(kind for kind in classes.kinds if kind != objects.EMPTY)
+    goals = {objects.GOAL: objects.BONUS}
+    looks = {
+        (goals.get(objects.kind_of(code), objects.kind_of(code)), objects.colour_of(code)) for code in world.things
+    }
+    looks |= {(objects.AGENT, objects.COLOUR_NAMES.index(name)) for name in world.agent_colours}
+    told = len({kind for kind, _ in looks}) == len(looks) and not world.may_hold(objects.BOX)
+    colours = () if told else tuple(dict.fromkeys((*classes.colours, *([PRESTIGE] if classes.levels else []))))
+    return (
+        np.array(kinds, np.uint8),
+        np.array(colours, np.uint8),
+        world.may_hold(objects.DOOR),
+        classes.levels > 0,
+    )
+
+
+def feature_count(world: Scenario) -> int:
+    """Returns the number of features of one cell.
+
+    >>> from jaxsocial.env.registry import make_scenario
+    >>> feature_count(make_scenario("goal_cycle"))
+    9
+    """
+    kinds, colours, has_doors, has_prestige = _feature_parts(world)
+    return len(kinds) + len(colours) + 4 + 3 * has_doors + has_prestige
