@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array
 from rich.console import Console
 
 from jaxsocial.agents.networks.network import Parameters
@@ -250,8 +250,8 @@ def make_train(config: Config) -> Callable[..., tuple[Learner, Metrics]]:
     setup = MemberSetup(config, make_agent_setup(config), config.sizes.worlds)
     players, own = setup.agents.partners.parameters, traced_config(config)
 
-    def train(key: Key[Array, ""], numbers: TracedConfig = own) -> tuple[Learner, Metrics]:
-        # The environment keeps keys in its state: raw ones become typed ones here.
+    def train(key: Array, numbers: TracedConfig = own) -> tuple[Learner, Metrics]:
+        # Inside, keys are typed; `jax.random.PRNGKey` returns raw ones.
         key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
         member, measured = train_one(begin_one(key, numbers, setup), numbers, players, config.iterations, setup)
         return member.learner, measured
