@@ -18,9 +18,9 @@ def evaluate(chosen: EvaluateOptions, console: Console) -> int:
     """
     if chosen.probes:
         return _probe(chosen, console)
-    run, levels = Run(chosen.run), {"first_level": chosen.first_level, "levels": chosen.levels}
-    results = run.evaluate(chosen.episodes, chosen.alone, chosen.partners, **levels)
-    rules = played_config(run.config, **levels).rules
+    run, levels = Run(chosen.run), (chosen.first_level, chosen.levels)
+    results = run.evaluate(chosen.episodes, chosen.alone, chosen.partners, *levels)
+    rules = played_config(run.config, None, *levels).rules
     about = [str(chosen.run), "alone" if chosen.alone else "with partners"]
     about += [f"levels {rules.first_level} to {rules.first_level + rules.levels - 1}"] if rules.levels else []
     about += [f"iteration {run.iteration} of {run.config.iterations}"]
