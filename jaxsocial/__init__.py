@@ -10,6 +10,9 @@ from jaxsocial.env.text.text_map import scenario_from_file, scenario_from_text
 from jaxsocial.env.types import Dropout, Observation, Rules, State, Timestep, make_dropout, make_rules
 
 if TYPE_CHECKING:
+    from jaxsocial.api import Run, make_train, train
+    from jaxsocial.config.presets import preset
+    from jaxsocial.config.traced import traced_config
     from jaxsocial.training.pretrained import load_policy
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "Env",
     "Observation",
     "Rules",
+    "Run",
     "Scenario",
     "State",
     "Timestep",
@@ -27,19 +31,33 @@ __all__ = [
     "make_env",
     "make_rules",
     "make_scenario",
+    "make_train",
+    "preset",
     "register",
     "registered_scenarios",
     "scenario_from_file",
     "scenario_from_text",
+    "traced_config",
+    "train",
 ]
 __version__ = "0.1.0"
 
-PACKAGES = ("env", "agents", "learning", "config", "training", "evaluate", "play", "sweep", "reproduce", "cli")
-"""From the bottom up: a package imports only from those before it. A test checks this order."""
+PACKAGES = ("env", "agents", "learning", "config", "training", "evaluate", "api", "play", "sweep", "reproduce", "cli")
+"""From the bottom up, `api` being a module: each imports only from those before it. A test checks this order."""
+
+_LAZY = {
+    "Run": "api",
+    "load_policy": "training.pretrained",
+    "make_train": "api",
+    "preset": "config.presets",
+    "traced_config": "config.traced",
+    "train": "api",
+}
+"""Name to its module. These need flax, orbax and rich, so they are imported at their first use."""
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `load_policy` at its first use, since it needs flax and orbax."""
-    if name == "load_policy":
-        return importlib.import_module("jaxsocial.training.pretrained").load_policy
+    """Imports a name of `_LAZY`."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"jaxsocial.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ FEW_IMPORT = {
     "distrax": ("agents.policy",),
     "orbax": ("training.checkpoint",),
     "matplotlib": ("evaluate", "reproduce", "sweep"),
-    "pandas": ("evaluate", "reproduce", "sweep"),
+    "pandas": ("api", "evaluate", "reproduce", "sweep"),
 }
 LEARNING_MAY_IMPORT = ("env.core", "env.types", "agents.policy", "agents.networks.network", "agents.networks.lstm")
 LEARNING_KNOWS_OF_ENV = {"Env", "discount", "episode_ended"}
@@ -118,6 +118,8 @@ def test_env_needs_few_libraries():
         ("learning.losses", "learning.rollout"),
         ("agents.policy", "agents.networks.network"),
         ("training.run", "evaluate.finish"),
+        ("evaluate.finish", "api"),
+        ("api", "play.game"),
         ("training.run", "sweep.backends.items"),
     ],
 )
@@ -142,8 +144,10 @@ def test_importing_is_quick(module):
     assert loaded_by(f"import {module}") & HEAVY == set()
 
 
-def test_load_policy_is_imported_at_its_first_use():
+def test_what_needs_more_is_imported_at_its_first_use():
     assert loaded_by("import jaxsocial; jaxsocial.load_policy") >= {"flax", "orbax"}
+    for name in jaxsocial.__all__:
+        assert getattr(jaxsocial, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'load_polcy'"):
         jaxsocial.load_polcy  # noqa: B018, pyright: ignore
 

@@ -1,13 +1,12 @@
 """The verb train."""
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
+from jaxsocial import api
 from jaxsocial.cli.options import TrainOptions
-from jaxsocial.evaluate.finish import finish
-from jaxsocial.training import distributed, run
+from jaxsocial.training import distributed
 
 
 def train(chosen: TrainOptions, console: Console) -> int:
@@ -29,8 +28,7 @@ def train(chosen: TrainOptions, console: Console) -> int:
     distributed.join(hosts)
     console = console if distributed.is_first() else Console(quiet=True)
     if chosen.resume is not None:
-        trained = run.resume(chosen.resume, console, chosen.longer)
+        api.Run(chosen.resume).resume(chosen.longer, console=console)
     else:
-        trained = run.train(chosen.config, chosen.out or run.new_folder(Path("runs"), chosen.config), console)
-    finish(trained, console)
+        api.train(chosen.config, chosen.out, console=console)
     return 0

@@ -1,11 +1,16 @@
 """The network that a config describes."""
 
+import functools
+
 from jaxsocial.agents.networks.network import Network, make_network
 from jaxsocial.config.config import Config
 
+# One network for equal layers: as a static argument it compiles once, however many runs are loaded.
+_network = functools.cache(make_network)
+
 
 def network_of(config: Config) -> Network:
-    """Returns the network that a config describes.
+    """Returns the network that a config describes; configs of equal layers and views share one.
 
     Raises:
       ValueError: agents do not observe images of equal shape, or the network does not fit what they observe.
@@ -13,4 +18,4 @@ def network_of(config: Config) -> Network:
     world = config.world
     if len(world.agents_by_view) > 1 and world.observation != "symbolic_world":
         raise ValueError(f"world.views={world.views}: networks need equal views of all agents, leave views empty")
-    return make_network(config.network, world, config.sizes.prediction)
+    return _network(config.network, world, config.sizes.prediction)

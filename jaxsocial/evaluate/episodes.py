@@ -64,6 +64,29 @@ def beside(config: Config, partners: tuple[str, ...], world: Scenario | None = N
     return dataclasses.replace(config, world=world, partners=partners, partner_schedule=partner_schedule)
 
 
+def played_config(
+    config: Config,
+    partners: Sequence[str] | None = None,
+    first_level: int | None = None,
+    levels: int | None = None,
+) -> Config:
+    """Returns the config that an evaluation plays.
+
+    Args:
+      config: of the run.
+      partners: other partners, of any number, which take no random actions; those of the run if None.
+      first_level: the first of the fixed levels; that of the run if None.
+      levels: number of fixed levels, 0 for a new one per episode; that of the run if None.
+
+    Raises:
+      ValueError: the world has no room for the partners, or no such levels.
+    """
+    given = {"first_level": first_level, "levels": levels}
+    numbers = {name: number for name, number in given.items() if number is not None}
+    config = dataclasses.replace(config, rules=dataclasses.replace(config.rules, **numbers))
+    return config if partners is None else beside(config, tuple(partners))
+
+
 def episode_player(
     configs: Config | Sequence[Config],
     episodes: int,

@@ -67,11 +67,11 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
         return possible
     for name in names:
         if name in RENAMED:
-            raise ValueError(f"--probes {name}: this probe has a new name, choose {RENAMED[name]}")
+            raise ValueError(f"probe {name}: this probe has a new name, choose {RENAMED[name]}")
         if name not in PROBES:
-            raise ValueError(f"--probes {name}: choose from {', '.join(PROBES)}, all")
+            raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, all")
         if name not in possible:
-            raise ValueError(f"--probes {name} needs partners, and the run has none: name them by --partners")
+            raise ValueError(f"probe {name} needs partners, and the run has none: name them as partners")
     return names
 
 

@@ -164,11 +164,16 @@ def restore_item(folder: Path, iteration: int, item: str, like: Any) -> Any:
     """
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding) for name, x in flat(like).items()}
+    added = {}
+    if ADDED in shapes and ADDED not in _stored_names(folder, iteration, item):
+        added = {ADDED: jnp.zeros(shapes[ADDED].shape, shapes[ADDED].dtype)}
+    stored = {name: shape for name, shape in shapes.items() if name not in added}
     with _reader(folder) as checkpoints:
-        added = {}
-        if ADDED in shapes and ADDED not in checkpoints.item_metadata(iteration)[item]:
-            added = {ADDED: jnp.zeros(shapes[ADDED].shape, shapes[ADDED].dtype)}
-        stored = {name: shape for name, shape in shapes.items() if name not in added}
         restored = checkpoints.restore(iteration, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(stored)}))
     found = restored[item] | added
     return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in shapes])
+
+
+def _stored_names(folder: Path, iteration: int, item: str) -> set[str]:
+    with ocp.StandardCheckpointer() as reader:
+        return set(reader.metadata(folder.resolve() / CHECKPOINTS / str(iteration) / item).item_metadata.tree)  # pyright: ignore

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ def read_config(path: Path) -> Config:
     return from_plain(json.loads(path.read_text()))
 
 
-def config_of(folder: str | Path) -> Config:
+def config_of(folder: str | os.PathLike) -> Config:
     """Returns the config of a run.
 
     Raises:
@@ -78,5 +79,5 @@ def config_of(folder: str | Path) -> Config:
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
-        raise ValueError(f"{folder} holds no run: name the folder that `jaxsocial train` printed")
+        raise ValueError(f"{folder} holds no run: name a folder that `jaxsocial train` has written")
     return read_config(path)

@@ -48,13 +48,20 @@ def begin(keys: Key[Array, " members"], traced: TracedConfig, setup: MemberSetup
       traced: the numbers of each member.
       setup: the static values.
     """
+    return jax.vmap(lambda key, own: begin_one(key, own, setup))(keys, traced)
 
-    def one(key, traced: TracedConfig) -> Member:
-        progress = first_progress()
-        rules = _rules(traced, jnp.float32(0.0), progress, setup)
-        return Member(new_learner(key, rules, traced.coefficients, setup.agents), progress, jnp.bool_(True))
 
-    return jax.vmap(one)(keys, traced)
+def begin_one(key: Key[Array, ""], traced: TracedConfig, setup: MemberSetup) -> Member:
+    """Returns one untrained member.
+
+    Args:
+      key: for all its draws.
+      traced: its numbers.
+      setup: the static values.
+    """
+    progress = first_progress()
+    rules = _rules(traced, jnp.float32(0.0), progress, setup)
+    return Member(new_learner(key, rules, traced.coefficients, setup.agents), progress, jnp.bool_(True))
 
 
 def chunk(
@@ -72,7 +79,7 @@ def chunk(
     Returns:
       Members, and metrics of shape (members, iterations, learners).
     """
-    each = jax.vmap(lambda member, own: _iterations(member, own, players, iterations, setup))
+    each = jax.vmap(lambda member, own: train_one(member, own, players, iterations, setup))
     return in_blocks(each, members, traced, size=members_at_once(setup))
 
 
@@ -88,10 +95,21 @@ def _rules(traced: TracedConfig, steps, progress: Progress, setup: MemberSetup) 
     return training_rules(traced, steps, progress, setup.config, worlds)
 
 
-def _iterations(
-    member: Member, traced: TracedConfig, players: Seated, count: int, setup: MemberSetup
+def train_one(
+    member: Member, traced: TracedConfig, players: Seated, iterations: int, setup: MemberSetup
 ) -> tuple[Member, dict[str, Float[Array, "iterations L"]]]:
-    """Trains one member for ``count`` iterations, each under its own rules."""
+    """Trains one member, each iteration under its own rules.
+
+    Args:
+      member: the member.
+      traced: its numbers.
+      players: the parameters of the partners.
+      iterations: how many.
+      setup: the static values.
+
+    Returns:
+      The member, and metrics of each iteration and learner.
+    """
     noise, iteration_steps = player_noise(traced, setup.config), setup.config.iteration_steps
 
     def one(member: Member, _):
@@ -110,7 +128,7 @@ def _iterations(
         facts = {"penalty": rules.penalty.mean(), "stage": member.progress.stage, "healthy": member.healthy}
         return member, metrics | {name: jnp.broadcast_to(fact, metrics["loss"].shape) for name, fact in facts.items()}
 
-    return jax.lax.scan(one, member, None, count)
+    return jax.lax.scan(one, member, None, iterations)
 
 
 def _unless_bad(before: Member, after: Member) -> Member:

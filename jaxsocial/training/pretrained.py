@@ -1,19 +1,25 @@
 """Trained networks of earlier runs: as partners, as initial networks, and in users' own code."""
 
 import dataclasses
+import functools
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Int, Key
 
 from jaxsocial.agents.networks.inputs import input_count
 from jaxsocial.agents.networks.network import Network, Parameters
+from jaxsocial.agents.policy import distribution
 from jaxsocial.agents.seating import frozen_policy
 from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
+from jaxsocial.env.types import Observation
 from jaxsocial.training import checkpoint
 from jaxsocial.training.checkpoint import restore_parameters
 from jaxsocial.training.folder import config_of
@@ -64,20 +70,49 @@ def pinned(text: str) -> str:
 
 
 class LoadedPolicy(NamedTuple):
-    """A trained policy: its network and the parameters of one learner."""
+    """A trained policy: its network and the parameters of one learner. It acts for one agent of one world."""
 
     network: Network
     parameters: Parameters
     config: Config
 
+    def init(self) -> Any:
+        """Returns the memory of an agent before its first step."""
+        return self.network.initial_memory(())
+
+    def act(
+        self, key: Key[Array, ""], memory: Any, observation: Observation, first: Bool[Array, ""] | bool
+    ) -> tuple[Any, Int[Array, ""]]:
+        """Draws the agent's action from the network's distribution. Compiled; `jax.vmap` makes a batch.
+
+        Args:
+          key: for the draw.
+          memory: of the agent, from `init` or the step before.
+          observation: of the agent: ``jax.tree.map(lambda x: x[agent], timestep.observation)``.
+          first: whether this is the first step of an episode, at which memory is reset.
+
+        Returns:
+          The memory after the step, and the action.
+        """
+        return _act(self.network, self.parameters, key, memory, observation, first)
+
+
+# The network is static, so policies of equal networks share one compiled program.
+@functools.partial(jax.jit, static_argnums=0)
+def _act(network: Network, parameters: Parameters, key, memory: Any, observation: Observation, first):
+    one, starts = jax.tree.map(lambda x: x[None, None], observation), jnp.reshape(first, (1, 1))
+    outputs = network.unroll(parameters, jax.tree.map(lambda m: m[None], memory), one, starts)
+    action = distribution(outputs.logits[0, 0]).sample(seed=key).astype(jnp.int32)
+    return jax.tree.map(lambda m: m[0, 0], outputs.after), action
+
 
 def load_policy(
-    folder: str | Path, seed: int | None = None, steps: int | None = None, learner: int = 0
+    folder: str | os.PathLike, seed: int | None = None, steps: int | None = None, learner: int = 0
 ) -> LoadedPolicy:
     """Loads the policy that a run has trained; also `jaxsocial.load_policy`.
 
     Args:
-      folder: the run's folder.
+      folder: the run's folder, or a `jaxsocial.Run`.
       seed: the seed; the run's first if None.
       steps: learner steps of an earlier checkpoint that was kept; the last one if None.
       learner: index of the learner in its world.
@@ -85,6 +120,7 @@ def load_policy(
     Raises:
       ValueError: there is no such run, checkpoint, seed or learner.
     """
+    folder = Path(folder)
     config = config_of(folder)
     if not 0 <= learner < config.sizes.learners:
         raise ValueError(f"learner={learner} was not trained in {folder}: choose 0 to {config.sizes.learners - 1}")

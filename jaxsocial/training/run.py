@@ -5,6 +5,7 @@ import datetime
 import json
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,10 @@ from jaxsocial.training.pretrained import pinned
 from jaxsocial.training.program import Program, make_program
 from jaxsocial.training.progress import ProgressDisplay, Status
 from jaxsocial.training.provenance import write_provenance
-from jaxsocial.training.stopping import Stopped, stop_requests
+from jaxsocial.training.stopping import Stopped, StoppedByCallback, stop_requests
+
+Callback = Callable[[list[metrics.Row]], bool | None]
+"""Receives the rows of metrics of each chunk, after they are written. If it returns True, training stops."""
 
 
 class Trained(NamedTuple):
@@ -44,17 +48,19 @@ def new_folder(parent: Path, config: Config) -> Path:
     return path if not path.exists() else path.with_name(f"{path.name}-{time.time_ns() % 1000:03d}")
 
 
-def train(config: Config, folder: Path, console: Console) -> Trained:
+def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Callback] = ()) -> Trained:
     """Trains from the beginning. Several processes (`distributed.join`) all call it; they part after training.
 
     Args:
       config: the config.
       folder: the run's folder, which must not exist.
       console: where to show progress.
+      callbacks: called after each chunk, on every host.
 
     Raises:
       ValueError: the folder exists, or the config's parts do not fit together.
-      Stopped: asked to stop; the members are saved.
+      StoppedByCallback: a callback returned True; the members are saved.
+      Stopped: asked to stop by a signal; the members are saved.
     """
 
     def fixed(player: str) -> str:
@@ -63,7 +69,7 @@ def train(config: Config, folder: Path, console: Console) -> Trained:
     config = dataclasses.replace(config, partners=tuple(map(fixed, config.partners)), teacher=fixed(config.teacher))
     distributed.check_alike("config", json.dumps(to_plain(config)))
     if distributed.any_host(distributed.is_first() and folder.exists()):
-        raise ValueError(f"{folder} exists: choose another --out, or continue it by --resume {folder}")
+        raise ValueError(f"{folder} exists: choose another folder, or resume it (--resume {folder})")
     program = make_program(config)
     members = program.begin()
     if distributed.is_first():
@@ -79,20 +85,24 @@ def train(config: Config, folder: Path, console: Console) -> Trained:
         if distributed.is_first():
             shutil.rmtree(folder)
         raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
-    return _train(config, folder, program, members, 0, console)
+    return _train(config, folder, program, members, 0, console, callbacks)
 
 
-def resume(folder: Path, console: Console, total_steps: int | None = None) -> Trained:
+def resume(
+    folder: Path, console: Console, total_steps: int | None = None, callbacks: Sequence[Callback] = ()
+) -> Trained:
     """Continues a run from its last checkpoint, exactly as if it had not stopped.
 
     Args:
       folder: the run's folder.
       console: where to show progress.
       total_steps: a new length, in learner steps; that of the run if None.
+      callbacks: called after each chunk, on every host.
 
     Raises:
       ValueError: there is no run in the folder, or it is longer already.
-      Stopped: asked to stop; the members are saved.
+      StoppedByCallback: a callback returned True; the members are saved.
+      Stopped: asked to stop by a signal; the members are saved.
     """
     config = config_of(folder)
     if total_steps is not None:
@@ -104,7 +114,8 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Tr
     distributed.check_alike("config or checkpoint", json.dumps([to_plain(config), iteration]))  # all have read by now
     if iteration > config.iterations:
         raise ValueError(
-            f"--total-steps {total_steps}: {folder} has been trained for {iteration * config.iteration_steps} already"
+            f"total_steps={total_steps}: {folder} has been trained for {iteration * config.iteration_steps} already, "
+            "choose as many or more"
         )
     if distributed.is_first():
         if iteration < config.iterations:
@@ -114,19 +125,26 @@ def resume(folder: Path, console: Console, total_steps: int | None = None) -> Tr
         if total_steps is not None:
             write_config(config, folder / CONFIG)
         metrics.cut(folder / metrics.METRICS, iteration * config.iteration_steps)
-    return _train(config, folder, program, program.place(members), iteration, console)
+    return _train(config, folder, program, program.place(members), iteration, console, callbacks)
 
 
 def _train(
-    config: Config, folder: Path, program: Program, members: Member, iteration: int, console: Console
+    config: Config,
+    folder: Path,
+    program: Program,
+    members: Member,
+    iteration: int,
+    console: Console,
+    callbacks: Sequence[Callback],
 ) -> Trained:
     began = time.monotonic()
     untrained = program.untrained().learner.parameters
     # Read before the first chunk, to which the members are donated.
     healthy = np.asarray(distributed.fetched(members.healthy))
+    called_off = False
 
     def record(chunk: Chunk) -> None:
-        nonlocal healthy
+        nonlocal healthy, called_off
         step = chunk.iteration * config.iteration_steps
         rows = metrics.write_rows(chunk.metrics, [config], [folder], step)
         returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in rows)
@@ -134,6 +152,8 @@ def _train(
         display.show(Status(step, config.preset, returns, trained / chunk.seconds))
         after = np.asarray(distributed.fetched(chunk.members.healthy))
         healthy = report_bad(console, config, healthy, after, chunk.iteration)
+        answers = [callback(rows) for callback in callbacks]  # one that says stop does not silence the others
+        called_off = any(answers)
 
     total = config.iterations * config.iteration_steps
     with ProgressDisplay(console, total) as display, stop_requests() as stop:
@@ -146,11 +166,12 @@ def _train(
                 config.chunk_iterations,
                 record,
                 save=lambda members, iteration: checkpoint.save(folder, members, iteration, config),
-                stop=stop,
+                stop=lambda: called_off or stop(),
                 save_iterations=config.checkpoint_iterations,
             )
         except Stopped:
-            raise Stopped(f"stopped and saved; continue with: jaxsocial train --resume {folder}") from None
+            kind = StoppedByCallback if called_off else Stopped
+            raise kind(f"stopped and saved; continue with: jaxsocial train --resume {folder}") from None
     learned, untrained = distributed.fetched((members.learner.parameters, untrained))
     distributed.leave()
     return Trained(folder, config, learned, untrained, time.monotonic() - began)

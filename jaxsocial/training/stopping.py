@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 
@@ -9,15 +10,24 @@ class Stopped(Exception):  # noqa: N818, a request, not an error
     """Work was asked to stop before its end, and is saved. The message says how to continue."""
 
 
+class StoppedByCallback(Stopped):
+    """A callback asked training to stop."""
+
+
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Turns SIGINT and SIGTERM into a request that the caller reads; a second SIGINT raises KeyboardInterrupt.
+
+    Only the main thread receives signals; in another one nothing is ever requested.
 
     >>> with stop_requests() as stop:
     ...     print(stop(), signal.raise_signal(signal.SIGTERM), stop())
     False None True
     """
     asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
 
     def ask(number, frame):
         if asked and number == signal.SIGINT:

@@ -33,7 +33,7 @@ from tests import runs
         ("train --world.clutter 60", "enlarge the world"),
         ("train --resume nowhere", "holds no run"),
         ("train --resume nowhere --seed 4", "leave it out"),
-        ("train --out tests", "choose another --out"),
+        ("train --out tests", "tests exists: choose another folder, or resume it (--resume tests)"),
         ("evaluate nowhere", "holds no run"),
         ("evaluate nowhere --episodes 0", "choose 1 or more"),
         ("train --partner-schedule.epsilon 2", "choose 0 to 1"),

@@ -87,17 +87,17 @@ def test_a_learner_trained_alone_is_probed_beside_partners(tmp_path, capsys):
     assert set(json.loads((folder / "probes.json").read_text())["cultural_transmission"]) == {"learner"}
     capsys.readouterr()
     assert runs.command("evaluate", str(folder), "--probes", "half") == 2
-    assert "--probes half needs partners, and the run has none: name them by --partners" in capsys.readouterr().err
+    assert "probe half needs partners, and the run has none: name them as partners" in capsys.readouterr().err
 
 
 def test_an_unknown_probe_is_refused_with_the_known_ones(finished_run, capsys):
     assert runs.command("evaluate", str(finished_run), "--probes", "compnay") == 2
-    assert "--probes compnay: choose from partners, alone, half, random, anti_expert, all" in capsys.readouterr().err
+    assert "probe compnay: choose from partners, alone, half, random, anti_expert, all" in capsys.readouterr().err
     assert not (finished_run / "probes.json").exists()
 
 
 def test_an_old_name_is_refused_with_the_new_one():
-    with pytest.raises(ValueError, match="--probes company: this probe has a new name, choose partners"):
+    with pytest.raises(ValueError, match="probe company: this probe has a new name, choose partners"):
         probes.chosen_probes(("alone", "company"), presets.preset("quickstart"))
 
 
@@ -105,7 +105,7 @@ def test_without_partners_only_alone_is_probed():
     config = presets.preset("quickstart-solo")
     assert probes.chosen_probes(("all",), config) == ("alone",)
     for name in ("partners", "half", "random", "anti_expert"):
-        with pytest.raises(ValueError, match=f"--probes {name} needs partners, and the run has none"):
+        with pytest.raises(ValueError, match=f"probe {name} needs partners, and the run has none"):
             probes.chosen_probes(("alone", name), config)
     assert list(probes.chosen_probes(("all",), presets.preset("quickstart"))) == ALL
 

@@ -1,0 +1,259 @@
+"""Runs from Python: train, load, evaluate and render them, by the code of the command line; and pure training."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+from rich.console import Console
+
+from jaxsocial.agents.networks.network import Parameters
+from jaxsocial.config.config import Config
+from jaxsocial.config.traced import TracedConfig, traced_config
+from jaxsocial.evaluate import media, probes, returns
+from jaxsocial.evaluate.episodes import episode_player, played_config, without_teacher
+from jaxsocial.evaluate.finish import finish
+from jaxsocial.evaluate.statistics import Score
+from jaxsocial.learning.minibatch import Metrics
+from jaxsocial.learning.update import Learner
+from jaxsocial.training import checkpoint, metrics, pretrained, run
+from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.folder import EVALUATION, config_of
+from jaxsocial.training.member import MemberSetup, begin_one, train_one
+from jaxsocial.training.pretrained import LoadedPolicy
+from jaxsocial.training.run import Callback, Trained
+from jaxsocial.training.stopping import StoppedByCallback
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def train(
+    config: Config,
+    folder: str | os.PathLike | None = None,
+    callbacks: Sequence[Callback] = (),
+    console: Console | None = None,
+) -> "Run":
+    """Trains and evaluates a run, as `jaxsocial train` does.
+
+    >>> import jaxsocial
+    >>> run = jaxsocial.train(jaxsocial.preset("quickstart"), "runs/first")  # doctest: +SKIP
+
+    Args:
+      config: the config, such as a preset with changes by `dataclasses.replace`.
+      folder: the run's folder, which must not exist; a new one under ``runs/`` if None.
+      callbacks: each receives the rows of metrics of each chunk, after they are written. If one returns True before
+        the end, the run is saved and not evaluated; `Run.resume` continues it.
+      console: where to show progress and results; nothing is printed if None.
+
+    Raises:
+      ValueError: the folder exists, or the config's parts do not fit together.
+      Stopped: SIGINT or SIGTERM; the run is saved.
+    """
+    path = run.new_folder(Path("runs"), config) if folder is None else Path(folder)
+    return _finished(path, lambda console: run.train(config, path, console, callbacks), console)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(os.PathLike):
+    """A run by its folder, finished or not. It can be given where a run's folder is expected."""
+
+    folder: Path
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "Run":
+        """Returns the run in a folder.
+
+        Raises:
+          ValueError: there is no run in the folder.
+        """
+        config_of(folder)
+        return cls(Path(folder))
+
+    def __fspath__(self) -> str:
+        """Returns the folder, for `os.fspath`."""
+        return str(self.folder)
+
+    @property
+    def config(self) -> Config:
+        """Returns the run's config, with the length that it has now."""
+        return config_of(self.folder)
+
+    @property
+    def iteration(self) -> int:
+        """Returns the iterations that are saved, 0 before the first checkpoint; ``config.iterations`` at the end."""
+        return checkpoint.latest(self.folder) or 0
+
+    @property
+    def finished(self) -> bool:
+        """Returns whether the run has been trained to its end and evaluated."""
+        return (self.folder / EVALUATION).is_file()
+
+    def resume(
+        self, total_steps: int | None = None, callbacks: Sequence[Callback] = (), console: Console | None = None
+    ) -> "Run":
+        """Continues training from the last checkpoint, and evaluates the run.
+
+        Args:
+          total_steps: a new length, in learner steps; that of the run if None.
+          callbacks: as in `train`.
+          console: where to show progress and results; nothing is printed if None.
+
+        Raises:
+          ValueError: there is no run in the folder, or it is longer already.
+          Stopped: SIGINT or SIGTERM; the run is saved.
+        """
+        return _finished(self.folder, lambda console: run.resume(self.folder, console, total_steps, callbacks), console)
+
+    def evaluate(
+        self,
+        episodes: int = 256,
+        alone: bool = False,
+        partners: Sequence[str] | None = None,
+        first_level: int | None = None,
+        levels: int | None = None,
+    ) -> list[returns.Result]:
+        """Measures returns, goals and penalties of all agents over whole episodes, with 95 % intervals.
+
+        Args:
+          episodes: number for each seed.
+          alone: whether to leave the partners out.
+          partners: other partners, of any number; those of the run if None.
+          first_level: the first of the fixed levels; that of the run if None.
+          levels: number of fixed levels, 0 for a new one per episode; that of the run if None.
+
+        Returns:
+          One result for each kind of player and seed, learners first.
+
+        Raises:
+          ValueError: there is no run or checkpoint, or arguments that do not fit it.
+        """
+        config, parameters = self._played(episodes, partners, first_level, levels)
+        return returns.evaluate(config, episode_player(config, episodes, alone)(parameters), alone)
+
+    def probe(
+        self,
+        *names: str,
+        episodes: int = 256,
+        partners: Sequence[str] | None = None,
+        first_level: int | None = None,
+        levels: int | None = None,
+    ) -> tuple[list[probes.Probed], dict[str, Score]]:
+        """Measures social learning: plays the same episodes beside other partners.
+
+        Args:
+          names: of probes, see `jaxsocial.evaluate.probes.PROBES`; all that the run has partners for if none is given.
+          episodes: number for each seed.
+          partners: other partners, of any number; those of the run if None.
+          first_level: the first of the fixed levels; that of the run if None.
+          levels: number of fixed levels, 0 for a new one per episode; that of the run if None.
+
+        Returns:
+          The measures of each learner in each probe, and each learner's cultural transmission. The latter is empty
+          unless "partners", "half" and "alone" are all played.
+
+        Raises:
+          ValueError: there is no run or checkpoint, an unknown probe, or arguments that do not fit the run.
+        """
+        config, parameters = self._played(episodes, partners, first_level, levels)
+        return probes.probe(config, parameters, probes.chosen_probes(names or ("all",), config), episodes)
+
+    def _played(
+        self, episodes: int, partners: Sequence[str] | None, first_level: int | None, levels: int | None
+    ) -> tuple[Config, Parameters]:
+        """Returns the config to play, and the parameters of all seeds and learners."""
+        if episodes < 1:
+            raise ValueError(f"episodes={episodes}: choose 1 or more")
+        own = self.config
+        parameters, _ = checkpoint.restore_parameters(self.folder, own)
+        return played_config(own, partners, first_level, levels), parameters
+
+    def policy(self, seed: int | None = None, steps: int | None = None, learner: int = 0) -> LoadedPolicy:
+        """Loads a trained policy, which acts for one agent of one world; also `jaxsocial.load_policy`.
+
+        Args:
+          seed: the seed; the run's first if None.
+          steps: learner steps of an earlier checkpoint that was kept; the last one if None.
+          learner: index of the learner in its world.
+
+        Raises:
+          ValueError: there is no such run, checkpoint, seed or learner.
+        """
+        return pretrained.load_policy(self.folder, seed, steps, learner)
+
+    def metrics(self) -> "pandas.DataFrame":
+        """Returns the metrics of training: one row for each log point, seed and learner."""
+        import pandas  # noqa: PLC0415, slow to import
+
+        keys = ["step", "seed", "learner"]
+        rows = metrics.read(self.folder / metrics.METRICS)
+        table = pandas.DataFrame(rows, columns=None if rows else keys)
+        # A column without any number would hold None instead of NaN.
+        return table.astype(dict.fromkeys(table.columns.difference(keys), float))
+
+    def render(self, path: str | os.PathLike, seed: int | None = None, episode: int = 0) -> Path:
+        """Draws an episode: the whole world, and what each agent sees.
+
+        Args:
+          path: a .gif of the whole episode, or a .png of its last step.
+          seed: the trained seed that plays; the run's first if None.
+          episode: seed of the episode.
+
+        Returns:
+          The path.
+
+        Raises:
+          ValueError: there is no such run or seed, or the path has another ending.
+        """
+        path = Path(path)
+        if path.suffix not in (".gif", ".png"):
+            raise ValueError(f"{path}: end the name in .gif or .png")
+        config = without_teacher(self.config)
+        learners = pretrained.load_learners(self.folder, seed)
+        media.write_episode(path, config, learners, make_agent_setup(config), episode)
+        return path
+
+
+def _finished(folder: Path, train: Callable[[Console], Trained], console: Console | None) -> Run:
+    """Trains and evaluates a run, unless a callback stops it."""
+    # Without force_jupyter a notebook would show an empty widget.
+    console = Console(quiet=True, force_jupyter=False) if console is None else console
+    try:
+        finish(train(console), console)
+    except StoppedByCallback as stopped:
+        console.print(str(stopped), soft_wrap=True, highlight=False)
+    return Run(folder)
+
+
+def make_train(config: Config) -> Callable[..., tuple[Learner, Metrics]]:
+    """Returns training as one pure function of a key, for `jax.jit` and `jax.vmap`.
+
+    The function takes a key, and optionally the numbers of another config (`jaxsocial.traced_config`). It trains
+    ``config.iterations`` iterations on one device, and returns the learner, and metrics of shape (iterations,
+    learners). The config's seeds are not used: with ``jax.random.key(seed)`` it trains what `train` trains.
+
+    >>> import jax, jaxsocial
+    >>> train = jaxsocial.make_train(jaxsocial.preset("quickstart"))
+    >>> learner, metrics = jax.eval_shape(jax.vmap(train), jax.random.split(jax.random.key(0), 5))
+    >>> metrics["loss"].shape == (5, jaxsocial.preset("quickstart").iterations, 1)
+    True
+
+    Raises:
+      ValueError: the config's parts do not fit together, or it continues another run.
+    """
+    if config.start_from:
+        raise ValueError(f"start_from={config.start_from}: make_train begins untrained, use jaxsocial.train")
+    setup = MemberSetup(config, make_agent_setup(config), config.sizes.worlds)
+    players, own = setup.agents.partners.parameters, traced_config(config)
+
+    def train(key: Array, numbers: TracedConfig = own) -> tuple[Learner, Metrics]:
+        # Inside, keys are typed; `jax.random.PRNGKey` returns raw ones.
+        key = key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)
+        member, measured = train_one(begin_one(key, numbers, setup), numbers, players, config.iterations, setup)
+        return member.learner, measured
+
+    return train
