@@ -14,6 +14,8 @@ from jaxsocial.env.scenario import Scenario
 
 NEVER = 2**31 - 1
 """A clock that no episode reaches."""
+NO_ACTION = -1
+"""The last action before the first step."""
 
 
 class Dropout(NamedTuple):

@@ -15,8 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.policy import LastStep, Policy, distribution, perceived
 from jaxsocial.env.core import Env, discount, episode_ended
-from jaxsocial.env.observations.observe import NO_ACTION
-from jaxsocial.env.types import Observation, Rules, State, Timestep
+from jaxsocial.env.types import NO_ACTION, Observation, Rules, State, Timestep
 from jaxsocial.learning import sharding
 from jaxsocial.learning.settings import Sizes
 

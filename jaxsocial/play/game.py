@@ -14,9 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxsocial.agents.policy import LastStep, perceived
 from jaxsocial.env import objects
 from jaxsocial.env.core import episode_ended, make_env
-from jaxsocial.env.observations.observe import NO_ACTION
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Observation, Rules, State
+from jaxsocial.env.types import NO_ACTION, Observation, Rules, State
 from jaxsocial.training.build import seated
 
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})

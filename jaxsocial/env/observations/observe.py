@@ -8,10 +8,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from jaxsocial.env.observations import pixels, symbolic
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Observation, Rules, State, visible_position
-
-NO_ACTION = -1
-"""The last action before the first step."""
+from jaxsocial.env.types import NO_ACTION, Observation, Rules, State, visible_position
 
 
 def observe(

@@ -10,8 +10,9 @@ import pytest
 import jaxsocial
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
-from jaxsocial.env.observations.observe import NO_ACTION, first_observation, observe
+from jaxsocial.env.observations.observe import first_observation, observe
 from jaxsocial.env.scenario import View
+from jaxsocial.env.types import NO_ACTION
 from tests.compiling import quick_jit
 
 MAP = """
