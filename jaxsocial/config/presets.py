@@ -88,6 +88,20 @@ def predicting(config: Config, target: str) -> Config:
     return dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, prediction=target))
 
 
+def symbolic(config: Config) -> Config:
+    """Returns the same config with symbols as observation, and symbols predicted where frames are.
+
+    The prediction weight is a choice, from docs/notebook/symbols.md.
+    """
+    targets = {"frame": "symbols", "current_frame": "current_symbols"}
+    return dataclasses.replace(
+        predicting(config, targets.get(config.sizes.prediction, config.sizes.prediction)),
+        world=dataclasses.replace(config.world, observation="symbolic"),
+        network=dataclasses.replace(config.network, encoder="symbolic"),
+        coefficients=config.coefficients._replace(prediction_weight=0.1),
+    )
+
+
 def mixed(config: Config) -> Config:
     """Returns a config to continue a run: 96 of 128 worlds without experts, full penalty (PROTOCOL: Conditions)."""
     return dataclasses.replace(config, partner_schedule=PartnerSchedule(solo=(0.75,)), penalty_ramp=PenaltyRamp())
@@ -103,6 +117,7 @@ def imitating(config: Config) -> Config:
 def presets() -> dict[str, tuple[Config, str]]:
     """Returns all presets: name to (config, description)."""
     paper, quickstart = Config(world=make_scenario("goal_cycle")), _quickstart()
+    laptop = _laptop(quickstart)
     solo_vanilla = predicting(alone(paper), "none")
     # The paper names the stages' penalties. The returns are a choice: about half of what a perfect learner gets (26).
     stages = Stages(penalties=(0.25, 0.5, 1.0, 1.5), returns=(12.0, 12.0, 12.0))
@@ -113,10 +128,15 @@ def presets() -> dict[str, tuple[Config, str]]:
         ),
         "quickstart-solo": (alone(quickstart), "the same learner and number of steps, solo"),
         "laptop": (
-            _laptop(quickstart),
+            laptop,
             "SociAPL in the quickstart's room, with one layer of the paper's encoder; a quarter of an hour per seed",
         ),
+        "laptop-symbolic": (symbolic(laptop), "the same, with symbols as observation and as prediction"),
         "paper": (paper, "SociAPL at the paper's sizes: two experts, 1.5 million episodes"),
+        "paper-symbolic": (
+            symbolic(paper),
+            "SociAPL at the paper's sizes, with symbols as observation and as prediction",
+        ),
         "paper-solo": (alone(paper), "the paper's learner with next-frame prediction, solo"),
         "paper-solo-vanilla": (solo_vanilla, "vanilla at the paper's sizes, solo"),
         "paper-vanilla": (predicting(paper, "none"), "vanilla at the paper's sizes, beside two experts"),

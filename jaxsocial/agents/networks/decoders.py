@@ -61,10 +61,10 @@ class SymbolDecoder(nn.Module):
     matmul_dtype: MatmulDtype
 
     @nn.compact
-    def __call__(self, x: Float[Array, "N D"]) -> tuple[Float[Array, "N rows columns _"], ...]:
+    def __call__(self, x: Float[Array, "N D"]) -> tuple[Float[Array, "N _ rows columns"], ...]:
         x = nn.relu(dense(self.hidden, "hidden", self.matmul_dtype, ROOT_TWO)(x))
         rows, columns = self.cells
         # A small gain, so that all classes begin with similar probabilities.
         logits = dense(rows * columns * sum(self.outputs), "logits", self.matmul_dtype, 0.01, orthogonal=True)(x)
         ends = np.cumsum(self.outputs)[:-1].tolist()
-        return tuple(jnp.split(logits.reshape(-1, rows, columns, sum(self.outputs)), ends, axis=-1))
+        return tuple(jnp.split(logits.reshape(-1, sum(self.outputs), rows, columns), ends, axis=1))

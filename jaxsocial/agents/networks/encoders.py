@@ -122,7 +122,7 @@ class _Convolutions(nn.Module):
 
 
 class _OneLayer(nn.Module):
-    features: Callable[[UInt8[Array, "N height width channels"]], Float[Array, "N rows columns F"]]
+    features: Callable[[UInt8[Array, "N height width channels"]], Float[Array, "N *F"]]
     dense: int
     matmul_dtype: MatmulDtype
 

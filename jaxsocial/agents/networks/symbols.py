@@ -54,58 +54,61 @@ def classes_of(world: Scenario) -> Classes:
 class OneHot(NamedTuple):
     """The class of each cell, in kind, colour and state."""
 
-    kind: Bool[Array, "*N kinds"]
-    colour: Bool[Array, "*N colours"]
-    state: Bool[Array, "*N 4"]
+    kind: Bool[Array, "*N kinds rows columns"]
+    colour: Bool[Array, "*N colours rows columns"]
+    state: Bool[Array, "*N 4 rows columns"]
 
 
-def one_hot(symbols: UInt8[Array, "*N 4"], classes: Classes) -> OneHot:
+def one_hot(symbols: UInt8[Array, "*N rows columns 4"], classes: Classes) -> OneHot:
     """Returns the classes of cells.
 
     >>> from jaxsocial.env.registry import make_scenario
     >>> classes = classes_of(make_scenario("goal_cycle"))
     >>> agent = jnp.array([objects.AGENT, PRESTIGE, objects.UP, 200], jnp.uint8)
-    >>> [part.astype(int).tolist() for part in one_hot(agent, classes)]
+    >>> [part.astype(int).ravel().tolist() for part in one_hot(agent[None, None], classes)]
     [[0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1]]
     """
     kind, colour, state, prestige = _split(symbols)
-    levels = (colour == PRESTIGE) & (prestige // (256 // PRESTIGE_LEVELS) == np.arange(classes.levels))
-    colours = colour == np.array(classes.colours, np.uint8)
+    levels = (colour == PRESTIGE) & (prestige // (256 // PRESTIGE_LEVELS) == _column(range(classes.levels)))
     return OneHot(
-        kind=kind == np.array(classes.kinds, np.uint8),
-        colour=jnp.concatenate([colours, levels], axis=-1),
-        state=state == np.arange(STATES, dtype=np.uint8),
+        kind=kind == _column(classes.kinds),
+        colour=jnp.concatenate([colour == _column(classes.colours), levels], axis=-3),
+        state=state == _column(range(STATES)),
     )
 
 
 def _split(symbols):
-    kind, colour, state, prestige = (symbols[..., channel, None] for channel in range(4))
+    # Classes and features are the third axis from the end: on CPU XLA vectorises over the last one, and there are
+    # more cells than classes.
+    kind, colour, state, prestige = (symbols[..., None, :, :, channel] for channel in range(4))
     return jnp.where(kind == objects.GOAL, np.uint8(objects.BONUS), kind), colour, state, prestige
 
 
-def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N 4"]], Float[Array, "*N F"]]:
+def _column(numbers) -> np.ndarray:
+    return np.array(list(numbers), np.uint8)[:, None, None]
+
+
+def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 4"]], Float[Array, "*N F rows columns"]]:
     """Returns a function from cells to features: kind, colour where kinds do not tell it, state, heading, prestige.
 
     Bare floor is all zeros. Headings are relative to the observer in a view, and absolute in `symbolic_world`.
     """
     kinds, colours, has_doors, has_prestige = _feature_parts(world)
+    doors = (objects.OPEN, objects.CLOSED, objects.LOCKED)
 
     def features(symbols):
         kind, colour, state, prestige = _split(symbols)
-        parts = [kind == kinds, colour == colours, (state == _HEADINGS) & (kind == objects.AGENT)]
-        parts += [(state == _DOORS) & (kind == objects.DOOR)] if has_doors else []
+        parts = [kind == _column(kinds), colour == _column(colours)]
+        parts += [(state == _column(range(STATES))) & (kind == objects.AGENT)]
+        parts += [(state == _column(doors)) & (kind == objects.DOOR)] if has_doors else []
         found = [part.astype(jnp.float32) for part in parts]
         found += [prestige.astype(jnp.float32) / 255.0] if has_prestige else []
-        return jnp.concatenate(found, axis=-1)
+        return jnp.concatenate(found, axis=-3)
 
     return features
 
 
-_HEADINGS = np.arange(4, dtype=np.uint8)
-_DOORS = np.array([objects.OPEN, objects.CLOSED, objects.LOCKED], np.uint8)
-
-
-def _feature_parts(world: Scenario) -> tuple[np.ndarray, np.ndarray, bool, bool]:
+def _feature_parts(world: Scenario) -> tuple[tuple[int, ...], tuple[int, ...], bool, bool]:
     """Returns the kinds and colours that have a feature, and whether doors and prestige do."""
     classes = classes_of(world)
     kinds = tuple(kind for kind in classes.kinds if kind != objects.EMPTY)
@@ -116,12 +119,7 @@ def _feature_parts(world: Scenario) -> tuple[np.ndarray, np.ndarray, bool, bool]
     looks |= {(objects.AGENT, objects.COLOUR_NAMES.index(name)) for name in world.agent_colours}
     told = len({kind for kind, _ in looks}) == len(looks) and not world.may_hold(objects.BOX)
     colours = () if told else tuple(dict.fromkeys((*classes.colours, *([PRESTIGE] if classes.levels else []))))
-    return (
-        np.array(kinds, np.uint8),
-        np.array(colours, np.uint8),
-        world.may_hold(objects.DOOR),
-        classes.levels > 0,
-    )
+    return kinds, colours, world.may_hold(objects.DOOR), classes.levels > 0
 
 
 def feature_count(world: Scenario) -> int:
@@ -132,4 +130,4 @@ def feature_count(world: Scenario) -> int:
     9
     """
     kinds, colours, has_doors, has_prestige = _feature_parts(world)
-    return len(kinds) + len(colours) + 4 + 3 * has_doors + has_prestige
+    return len(kinds) + len(colours) + STATES + 3 * has_doors + has_prestige

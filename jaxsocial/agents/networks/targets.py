@@ -95,7 +95,7 @@ def changes(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
     def loss(found, now, after):
         before, truth = (one_hot(symbols_of(observation), classes) for observation in (now, after))
         differs = functools.reduce(
-            jnp.logical_or, [(one != other).any(-1) for one, other in zip(before, truth, strict=True)]
+            jnp.logical_or, [(one != other).any(-3) for one, other in zip(before, truth, strict=True)]
         )
         error = jnp.where(differs, symbol_error(found, truth), 0.0).sum((-2, -1))
         return error / jnp.maximum(differs.sum((-2, -1)), 1)
@@ -129,9 +129,9 @@ def others(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
 
     def loss(found, now, after):
         seen = (symbols_of(after)[..., 0] == objects.AGENT) & ~own
-        return jnp.mean(jnp.where(seen, -nn.log_sigmoid(found[..., 0]), -nn.log_sigmoid(-found[..., 0])), (-2, -1))
+        return jnp.mean(jnp.where(seen, -nn.log_sigmoid(found), -nn.log_sigmoid(-found)), (-2, -1))
 
-    return _of_symbols(sizes, world, units, loss, outputs=(1,), split=lambda logits: logits[0])
+    return _of_symbols(sizes, world, units, loss, outputs=(1,), split=lambda logits: logits[0][..., 0, :, :])
 
 
 def frame_error(found: Float[Array, "*B P P 3"], image: UInt8[Array, "*B P P 3"]) -> Float[Array, "*B"]:
@@ -144,21 +144,25 @@ def frame_error(found: Float[Array, "*B P P 3"], image: UInt8[Array, "*B P P 3"]
     return jnp.abs(found - image.astype(jnp.float32) / 255.0).mean((-3, -2, -1))
 
 
-def symbol_error(found: tuple[Float[Array, "*B K"], ...], truth: OneHot) -> Float[Array, "*B"]:
+def symbol_error(
+    found: tuple[Float[Array, "*B K rows columns"], ...], truth: OneHot
+) -> Float[Array, "*B rows columns"]:
     """Computes the cross-entropy of each cell in nats, the sum over kind, colour and state.
 
     Args:
       found: the logits of each.
       truth: the classes; a cell of none of them costs nothing.
 
-    >>> truth = OneHot(*(jnp.array([True, False]) for _ in range(3)))
-    >>> symbol_error((jnp.zeros(2),) * 3, truth).round(3)
-    Array(2.079, dtype=float32)
+    >>> truth = OneHot(*(jnp.array([True, False]).reshape(2, 1, 1) for _ in range(3)))
+    >>> symbol_error((jnp.zeros((2, 1, 1)),) * 3, truth).round(3)
+    Array([[2.079]], dtype=float32)
     """
 
-    def one(logits, chosen: Bool[Array, "*B K"]):
+    def one(logits, chosen: Bool[Array, "*B K rows columns"]):
         chex.assert_equal_shape((logits, chosen))
-        return -jnp.sum(jnp.where(chosen, jax.nn.log_softmax(logits), 0.0), axis=-1)
+        known = chosen.any(-3)
+        chosen_logit = jnp.sum(jnp.where(chosen, logits, 0.0), axis=-3)
+        return jnp.where(known, jax.nn.logsumexp(logits, axis=-3) - chosen_logit, 0.0)
 
     return functools.reduce(jnp.add, [one(logits, chosen) for logits, chosen in zip(found, truth, strict=True)])
 
