@@ -119,7 +119,7 @@ class Env:
             where = _cells_for(respawn_key, state, spawning.ends_now(state))
         state = spawning.settle(state, where, scenario)
         if rules.dropout is not None:
-            uniform = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,))
+            uniform = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,), jnp.float32)
             state = spawning.apply_dropout(state, uniform, rules.dropout, scenario)
         observation = observe(state, reward, actions, rules, scenario)
         truncated = (state.clock >= scenario.max_steps) & ~state.finished
@@ -154,9 +154,9 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
     layout = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
     agents = scenario.agents
     # From the episode's key and not the level's: on one level the agents that take part vary.
-    present = jax.random.uniform(jax.random.fold_in(key, PRESENCE)) < rules.present
+    present = jax.random.uniform(jax.random.fold_in(key, PRESENCE), (), jnp.float32) < rules.present
     active = present & (np.array(scenario.agent_delays) == 0)
-    heading = jax.random.randint(heading_key, (agents,), 0, 4)
+    heading = jax.random.randint(heading_key, (agents,), 0, 4, jnp.int32)
     if layout.heading is not None:
         heading = jnp.where(layout.heading < 0, heading, layout.heading)
     everywhere = np.array([0, 0, scenario.height - 1, scenario.width - 1], np.int32)
@@ -168,7 +168,7 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
         active=active,
         finished=~present,
         away=jnp.zeros(agents, bool),
-        arrival=jnp.arange(agents),
+        arrival=jnp.arange(agents, dtype=jnp.int32),
         carrying=jnp.full(agents, objects.EMPTY, jnp.int32),
         prestige=jnp.zeros(agents, jnp.float32),
         last_goal=jnp.full(agents, -1, jnp.int32),
@@ -179,7 +179,8 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
 
 def _level_key(key: Key[Array, ""], rules: Rules) -> Key[Array, ""]:
     """Returns the key itself, or that of one of the fixed levels."""
-    number = rules.first_level + jax.random.randint(jax.random.clone(key), (), 0, jnp.maximum(rules.levels, 1))
+    drawn = jax.random.randint(jax.random.clone(key), (), 0, jnp.maximum(rules.levels, 1), jnp.int32)
+    number = rules.first_level + drawn
     level = jax.random.fold_in(jax.random.key(LEVELS_SEED), number)
     # jax's checker takes a chosen key for a used one (jax 0.10).
     return jax.random.clone(jnp.where(rules.levels > 0, level, key))
@@ -194,11 +195,11 @@ def acting_order(key: Key[Array, ""], agents: int) -> Int[Array, " A"]:
     """Draws each agent's position in the acting order, uniformly over all orders."""
     if agents == 1:
         return jnp.zeros(1, jnp.int32)
-    noise = jax.random.bits(key, (agents,))
+    noise = jax.random.bits(key, (agents,), jnp.uint32)
     # Equal numbers (once in 2**32) go to the lower index first, so that positions stay distinct.
-    index = jnp.arange(agents)
+    index = jnp.arange(agents, dtype=jnp.int32)
     before = (noise[:, None] < noise[None, :]) | ((noise[:, None] == noise[None, :]) & (index[:, None] < index))
-    return before.sum(0)
+    return before.sum(0, dtype=jnp.int32)
 
 
 def episode_ended(timestep: Timestep) -> Bool[Array, ""]:
@@ -208,4 +209,4 @@ def episode_ended(timestep: Timestep) -> Bool[Array, ""]:
 
 def discount(timestep: Timestep) -> Float[Array, " A"]:
     """Returns 0 for an agent whose episode terminated, else 1: truncation keeps the value of what would follow."""
-    return 1.0 - timestep.terminated
+    return 1.0 - timestep.terminated.astype(jnp.float32)
