@@ -12,11 +12,12 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxsocial.env import batching, objects, spawning
+from jaxsocial.env import batching, objects, spaces, spawning
 from jaxsocial.env.actions import act
+from jaxsocial.env.keys import AnyKey, typed_key
 from jaxsocial.env.observations.observe import first_observation, observe
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Rules, State, Timestep, make_rules
+from jaxsocial.env.types import Observation, Rules, State, Timestep, make_rules
 
 LEVELS_SEED = 2021
 """The seed of fixed levels. Never change it: levels are identified by their numbers."""
@@ -51,10 +52,28 @@ class Env:
     def _static(self):
         return type(self), self.scenario, self.auto_reset, jax.tree.structure(self.rules)
 
-    def reset(self, key: Key[Array, ""], rules: Rules | None = None) -> tuple[State, Timestep]:
-        """Draws a new world."""
+    @property
+    def observation_space(self) -> Observation:
+        """Returns the spaces of one agent's observation, see `spaces`; None where there is no such input."""
+        return spaces.observation_space(self.scenario)
+
+    @property
+    def action_space(self) -> spaces.Discrete:
+        """Returns the space of one agent's action."""
+        return spaces.action_space(self.scenario)
+
+    def reset(self, key: AnyKey, rules: Rules | None = None) -> tuple[State, Timestep]:
+        """Draws a new world.
+
+        Args:
+          key: of `jax.random.key` or `jax.random.PRNGKey`, with equal worlds.
+          rules: the environment's own if None.
+
+        Raises:
+          ValueError: an array that is no key, or several keys, with the remedy.
+        """
         rules = self.rules if rules is None else rules
-        return self.reset_to(_new_state(key, rules, self.scenario), rules)
+        return self.reset_to(_new_state(typed_key(key), rules, self.scenario), rules)
 
     def reset_to(self, state: State, rules: Rules | None = None) -> tuple[State, Timestep]:
         """Returns the first timestep of a given state, for worlds made by hand."""
@@ -64,7 +83,7 @@ class Env:
         return state, Timestep(observation, reward, ended, ended, observation, state.active)
 
     def step(
-        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules | None = None
+        self, key: AnyKey, state: State, actions: Int[Array, " A"], rules: Rules | None = None
     ) -> tuple[State, Timestep]:
         """Applies one step of all agents. If the episode ends, the world restarts in the same step.
 
@@ -83,7 +102,7 @@ class Env:
         rules = self.rules if rules is None else rules
         if not self.auto_reset:
             return self.step_without_restart(key, state, actions, rules)
-        step_key, restart_key = jax.random.split(key)
+        step_key, restart_key = jax.random.split(typed_key(key))
         state, timestep = self.step_without_restart(step_key, state, actions, rules)
 
         def restart(restart_key, rules):
@@ -96,7 +115,7 @@ class Env:
         return state, timestep._replace(observation=observation, present=state.active)
 
     def step_without_restart(
-        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules | None = None
+        self, key: AnyKey, state: State, actions: Int[Array, " A"], rules: Rules | None = None
     ) -> tuple[State, Timestep]:
         """Applies one step of all agents; ``observation`` and ``final_observation`` are equal.
 
@@ -106,7 +125,7 @@ class Env:
           actions: one per agent, 0 to 6, see `objects.ACTION_NAMES`.
           rules: the environment's own if None.
         """
-        rules, scenario = self.rules if rules is None else rules, self.scenario
+        rules, scenario, key = self.rules if rules is None else rules, self.scenario, typed_key(key)
         order_key, enter_key, respawn_key = key, None, None
         if scenario.enters_later:
             order_key, enter_key, respawn_key = jax.random.split(key, 3)
