@@ -14,17 +14,22 @@ from jaxsocial.env.types import make_dropout, make_rules
 from tests.compiling import quick_jit
 
 STEPS = 12
-COMMON = {"height": 7, "width": 7, "agents": 2, "view_size": 5, "max_steps": 4, "observation": "symbolic"}
+COMMON = {"height": 7, "width": 7, "agents": 2, "view_size": 3, "max_steps": 4, "observation": "symbolic"}
 OPTIONS = {
     "goal_cycle": {"goals": 2, "clutter": 1, "observation": "rgb"},
     "cluttered": {"clutter": 1, "respawn": True, "spawn_delay": (0, 2)},
-    "door_key": {"width": 9, "ghost": False},
+    "door_key": {"width": 9, "ghost": False, "respawn": True, "spawn_delay": (0, 2)},
     "empty": {"views": (View(size=3), View(size=6, hidden=("agent",))), "colours": ("red", "prestige")},
     "four_rooms": {"height": 12, "width": 12, "see_through_walls": True},
     "maze": {"width": 9, "observation": "symbolic_world"},
     "multi_room": {"height": 9, "width": 13, "max_rooms": 3, "max_side": 5, "agents": 1},
     "visibility": {"negative_prestige": True, "observation": "symbolic_world"},
 }
+
+
+QUICK = ("goal_cycle", "door_key")
+"""Together they use most features. Each scenario takes seconds to compile: the others are slow tests."""
+OTHERS = tuple(name for name in registered_scenarios() if name not in QUICK)
 
 
 def small(name: str, **options) -> Env:
@@ -59,4 +64,4 @@ def named_arrays(name: str) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[1], **{path: x for name in registered_scenarios() for path, x in named_arrays(name).items()})
+    np.savez(sys.argv[1], **{path: x for name in sys.argv[2:] for path, x in named_arrays(name).items()})

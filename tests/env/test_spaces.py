@@ -13,7 +13,9 @@ from jaxsocial.env.spaces import FLOAT32, INT32, UINT8, Box, Discrete
 from tests.env import random_play
 
 
-@pytest.mark.parametrize("name", registered_scenarios())
+@pytest.mark.parametrize(
+    "name", [*random_play.QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in random_play.OTHERS)]
+)
 def test_all_observations_of_random_play_are_in_their_spaces(name):
     env = random_play.small(name)
     _, timesteps = random_play.play(name)
