@@ -1,10 +1,12 @@
 """The multi-agent gridworld. It imports jax, numpy and jaxtyping only, and no other package of jaxsocial."""
 
 MODULES = (
+    "keys",
     "objects",
     "grid",
     "scenario",
     "types",
+    "spaces",
     "batching",
     "rewards",
     "actions",

@@ -7,6 +7,7 @@ them act one by one. Letters in shapes: A agents.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.env import objects, rewards
@@ -105,7 +106,7 @@ def _handle(state: State, actions, acting, target, ahead) -> State:
     """Applies pick up, drop and toggle, of the one agent that is acting."""
     empty_handed = state.carrying == objects.EMPTY
     vacant = (objects.kind_of(ahead) == objects.EMPTY) & ~_occupied(state, target)
-    inside = ((target >= 0) & (target < jnp.array(state.grid.shape))).all(-1)
+    inside = ((target >= 0) & (target < np.array(state.grid.shape, np.int32))).all(-1)
     takes = acting & (actions == objects.PICK_UP) & empty_handed & objects.portable(ahead)
     drops = acting & (actions == objects.DROP) & ~empty_handed & vacant & inside
     left_behind = jnp.where(takes, objects.EMPTY, jnp.where(drops, state.carrying, ahead))
@@ -113,9 +114,12 @@ def _handle(state: State, actions, acting, target, ahead) -> State:
     left_behind = jnp.where(toggles, _toggled(ahead, state.carrying), left_behind)
     # At most one agent changes a cell, so the sum over agents selects its row, column and code.
     changes = takes | drops | (toggles & inside)
-    row, column, code = (jnp.where(changes, x, 0).sum() for x in (target[:, 0], target[:, 1], left_behind))
+    row, column, code = (
+        jnp.where(changes, x, 0).sum(dtype=jnp.int32) for x in (target[:, 0], target[:, 1], left_behind)
+    )
     height, width = state.grid.shape
-    changed_cell = (jnp.arange(height)[:, None] == row) & (jnp.arange(width) == column)
+    rows, columns = jnp.arange(height, dtype=jnp.int32), jnp.arange(width, dtype=jnp.int32)
+    changed_cell = (rows[:, None] == row) & (columns == column)
     return state._replace(
         grid=jnp.where(changed_cell & changes.any(), code, state.grid),
         carrying=jnp.where(takes, ahead, jnp.where(drops, objects.EMPTY, state.carrying)),

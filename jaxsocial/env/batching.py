@@ -85,7 +85,7 @@ def _by_portions(needed: Bool[Array, " N"], compute: Callable, otherwise, argume
     def one_portion(carried):
         waiting, result = carried
         # The padding of the last portion is out of bounds: its reads are clipped, its writes dropped.
-        index = jnp.nonzero(waiting, size=portion, fill_value=worlds)[0]
+        index = jnp.nonzero(waiting, size=portion, fill_value=worlds)[0].astype(jnp.int32)
         given = jax.tree.map(lambda x: x.at[index].get(mode="clip"), unwrapped)
         computed = jax.vmap(compute)(*jax.tree.map(rewrapped, given, arguments))
         result = jax.tree.map(lambda old, new: old.at[index].set(new, mode="drop"), result, computed)

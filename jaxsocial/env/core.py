@@ -12,11 +12,12 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxsocial.env import batching, objects, spawning
+from jaxsocial.env import batching, objects, spaces, spawning
 from jaxsocial.env.actions import act
+from jaxsocial.env.keys import AnyKey, typed_key
 from jaxsocial.env.observations.observe import first_observation, observe
 from jaxsocial.env.scenario import Scenario
-from jaxsocial.env.types import Rules, State, Timestep, make_rules
+from jaxsocial.env.types import Observation, Rules, State, Timestep, make_rules
 
 LEVELS_SEED = 2021
 """The seed of fixed levels. Never change it: levels are identified by their numbers."""
@@ -51,10 +52,28 @@ class Env:
     def _static(self):
         return type(self), self.scenario, self.auto_reset, jax.tree.structure(self.rules)
 
-    def reset(self, key: Key[Array, ""], rules: Rules | None = None) -> tuple[State, Timestep]:
-        """Draws a new world."""
+    @property
+    def observation_space(self) -> Observation:
+        """Returns the spaces of one agent's observation, see `spaces`; None where there is no such input."""
+        return spaces.observation_space(self.scenario)
+
+    @property
+    def action_space(self) -> spaces.Discrete:
+        """Returns the space of one agent's action."""
+        return spaces.action_space(self.scenario)
+
+    def reset(self, key: AnyKey, rules: Rules | None = None) -> tuple[State, Timestep]:
+        """Draws a new world.
+
+        Args:
+          key: of `jax.random.key` or `jax.random.PRNGKey`, with equal worlds.
+          rules: the environment's own if None.
+
+        Raises:
+          ValueError: an array that is no key, or several keys, with the remedy.
+        """
         rules = self.rules if rules is None else rules
-        return self.reset_to(_new_state(key, rules, self.scenario), rules)
+        return self.reset_to(_new_state(typed_key(key), rules, self.scenario), rules)
 
     def reset_to(self, state: State, rules: Rules | None = None) -> tuple[State, Timestep]:
         """Returns the first timestep of a given state, for worlds made by hand."""
@@ -64,7 +83,7 @@ class Env:
         return state, Timestep(observation, reward, ended, ended, observation, state.active)
 
     def step(
-        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules | None = None
+        self, key: AnyKey, state: State, actions: Int[Array, " A"], rules: Rules | None = None
     ) -> tuple[State, Timestep]:
         """Applies one step of all agents. If the episode ends, the world restarts in the same step.
 
@@ -83,7 +102,7 @@ class Env:
         rules = self.rules if rules is None else rules
         if not self.auto_reset:
             return self.step_without_restart(key, state, actions, rules)
-        step_key, restart_key = jax.random.split(key)
+        step_key, restart_key = jax.random.split(typed_key(key))
         state, timestep = self.step_without_restart(step_key, state, actions, rules)
 
         def restart(restart_key, rules):
@@ -96,7 +115,7 @@ class Env:
         return state, timestep._replace(observation=observation, present=state.active)
 
     def step_without_restart(
-        self, key: Key[Array, ""], state: State, actions: Int[Array, " A"], rules: Rules | None = None
+        self, key: AnyKey, state: State, actions: Int[Array, " A"], rules: Rules | None = None
     ) -> tuple[State, Timestep]:
         """Applies one step of all agents; ``observation`` and ``final_observation`` are equal.
 
@@ -106,7 +125,7 @@ class Env:
           actions: one per agent, 0 to 6, see `objects.ACTION_NAMES`.
           rules: the environment's own if None.
         """
-        rules, scenario = self.rules if rules is None else rules, self.scenario
+        rules, scenario, key = self.rules if rules is None else rules, self.scenario, typed_key(key)
         order_key, enter_key, respawn_key = key, None, None
         if scenario.enters_later:
             order_key, enter_key, respawn_key = jax.random.split(key, 3)
@@ -119,7 +138,7 @@ class Env:
             where = _cells_for(respawn_key, state, spawning.ends_now(state))
         state = spawning.settle(state, where, scenario)
         if rules.dropout is not None:
-            uniform = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,))
+            uniform = jax.random.uniform(jax.random.fold_in(key, DROPOUT), (scenario.agents,), jnp.float32)
             state = spawning.apply_dropout(state, uniform, rules.dropout, scenario)
         observation = observe(state, reward, actions, rules, scenario)
         truncated = (state.clock >= scenario.max_steps) & ~state.finished
@@ -154,9 +173,9 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
     layout = jax.tree.map(lambda x: jnp.asarray(x, jnp.int32), scenario.layout(layout_key, scenario))
     agents = scenario.agents
     # From the episode's key and not the level's: on one level the agents that take part vary.
-    present = jax.random.uniform(jax.random.fold_in(key, PRESENCE)) < rules.present
+    present = jax.random.uniform(jax.random.fold_in(key, PRESENCE), (), jnp.float32) < rules.present
     active = present & (np.array(scenario.agent_delays) == 0)
-    heading = jax.random.randint(heading_key, (agents,), 0, 4)
+    heading = jax.random.randint(heading_key, (agents,), 0, 4, jnp.int32)
     if layout.heading is not None:
         heading = jnp.where(layout.heading < 0, heading, layout.heading)
     everywhere = np.array([0, 0, scenario.height - 1, scenario.width - 1], np.int32)
@@ -168,7 +187,7 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
         active=active,
         finished=~present,
         away=jnp.zeros(agents, bool),
-        arrival=jnp.arange(agents),
+        arrival=jnp.arange(agents, dtype=jnp.int32),
         carrying=jnp.full(agents, objects.EMPTY, jnp.int32),
         prestige=jnp.zeros(agents, jnp.float32),
         last_goal=jnp.full(agents, -1, jnp.int32),
@@ -179,7 +198,8 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
 
 def _level_key(key: Key[Array, ""], rules: Rules) -> Key[Array, ""]:
     """Returns the key itself, or that of one of the fixed levels."""
-    number = rules.first_level + jax.random.randint(jax.random.clone(key), (), 0, jnp.maximum(rules.levels, 1))
+    drawn = jax.random.randint(jax.random.clone(key), (), 0, jnp.maximum(rules.levels, 1), jnp.int32)
+    number = rules.first_level + drawn
     level = jax.random.fold_in(jax.random.key(LEVELS_SEED), number)
     # jax's checker takes a chosen key for a used one (jax 0.10).
     return jax.random.clone(jnp.where(rules.levels > 0, level, key))
@@ -194,11 +214,11 @@ def acting_order(key: Key[Array, ""], agents: int) -> Int[Array, " A"]:
     """Draws each agent's position in the acting order, uniformly over all orders."""
     if agents == 1:
         return jnp.zeros(1, jnp.int32)
-    noise = jax.random.bits(key, (agents,))
+    noise = jax.random.bits(key, (agents,), jnp.uint32)
     # Equal numbers (once in 2**32) go to the lower index first, so that positions stay distinct.
-    index = jnp.arange(agents)
+    index = jnp.arange(agents, dtype=jnp.int32)
     before = (noise[:, None] < noise[None, :]) | ((noise[:, None] == noise[None, :]) & (index[:, None] < index))
-    return before.sum(0)
+    return before.sum(0, dtype=jnp.int32)
 
 
 def episode_ended(timestep: Timestep) -> Bool[Array, ""]:
@@ -208,4 +228,4 @@ def episode_ended(timestep: Timestep) -> Bool[Array, ""]:
 
 def discount(timestep: Timestep) -> Float[Array, " A"]:
     """Returns 0 for an agent whose episode terminated, else 1: truncation keeps the value of what would follow."""
-    return 1.0 - timestep.terminated
+    return 1.0 - timestep.terminated.astype(jnp.float32)

@@ -15,8 +15,8 @@ WALL = objects.encode(objects.WALL, "worst")
 def with_border(grid: Int[Array, "H W"], code) -> Int[Array, "H W"]:
     """Returns the grid with its outermost cells set to ``code``."""
     height, width = grid.shape
-    row = jnp.arange(height)[:, None]
-    column = jnp.arange(width)[None, :]
+    row = jnp.arange(height, dtype=jnp.int32)[:, None]
+    column = jnp.arange(width, dtype=jnp.int32)[None, :]
     edge = (row == 0) | (row == height - 1) | (column == 0) | (column == width - 1)
     return jnp.where(edge, code, grid)
 
@@ -37,7 +37,8 @@ def in_box(shape: tuple[int, int], box) -> Bool[Array, "{shape[0]} {shape[1]}"]:
     [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]]
     """
     first_row, first_column, last_row, last_column = box
-    row, column = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])[None, :]
+    row, column = (jnp.arange(size, dtype=jnp.int32) for size in shape)
+    row, column = row[:, None], column[None, :]
     return (row >= first_row) & (row <= last_row) & (column >= first_column) & (column <= last_column)
 
 
@@ -49,13 +50,13 @@ def with_numbered(grid: Int[Array, "H W"], positions: Int[Array, "N 2"], code: i
       positions: (row, column) of each thing.
       code: of thing 0; the state of thing n is n.
     """
-    numbered = code + (jnp.arange(len(positions)) << 8)
+    numbered = code + (jnp.arange(len(positions), dtype=jnp.int32) << 8)
     return grid.at[positions[:, 0], positions[:, 1]].set(numbered)
 
 
 def uniforms(key: Key[Array, ""], *shape: int) -> Float[Array, "..."]:
     """Draws the numbers of `jax.random.uniform`, from 0 to 1, as one row: this compiles up to ten times faster."""
-    return jax.random.uniform(key, (math.prod(shape),)).reshape(shape)
+    return jax.random.uniform(key, (math.prod(shape),), jnp.float32).reshape(shape)
 
 
 def integers_from_uniforms(uniform: Float[Array, "*S"], first, last) -> Int[Array, "*S"]:

@@ -37,7 +37,7 @@ def entry_outcome(state: State, code: Int[Array, " A"], rules: Rules, scenario: 
     if scenario.may_hold(objects.GOAL):
         reward = jnp.where(kind == objects.GOAL, goal_reward(code, rules), reward)
     if scenario.reward_decay:
-        reward = reward * (1.0 - 0.9 * state.clock / scenario.max_steps)
+        reward = reward * (1.0 - 0.9 * state.clock.astype(jnp.float32) / scenario.max_steps)
     return Entry(
         reward=jnp.where((kind == objects.BONUS) | (kind == objects.GOAL), reward, 0.0),
         last_goal=jnp.where(kind == objects.BONUS, last_goal, state.last_goal),

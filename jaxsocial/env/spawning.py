@@ -76,7 +76,7 @@ def apply_dropout(state: State, uniform: Float[Array, " A"], dropout: Dropout, s
     if scenario.grid_changes:
         free &= objects.walkable(state.grid[state.position[:, 0], state.position[:, 1]])
     if not scenario.ghost:
-        index = jnp.arange(scenario.agents)
+        index = jnp.arange(scenario.agents, dtype=jnp.int32)
         same_cell = (state.position[:, None] == state.position[None, :]).all(-1)
         blocking = ~state.away | (rejoins & (index < index[:, None]))
         free &= ~(same_cell & blocking).any(-1)
@@ -86,7 +86,7 @@ def apply_dropout(state: State, uniform: Float[Array, " A"], dropout: Dropout, s
 
 
 def _place(state: State, chosen: Bool[Array, " A"], where: Int[Array, "A 2"], phase: int, clock) -> State:
-    index = jnp.arange(len(chosen))
+    index = jnp.arange(len(chosen), dtype=jnp.int32)
     return state._replace(
         position=jnp.where(chosen[:, None], where, state.position),
         arrival=jnp.where(chosen, arrival_at(clock, phase, index), state.arrival),
@@ -109,7 +109,8 @@ def draw_cells(key: Key[Array, ""], state: State, chosen: Bool[Array, " A"]) -> 
     """
     height, width = state.grid.shape
     walkable = objects.walkable(state.grid)
-    row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
+    row, column = (jnp.arange(size, dtype=jnp.int32) for size in (height, width))
+    row, column = row[:, None], column[None, :]
     others = jnp.where(chosen[:, None], -1, visible_position(state))
     occupied = ((others[:, 0, None, None] == row) & (others[:, 1, None, None] == column)).any(0)
 
@@ -118,7 +119,7 @@ def draw_cells(key: Key[Array, ""], state: State, chosen: Bool[Array, " A"]) -> 
         # Each criterion outweighs all weaker ones and the noise, which is below 1.
         score = noise + jnp.where(grid.in_box(walkable.shape, box), 1.0, 0.0)
         score += jnp.where(occupied, 0.0, 2.0) + jnp.where(walkable, 4.0, 0.0)
-        index = jnp.argmax(score)
+        index = jnp.argmax(score).astype(jnp.int32)
         cell = (row == index // width) & (column == index % width)
         return occupied | (cell & is_chosen), jnp.stack([index // width, index % width])
 

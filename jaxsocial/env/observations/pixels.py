@@ -133,7 +133,7 @@ def agent_tiles(
     things = np.stack([_rotated(sprites.thing(thing, tile)) for thing in things_of(scenario)], axis=1)
     below = jnp.asarray(things, jnp.int32)[observer[:, None], atlas_index(code, scenario)[None, :] - EMPTY]
     # Blended with the sum of the agent's channels as weight, in integers that are divided once, as in the reference.
-    weight = picture.sum(-1, keepdims=True)
+    weight = picture.sum(-1, keepdims=True, dtype=jnp.int32)
     most = jnp.maximum(weight.max((-3, -2), keepdims=True), 1)
     blended = (below * (most - weight) + picture * weight) // most
     bare = (objects.kind_of(code) == objects.EMPTY) | ((hidden_kinds >> objects.kind_of(code)) & 1 == 1)
@@ -160,7 +160,7 @@ def observe(
       rules: the world's traced numbers.
       scenario: the world's sizes.
     """
-    chosen = jnp.array(agents)
+    chosen = jnp.array(agents, jnp.int32)
     heading = state.heading[chosen]
     index = _tile_index(state, chosen, view, scenario)
     last_thing = len(things_of(scenario))
@@ -168,7 +168,8 @@ def observe(
     others = ((index > last_thing) & (index != own)).any((-2, -1))
     # Tiles depend on the observer only by its heading: one set for each observer, or for each heading if that is fewer.
     few = len(agents) <= 4
-    observers, of_observer = (heading, jnp.arange(len(agents))) if few else (jnp.arange(4), heading)
+    counted = jnp.arange(len(agents) if few else 4, dtype=jnp.int32)
+    observers, of_observer = (heading, counted) if few else (counted, heading)
     things = jnp.asarray(atlas(things_of(scenario), view.tile_pixels))[observers]
     moving = agent_tiles(state, observers, rules, scenario, view.tile_pixels, view.hidden_kinds)
     tiles = jnp.concatenate([things, moving], axis=1)
@@ -183,7 +184,7 @@ def observe(
 def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Scenario) -> Int[Array, "B V V"]:
     """Returns the tile of each cell of each window: shadow, a thing, or the agent that is drawn there."""
     position, heading = state.position[chosen], state.heading[chosen]
-    numbers = 1 + jnp.arange(scenario.agents)
+    numbers = 1 + jnp.arange(scenario.agents, dtype=jnp.int32)
     codes, first, seen = vision.look(state, chosen, numbers, view)
     own_number = 1 + chosen[:, None, None]
     agent = jnp.where(vision.own_cell(heading, view), own_number, first)
@@ -211,15 +212,15 @@ def whole_world(state: State, rules: Rules, scenario: Scenario, tile: int) -> UI
       tile: pixels on a side of a cell.
     """
     height, width = state.grid.shape
-    upright = jnp.array([objects.UP])
-    codes, agent = vision.split_marks(vision.with_marks(state, 1 + jnp.arange(scenario.agents)))
+    upright = jnp.array([objects.UP], jnp.int32)
+    codes, agent = vision.split_marks(vision.with_marks(state, 1 + jnp.arange(scenario.agents, dtype=jnp.int32)))
     index = jnp.where(agent > 0, len(things_of(scenario)) + agent, atlas_index(codes, scenario))
     things = jnp.asarray(atlas(things_of(scenario), tile))[upright]
     agents = agent_tiles(state, upright, rules, scenario, tile)
     picture = jnp.concatenate([things, agents], axis=1)[0][index].transpose(0, 2, 1, 3, 4)
     lit = jnp.zeros(state.grid.shape, bool)
     for view, group in scenario.agents_by_view.items():
-        chosen = jnp.array(group)
+        chosen = jnp.array(group, jnp.int32)
         position, heading = state.position[chosen], state.heading[chosen]
         codes = vision.window(state.grid, position, heading, view)
         seen = vision.visible(codes, view) & state.active[chosen, None, None]

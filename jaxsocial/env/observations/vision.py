@@ -77,7 +77,7 @@ def _rank(state: State) -> Int[Array, " A"]:
     position = visible_position(state)
     together = (position[:, None] == position[None, :]).all(-1)
     earlier = state.arrival[:, None] < state.arrival[None, :]
-    return jnp.where(position[:, 0] < 0, -1, (together & earlier).sum(0))
+    return jnp.where(position[:, 0] < 0, -1, (together & earlier).sum(0, dtype=jnp.int32))
 
 
 MARK = 16
@@ -96,7 +96,7 @@ def with_marks(state: State, marks: Int[Array, " A"], rank: int = 0) -> Int[Arra
     """
     height, width = state.grid.shape
     index = jnp.where(_rank(state) == rank, state.position[:, 0] * width + state.position[:, 1], -1)
-    cell = np.arange(height * width).reshape(height, width)
+    cell = np.arange(height * width, dtype=np.int32).reshape(height, width)
     mark = jnp.zeros((height, width), jnp.int32)
     # Selections over the whole grid are vectorised; on CPU XLA runs a scatter as a serial loop.
     for agent in range(len(marks)):
@@ -155,7 +155,7 @@ def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:
     own_row = size - 1 - view.offset
     # A row is one integer with bit c for column c: a few shifts replace a loop over its cells.
     bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32))
-    clear = jnp.sum(~objects.opaque(codes) * bit, axis=-1)
+    clear = jnp.sum(~objects.opaque(codes) * bit, axis=-1, dtype=jnp.int32)
     clear = [clear[:, row] for row in range(size)]
     seen = [jnp.zeros_like(clear[0])] * size
     seen[own_row] = seen[own_row] + 2 ** (size // 2)

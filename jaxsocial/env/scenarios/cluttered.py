@@ -25,7 +25,7 @@ class Cluttered:
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         thing_key, agent_key = jax.random.split(key)
         walls = grid.walled(scenario.height, scenario.width)
-        corner = jnp.array([[scenario.height - 2, scenario.width - 2]])
+        corner = jnp.array([[scenario.height - 2, scenario.width - 2]], jnp.int32)
         fixed = corner[: 0 if self.random_goal else scenario.goals]
         free = (walls == objects.EMPTY).at[fixed[:, 0], fixed[:, 1]].set(False)
         drawn = scenario.goals - len(fixed)

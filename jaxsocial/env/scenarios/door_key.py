@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Key
 
 from jaxsocial.env import grid, objects
@@ -25,15 +26,15 @@ class DoorKey:
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         height, width = scenario.height, scenario.width
         column_key, row_key, key_key, agent_key = jax.random.split(key, 4)
-        column = jax.random.randint(column_key, (), 2, width - 2)
+        column = jax.random.randint(column_key, (), 2, width - 2, jnp.int32)
         # As in MiniGrid, whose upper bound is exclusive too: never the last inner row.
-        door_row = jax.random.randint(row_key, (), 1, height - 2)
-        walls = jnp.where(jnp.arange(width) == column, grid.WALL, grid.walled(height, width))
+        door_row = jax.random.randint(row_key, (), 1, height - 2, jnp.int32)
+        walls = jnp.where(np.arange(width) == column, grid.WALL, grid.walled(height, width))
         left = jnp.stack([1, 1, height - 2, column - 1])
         left_side = grid.in_box((height, width), left)
         cell = grid.distinct_cells(key_key, left_side, 1)[0]
         things = walls.at[door_row, column].set(DOOR).at[cell[0], cell[1]].set(KEY)
-        goals = jnp.array([[height - 2, width - 2]])
+        goals = jnp.array([[height - 2, width - 2]], jnp.int32)
         return Layout(
             grid=grid.with_numbered(things, goals, GOAL),
             goals=goals,

@@ -18,7 +18,7 @@ class Empty:
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         walls = grid.walled(scenario.height, scenario.width)
-        goals = jnp.array([[scenario.height - 2, scenario.width - 2]])
+        goals = jnp.array([[scenario.height - 2, scenario.width - 2]], jnp.int32)
         return Layout(
             grid=grid.with_numbered(walls, goals, GOAL),
             goals=goals,

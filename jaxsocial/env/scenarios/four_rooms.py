@@ -29,7 +29,7 @@ class FourRooms:
         rows, columns = (np.array([size // 2 - 1, size // 2 + 1, size - 2]) for size in (height, width))
         corners[rows[:, None], columns] = True
         goals = grid.distinct_cells(goal_key, jnp.asarray(corners), scenario.goals)
-        walls = jnp.where(_walls(height, width), grid.WALL, objects.EMPTY)
+        walls = jnp.where(_walls(height, width), jnp.int32(grid.WALL), objects.EMPTY)
         box = np.array([1, 1, height // 4 - 1, width // 4 - 1], np.int32)
         return Layout(
             grid=grid.with_numbered(walls, goals, GOAL),

@@ -63,19 +63,20 @@ class Maze:
         shape, lattice = (scenario.height, scenario.width), (scenario.height // 2, scenario.width // 2)
         rooms = _place_rooms(room_key, lattice, self.rooms)
         inside = jax.vmap(lambda room: grid.in_box(lattice, room))(rooms)
-        room = (inside * jnp.arange(1, self.rooms + 1)[:, None, None]).sum(0)
+        numbers = np.arange(1, self.rooms + 1, dtype=np.int32)
+        room = (inside * numbers[:, None, None]).sum(0, dtype=jnp.int32)
         region, back = _walk(walk_key, room)
         openings = _openings(door_key, rooms, region, self.extra_connections)
         free = _carve(room, back).at[openings[:, 0], openings[:, 1]].set(True, mode="drop")
         drawn = grid.distinct_cells(place_key, free, scenario.goals + SPAWN_CANDIDATES)
         goals, candidates = drawn[: scenario.goals], drawn[scenario.goals :]
         start = candidates[jnp.argmax(jnp.abs(candidates[:, None] - goals).sum(-1).min(1))]
-        box = jnp.concatenate([jnp.maximum(start - 1, 1), jnp.minimum(start + 1, jnp.array(shape) - 2)])
+        box = jnp.concatenate([jnp.maximum(start - 1, 1), jnp.minimum(start + 1, np.array(shape, np.int32) - 2)])
         bare = free.at[goals[:, 0], goals[:, 1]].set(False)
         near = grid.in_box(shape, box)
         position = grid.distinct_cells(agent_key, bare, scenario.agents, preferred=near)
         if scenario.ghost:  # the cells of the box come first: agents share them in turn
-            position = position[jnp.arange(scenario.agents) % (near & bare).sum()]
+            position = position[np.arange(scenario.agents, dtype=np.int32) % (near & bare).sum(dtype=jnp.int32)]
         return Layout(
             grid=grid.with_numbered(jnp.where(free, objects.EMPTY, grid.WALL), goals, GOAL),
             goals=goals,
@@ -108,7 +109,8 @@ def _place_rooms(key: Key[Array, ""], shape: tuple[int, int], count: int) -> Int
     """Returns boxes on a lattice of that shape, apart from each other; `NOWHERE` for a room that does not fit."""
     noise = grid.uniforms(key, count, 1 + shape[0] * shape[1])
     sides = jnp.asarray(ROOM_SIDES)[grid.integers_from_uniforms(noise[:, 0], 0, len(ROOM_SIDES) - 1)]
-    row, column = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])
+    row, column = (jnp.arange(size, dtype=jnp.int32) for size in shape)
+    row = row[:, None]
 
     def one_room(rooms, given):
         number, (height, width), priority = given
@@ -116,14 +118,15 @@ def _place_rooms(key: Key[Array, ""], shape: tuple[int, int], count: int) -> Int
         apart = (row + height <= others[:, 0]) | (row > others[:, 2])
         apart |= (column + width <= others[:, 1]) | (column > others[:, 3])
         possible = apart.all(0) & (row + height <= shape[0]) & (column + width <= shape[1])
-        index = jnp.argmax(jnp.where(possible, priority, -1.0))
+        index = jnp.argmax(jnp.where(possible, priority, -1.0)).astype(jnp.int32)
         first = jnp.stack([index // shape[1], index % shape[1]])
         room = jnp.concatenate([first, first + jnp.stack([height, width]) - 1])
         room = jnp.where(possible.any(), room, NOWHERE)
-        return jnp.where((jnp.arange(count) == number)[:, None], room, rooms), None
+        return jnp.where((np.arange(count) == number)[:, None], room, rooms), None
 
-    rooms = jnp.full((count, 4), NOWHERE)
-    return jax.lax.scan(one_room, rooms, (jnp.arange(count), sides, noise[:, 1:].reshape(count, *shape)))[0]
+    rooms = jnp.full((count, 4), NOWHERE, jnp.int32)
+    each = (jnp.arange(count, dtype=jnp.int32), sides, noise[:, 1:].reshape(count, *shape))
+    return jax.lax.scan(one_room, rooms, each)[0]
 
 
 def _walk(key: Key[Array, ""], room: Int[Array, "R C"]) -> tuple[Int[Array, "R C"], Int[Array, "R C"]]:
@@ -143,7 +146,7 @@ def _walk(key: Key[Array, ""], room: Int[Array, "R C"]) -> tuple[Int[Array, "R C
     def one_step(_, walk):
         marks, cell, region, candidate = walk
         priority = jnp.where(marks[cell + steps] == 0, noise[cell], -1.0)
-        heading, back = jnp.argmax(priority), marks[cell] & 7
+        heading, back = jnp.argmax(priority).astype(jnp.int32), marks[cell] & 7
         goes_on = priority.max() >= 0
         # At the root with no way on the corridor is complete. The next one begins in the first cell without a
         # mark; one candidate is tried in each iteration.
@@ -185,7 +188,7 @@ def _openings(
 ) -> Int[Array, "openings 2"]:
     """Returns the walls around rooms that are opened, (row, column); out of bounds for those that stay."""
     # Three walls on each side of a room, which is the most there are; 0 is the region beyond one that is not there.
-    heading, along = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
+    heading, along = np.divmod(np.arange(12, dtype=np.int32), 3)
     across = objects.STEP[heading]
     first, last = rooms[:, None, :2], rooms[:, None, 2:]
     inside = jnp.where(across > 0, last, first) + np.where(across == 0, along[:, None], 0)
@@ -196,7 +199,7 @@ def _openings(
     same = beyond[:, :, None] == beyond[:, None, :]
     beaten = (same & (priority[:, :, None] < priority[:, None, :])).any(-1)
     # A wall between two rooms is around both of them: it counts for the first.
-    counts = beyond > jnp.arange(1, len(rooms) + 1)[:, None]
+    counts = beyond > np.arange(1, len(rooms) + 1)[:, None]
     opened = counts & (~beaten | (chance < extra_connections))
     return jnp.where(opened[..., None], 2 * inside + 1 + across, 2 * max(region.shape) + 1).reshape(-1, 2)
 

@@ -53,9 +53,9 @@ class MultiRoom:
         room_key, door_key, goal_key, agent_key = jax.random.split(key, 4)
         shape = (scenario.height, scenario.width)
         rooms, count = self._draw_rooms(room_key, scenario)
-        exists = jnp.arange(self.max_rooms) < count
+        exists = np.arange(self.max_rooms) < count
         inside = jax.vmap(lambda room: grid.in_box(shape, room))(rooms) & exists[:, None, None]
-        walls = jnp.where(inside.any(0), objects.EMPTY, grid.WALL)
+        walls = jnp.where(inside.any(0), objects.EMPTY, jnp.int32(grid.WALL))
         walls = self._with_openings(door_key, walls, rooms, exists)
         goals = grid.distinct_cells(goal_key, grid.in_box(shape, rooms[count - 1]), scenario.goals)
         return Layout(
@@ -82,7 +82,7 @@ class MultiRoom:
         """Returns the rows or columns of the walls between fields, along a side of ``size`` cells."""
         noise = grid.uniforms(key, fields + 1)
         gaps = grid.integers_from_uniforms(noise[1:], self.min_side - 1, self.max_side - 1)
-        lines = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(gaps)])
+        lines = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(gaps, dtype=jnp.int32)])
         return lines + grid.integers_from_uniforms(noise[0], 0, size - 1 - lines[-1])
 
     def _with_openings(self, key, walls, rooms, exists) -> Int[Array, "H W"]:
@@ -94,8 +94,9 @@ class MultiRoom:
         cell = jnp.where(first > last, last + 1, grid.integers_from_uniforms(noise[:, :2], first, last))
         # Steps of 1 to 6 modulo 7 colours never repeat a colour at once; the first may be any, so it begins at 0.
         least = np.minimum(np.arange(len(rooms) - 1), 1).astype(np.int32)
-        colours = jnp.cumsum(grid.integers_from_uniforms(noise[:, 2], least, len(DOORS) - 1)) % len(DOORS)
-        codes = jnp.asarray(DOORS)[colours] if self.doors else objects.EMPTY
+        strides = grid.integers_from_uniforms(noise[:, 2], least, len(DOORS) - 1)
+        colours = jnp.cumsum(strides, dtype=jnp.int32) % len(DOORS)
+        codes = jnp.asarray(DOORS, jnp.int32)[colours] if self.doors else objects.EMPTY
         # Beyond the end of the chain there is no opening: its row is out of bounds, and is dropped.
         row = jnp.where(exists[1:], cell[:, 0], walls.shape[0])
         return walls.at[row, cell[:, 1]].set(codes, mode="drop")
