@@ -92,7 +92,9 @@ def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N 4"]], Float[Arr
 
     def features(symbols):
         kind, colour, state, prestige = _split(symbols)
-        parts = [kind == kinds, colour == colours, (state == _HEADINGS) & (kind == objects.AGENT)]
+        # Bare floor has a colour too, which has no meaning.
+        coloured = (colour == colours) & (kind != objects.EMPTY)
+        parts = [kind == kinds, coloured, (state == _HEADINGS) & (kind == objects.AGENT)]
         parts += [(state == _DOORS) & (kind == objects.DOOR)] if has_doors else []
         found = [part.astype(jnp.float32) for part in parts]
         found += [prestige.astype(jnp.float32) / 255.0] if has_prestige else []
