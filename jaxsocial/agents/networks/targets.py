@@ -144,7 +144,7 @@ def frame_error(found: Float[Array, "*B P P 3"], image: UInt8[Array, "*B P P 3"]
     return jnp.abs(found - image.astype(jnp.float32) / 255.0).mean((-3, -2, -1))
 
 
-def symbol_error(found: tuple[Float[Array, "*B K"], ...], truth: OneHot) -> Float[Array, "*B"]:
+def symbol_error(found: tuple[Float[Array, "*B _"], ...], truth: OneHot) -> Float[Array, "*B"]:
     """Computes the cross-entropy of each cell in nats, the sum over kind, colour and state.
 
     Args:
