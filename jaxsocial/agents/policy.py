@@ -47,13 +47,13 @@ class LastStep(NamedTuple):
 
 
 def perceived(
-    policy: Policy, state: State, observation: Observation, last: LastStep | None, rules: Rules
+    policy: Policy, state: Any, observation: Observation, last: LastStep | None, rules: Rules
 ) -> Observation | Perceived:
     """Returns what a policy acts on in one world.
 
     Args:
       policy: the policy.
-      state: of the world.
+      state: of the world; a `State`, but for policies that do not observe by themselves.
       observation: of the world.
       last: rewards and actions of the last step; None if the policy does not observe by itself.
       rules: of the world.

@@ -1,8 +1,9 @@
 """Probe worlds: tiny environments with known values and optimal actions, for one learner.
 
-Learning never inspects a state, so these have no grid. A frame has 3 x 3 pixels, one pixel a tile:
-the first shows the cue, the second the clock, the third the last action. Rewards are traced, so that one
-compiled program trains on every probe.
+Learning never inspects a state, so these have no grid. A view has 3 x 3 tiles: the first shows the cue, the second the
+clock, the third the last action, by their colours in RGB. In symbols the cue is the colour of a key, the clock the
+prestige of an agent, and the last action the state of a door. Rewards are traced, so that one compiled program trains
+on every probe.
 """
 
 from typing import NamedTuple
@@ -11,12 +12,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxsocial.agents.policy import Policy, absent_policy
+from jaxsocial.env import objects
 from jaxsocial.env.core import Env
-from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.scenario import Scenario, Style
 from jaxsocial.env.types import Observation, Rules, Timestep
 
 ACTIONS = 3
 ALWAYS = 1000
+KEYS = (objects.encode(objects.KEY, "red"), objects.encode(objects.KEY, "blue"))
+"""The cue as a symbol, by its number."""
+DOOR = objects.encode(objects.DOOR, "green")
+PRESTIGE = objects.COLOUR_NAMES.index("prestige")
 
 
 class Probe(NamedTuple):
@@ -38,6 +44,8 @@ class Probe(NamedTuple):
     """The cue is visible while the clock is below this."""
     cue_from: int = ALWAYS
     """The cue is visible again from this clock on."""
+    shows_action: bool = True
+    """Whether the last action is visible; with it, a learner without memory can leave itself a note."""
 
 
 class ProbeState(NamedTuple):
@@ -54,21 +62,22 @@ class ProbeEnv(Env):
     """An environment of `ProbeState`s."""
 
     def reset(self, key, rules=None):
-        return _reset(key, rules)
+        return _reset(key, rules, self.scenario)
 
     def reset_to(self, state, rules=None):
-        return _reset_to(state, rules)
+        return _reset_to(state, rules, self.scenario)
 
     def step(self, key, state, actions, rules=None):
-        return _step(key, state, actions, rules)
+        return _step(key, state, actions, rules, self.scenario)
 
     step_without_restart = step
 
 
-def make_probe() -> Env:
+def make_probe(observation: Style = "rgb", tile_pixels: int = 1) -> Env:
     """Returns an environment for one agent; its `Probe` is the field ``reward`` of the rules."""
-    sizes = {"agents": 1, "goals": 0, "clutter": 0, "view_size": 3, "tile_pixels": 1, "actions": ACTIONS}
-    return ProbeEnv(Scenario(layout=_no_layout, things=(), max_steps=4, **sizes), probe_rules(Probe(), 1))
+    sizes = {"agents": 1, "goals": 0, "clutter": 0, "view_size": 3, "tile_pixels": tile_pixels, "actions": ACTIONS}
+    scenario = Scenario(layout=_no_layout, things=(*KEYS, DOOR), max_steps=4, observation=observation, **sizes)
+    return ProbeEnv(scenario, probe_rules(Probe(), 1))
 
 
 def probe_rules(probe: Probe, worlds: int) -> Rules:
@@ -88,23 +97,29 @@ def _no_layout(key, scenario):
     raise NotImplementedError
 
 
-def _reset(key, rules):
+def cue_is_one(observation: Observation):
+    """Returns whether each observation shows the cue 1."""
+    first = observation.image[..., 0, 0, :]
+    return first[..., 1] == objects.colour_of(KEYS[1]) if first.shape[-1] == 4 else first[..., 0] == 255
+
+
+def _reset(key, rules, scenario):
     state = ProbeState(jax.random.bernoulli(key).astype(jnp.int32), jnp.int32(0), jnp.int32(-1))
-    return _reset_to(state, rules)
+    return _reset_to(state, rules, scenario)
 
 
-def _reset_to(state, rules):
-    frame = _frame(state, rules.reward)
+def _reset_to(state, rules, scenario):
+    seen = _observation(state, rules.reward, scenario)
     false = jnp.zeros(1, bool)
-    return state, Timestep(frame, jnp.zeros(1), false, false, frame, ~false)
+    return state, Timestep(seen, jnp.zeros(1), false, false, seen, ~false)
 
 
-def _step(key, state, actions, rules):
+def _step(key, state, actions, rules, scenario):
     probe: Probe = rules.reward
     after = ProbeState(state.cue, state.clock + 1, actions[0])
     ends = after.clock >= probe.length
-    new, at_start = _reset(key, rules)
-    final = _frame(after, probe)
+    new, at_start = _reset(key, rules, scenario)
+    final = _observation(after, probe, scenario)
     restarted, observation = jax.tree.map(
         lambda x, y: jnp.where(ends, x, y), (new, at_start.observation), (after, final)
     )
@@ -118,10 +133,22 @@ def _last_reward(probe: Probe, state: ProbeState):
     return probe.at_end + probe.for_cue * (2 * state.cue - 1) + for_action
 
 
-def _frame(state: ProbeState, probe: Probe):
+def _observation(state: ProbeState, probe: Probe, scenario: Scenario) -> Observation:
     cue_seen = (state.clock < probe.cue_until) | (state.clock >= probe.cue_from)
-    cue = jnp.where(cue_seen, 100 + 155 * state.cue, 0)
     clock = 250 * state.clock // probe.length
-    action = 80 * (state.action + 1)
-    pixels = jnp.stack([cue, clock, action]).astype(jnp.uint8)
-    return Observation(jnp.zeros((1, 3, 3, 3), jnp.uint8).at[0, 0].set(pixels[:, None]))
+    action = jnp.where(probe.shows_action, state.action, -1) + 1
+    if scenario.observation == "symbolic":
+        cells = _symbols(state.cue, cue_seen, clock, action)
+        return Observation(jnp.zeros((1, 3, 3, 4), jnp.uint8).at[0, 0].set(cells.astype(jnp.uint8)))
+    cue = jnp.where(cue_seen, 100 + 155 * state.cue, 0)
+    pixels = jnp.stack([cue, clock, 80 * action]).astype(jnp.uint8)
+    frame = jnp.zeros((1, 3, 3, 3), jnp.uint8).at[0, 0].set(pixels[:, None])
+    return Observation(frame.repeat(scenario.tile_pixels, 1).repeat(scenario.tile_pixels, 2))
+
+
+def _symbols(cue, cue_seen, clock, action):
+    """Returns the (kind, colour, state, prestige) of the first three cells."""
+    key = jnp.stack([objects.KEY, jnp.array([objects.colour_of(code) for code in KEYS])[cue], 0, 0])
+    agent = jnp.stack([objects.AGENT, PRESTIGE, objects.UP, clock])
+    door = jnp.stack([objects.DOOR, objects.colour_of(DOOR), action, 0])
+    return jnp.stack([key * cue_seen, agent, door * (action > 0)])

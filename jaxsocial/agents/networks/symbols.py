@@ -98,7 +98,8 @@ def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 4"
 
     def features(symbols):
         kind, colour, state, prestige = _split(symbols)
-        parts = [kind == _column(kinds), colour == _column(colours)]
+        # Bare floor has a colour too, which has no meaning.
+        parts = [kind == _column(kinds), (colour == _column(colours)) & (kind != objects.EMPTY)]
         parts += [(state == _column(range(STATES))) & (kind == objects.AGENT)]
         parts += [(state == _column(doors)) & (kind == objects.DOOR)] if has_doors else []
         found = [part.astype(jnp.float32) for part in parts]

@@ -145,7 +145,7 @@ def frame_error(found: Float[Array, "*B P P 3"], image: UInt8[Array, "*B P P 3"]
 
 
 def symbol_error(
-    found: tuple[Float[Array, "*B K rows columns"], ...], truth: OneHot
+    found: tuple[Float[Array, "*B _ rows columns"], ...], truth: OneHot
 ) -> Float[Array, "*B rows columns"]:
     """Computes the cross-entropy of each cell in nats, the sum over kind, colour and state.
 
