@@ -88,6 +88,8 @@ def config_hash(config: Config, ignored: Collection[str] = ()) -> str:
       ignored: dotted names of fields that do not count.
     """
     counted = {name: value for name, value in differences(config).items() if name not in ignored}
+    if counted.get("sizes.prediction") == "current_frame":
+        counted["sizes.prediction"] = "current"  # its first name, so that the runs that it identifies stay the same
     return digest({"schema": SCHEMA} | counted)
 
 

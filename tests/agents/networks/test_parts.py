@@ -119,7 +119,7 @@ ALL_WORLDS = [
 def test_cells_that_look_different_have_different_features(name, sizes):
     world = make_scenario(name, **({"agents": 4, "colours": COLOURS} if "agents" not in sizes else {}) | sizes)
     looks = looks_of(world)
-    found = np.asarray(cell_features(world)(looks))
+    found = np.asarray(cell_features(world)(looks[:, None, None]))[:, :, 0, 0]
     assert found.shape == (len(looks), feature_count(world))
     assert len(np.unique(found, axis=0)) == len(looks)
     np.testing.assert_array_equal(found[looks[:, 0] == objects.EMPTY], 0)
@@ -131,7 +131,7 @@ def test_cells_that_look_different_have_different_features(name, sizes):
 @pytest.mark.parametrize("name", registered_scenarios())
 def test_goals_and_bonus_tiles_have_equal_features_and_classes(name):
     world = world_of(name)
-    goal, bonus = (np.array([kind, 2, 0, 0], np.uint8) for kind in (objects.GOAL, objects.BONUS))
+    goal, bonus = (np.array([[[kind, 2, 0, 0]]], np.uint8) for kind in (objects.GOAL, objects.BONUS))
     np.testing.assert_array_equal(cell_features(world)(goal), cell_features(world)(bonus))
 
 
@@ -256,7 +256,7 @@ class Case:
 
     def errors(self, symbols):
         """Computes the cross-entropy of every cell, [N, rows, columns]."""
-        logits = [np.asarray(part, float) for part in self.found]
+        logits = [np.moveaxis(np.asarray(part, float), 1, -1) for part in self.found]
         errors = np.zeros(symbols.shape[:-1])
         for at in np.ndindex(errors.shape):
             errors[at] = cell_error(self.world, [part[at] for part in logits], symbols[at])
@@ -307,7 +307,7 @@ def test_prestige_of_one_level_is_no_change():
 @pytest.mark.parametrize("observation", ["symbolic", "rgb"])
 def test_others_are_predicted_in_all_cells_but_the_own(observation):
     case = Case("others", world_of(observation=observation, view_offset=1))
-    logits, expected = np.asarray(case.found[0], float)[..., 0], np.zeros(N)
+    logits, expected = np.asarray(case.found[0], float)[:, 0], np.zeros(N)
     case.after[:, 3, 2] = (objects.AGENT, 0, 0, 0)  # itself, one row above the lowest, in the middle
     case.after[1, 0, 0] = (objects.AGENT, 0, 0, 0)
     for n, row, column in np.ndindex(N, 5, 5):
