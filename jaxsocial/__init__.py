@@ -10,6 +10,7 @@ from jaxsocial.env.text.text_map import scenario_from_file, scenario_from_text
 from jaxsocial.env.types import Dropout, Observation, Rules, State, Timestep, make_dropout, make_rules
 
 if TYPE_CHECKING:
+    from jaxsocial.agents.networks.parts import register_encoder, register_memory, register_target
     from jaxsocial.api import Run, make_train, train
     from jaxsocial.config.presets import preset
     from jaxsocial.config.traced import traced_config
@@ -34,6 +35,9 @@ __all__ = [
     "make_train",
     "preset",
     "register",
+    "register_encoder",
+    "register_memory",
+    "register_target",
     "registered_scenarios",
     "scenario_from_file",
     "scenario_from_text",
@@ -50,6 +54,9 @@ _LAZY = {
     "load_policy": "training.pretrained",
     "make_train": "api",
     "preset": "config.presets",
+    "register_encoder": "agents.networks.parts",
+    "register_memory": "agents.networks.parts",
+    "register_target": "agents.networks.parts",
     "traced_config": "config.traced",
     "train": "api",
 }

@@ -238,12 +238,19 @@ def test_every_traced_number_has_a_range():
         assert {f"{part}.{name}" for name in names} <= known
 
 
-def test_further_inputs_are_refused_for_training_only():
-    world = dataclasses.replace(presets.preset("paper").world, inputs=("reward", "position"))
-    config = dataclasses.replace(presets.preset("paper"), world=world)
-    message = r"world.inputs=\('reward', 'position'\): networks take the image only, leave world.inputs empty"
-    with pytest.raises(ValueError, match=message):
-        network_of(config)
+def test_further_inputs_widen_the_memory_s_input():
+    def width(inputs):
+        world = dataclasses.replace(presets.preset("paper").world, inputs=inputs)
+        network = network_of(dataclasses.replace(presets.preset("paper"), world=world))
+        return jax.eval_shape(network.init, jax.random.key(0))["memory"]["lstm"]["input"]["kernel"].shape[0]
+
+    assert width(("reward", "position")) == width(()) + 3
+
+
+def test_views_that_differ_between_agents_are_refused():
+    world = dataclasses.replace(presets.preset("paper").world, views=(View(size=5), View(), View()))
+    with pytest.raises(ValueError, match="networks need equal views of all agents, leave views empty"):
+        network_of(dataclasses.replace(presets.preset("paper"), world=world))
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():

@@ -119,7 +119,7 @@ def test_the_table_has_every_field_by_its_name():
         ("[grid]\nnetwork.memory = [16.5]", "give a whole number"),
         ("[grid]\nnetwork.memory = [true]", "give a whole number"),
         ("[grid]\nnetwork.channels = [16]", "a list, each of it a whole number"),
-        ("[grid]\nsizes.prediction = ['nxet']", '"none" or "next" or "current"'),
+        ("[grid]\nsizes.prediction = ['nxet']", "sizes.prediction='nxet': choose from none, frame"),
         ("[grid]\ncoefficients.learning_rate = []", "is empty: give at least one value"),
         ("[grid]\ncoefficients.learning_rate = 0.1", "[fixed]"),
         ("[grid]\ncoefficients.learning_rate = { log = [1, 2] }", "[first, last, how many]"),
