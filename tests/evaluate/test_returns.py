@@ -35,7 +35,7 @@ def test_only_the_first_episode_of_each_world_counts():
 
 def test_an_observation_that_the_network_cannot_encode_is_refused(capsys):
     with pytest.raises(
-        ValueError, match="needs RGB images, and world.observation is 'symbolic': choose world.observation \"rgb\""
+        ValueError, match=r"needs RGB images, and world.observation is 'symbolic': choose world.observation .rgb."
     ):
         network_of(small_config(dataclasses.replace(ROOM, observation="symbolic")))
     assert command("train", "--world.observation", "symbolic") == 2
