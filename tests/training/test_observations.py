@@ -38,6 +38,7 @@ def symbolic_run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_learner_of_symbols_and_inputs_trains_and_is_evaluated(symbolic_run):
     rows = metrics.read(symbolic_run / "metrics.jsonl")
     assert len(rows) == 4
@@ -48,6 +49,7 @@ def test_a_learner_of_symbols_and_inputs_trains_and_is_evaluated(symbolic_run):
     assert (symbolic_run / "episode.gif").exists()
 
 
+@pytest.mark.slow
 def test_it_resumes_exactly(symbolic_run, tmp_path):
     folder = tmp_path / "resumed"
     assert runs.train(folder, *OPTIONS, "--total-steps", str(2 * runs.ITERATION)) == 0
@@ -126,11 +128,14 @@ def _toml(value) -> str:
     return json.dumps(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("style", "side"), [("symbolic", 9), ("symbolic_world", 21)])
 def test_pictures_show_what_agents_see_as_symbols(style, side, tmp_path):
     """A view of 3 x 3 tiles of 3 pixels; a world of 6 x 7, padded to a square."""
     given = ("--world.observation", style, "--network.encoder", "symbolic", "--sizes.prediction", "none")
-    config = parse(["train", *runs.TINY, *given, "--network.memory-type", "none", "--partners", "random"]).config
+    config = parse(
+        ["train", *runs.TINY, *given, "--network.memory-type", "none", "--partners", "random", "random"]
+    ).config
     setup = make_agent_setup(config)
     noise = np.random.default_rng(0)
     shapes = jax.eval_shape(setup.network.init, jax.random.key(0))
@@ -139,7 +144,7 @@ def test_pictures_show_what_agents_see_as_symbols(style, side, tmp_path):
         episode = list(media.moments(config, learners, setup)(0))
         scene = next(media.scenes(config, iter(episode[-1:])))
         media.write_episode(tmp_path / "episode.gif", config, learners, setup, number=0)
-    assert scene.views.shape == (2, side, side, 3)
+    assert scene.views.shape == (3, side, side, 3)
     if style == "symbolic_world":
         np.testing.assert_array_equal(scene.views[0], scene.views[1])
         assert scene.views[0, :18].any()
