@@ -18,9 +18,9 @@ from jaxsocial.learning.settings import Coefficients, Sizes
 Targets = tuple[Float[Array, "T N"], Float[Array, "T N"]]
 """(advantage, value target) of each step."""
 Metrics = dict[str, Float[Array, "*L"]]
-BESIDE_OTHERS, OTHERS_IN_VIEW = "prediction_loss_beside_others", "others_in_view"
-"""Means over steps of the prediction loss where the predicted view shows another agent, 0 elsewhere; and of whether it
-does. `prediction_means` divides them."""
+SHARES = {f"prediction_loss_{which}_others": f"views_{which}_others" for which in ("with", "without")}
+"""Of the predicted views with another agent, and of those without: the mean over all steps of the prediction loss where
+the view is one of them, 0 elsewhere, to the share of these views. `prediction_means` divides them."""
 
 
 class SegmentIndex(NamedTuple):
@@ -181,7 +181,7 @@ def _ppo_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: Coe
 def _prediction_terms(
     parameters, outputs: Outputs, segment: Trajectory, coefficients: Coefficients, setup: AgentSetup
 ) -> dict[str, _Term]:
-    """Computes the prediction loss, its part where the predicted view shows another agent, and the share of those."""
+    """Computes the prediction loss, and its parts and shares of views with and without another agent, see `SHARES`."""
     target = setup.network.target
     if target is None:
         return {}
@@ -190,7 +190,8 @@ def _prediction_terms(
     terms = {"prediction_loss": _Term(loss, coefficients.prediction_weight)}
     others = (segment.observation_next if target.of_next else segment.observation).others
     if others is not None:
-        terms |= {BESIDE_OTHERS: _Term(loss * others), OTHERS_IN_VIEW: _Term(others)}
+        for (name, share), chosen in zip(SHARES.items(), (others, ~others), strict=True):
+            terms |= {name: _Term(loss * chosen), share: _Term(chosen)}
     return terms
 
 

@@ -15,8 +15,7 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.env.types import Rules
 from jaxsocial.learning import sharding
 from jaxsocial.learning.minibatch import (
-    BESIDE_OTHERS,
-    OTHERS_IN_VIEW,
+    SHARES,
     Metrics,
     UpdateState,
     draw_segments,
@@ -119,23 +118,16 @@ def _mean_where(chosen, values, axis: sharding.Axis, over=(0, 1)) -> Float[Array
 
 
 def prediction_means(metrics: Metrics) -> Metrics:
-    """Replaces the sums over views with another agent by means: of the loss where there is one, and where there is not.
+    """Replaces the sums over views with and without another agent, and their shares, by means of the loss.
 
     A mean over no views is NaN.
 
-    >>> sums = {"prediction_loss": jnp.float32(3.0), BESIDE_OTHERS: jnp.float32(1.0), OTHERS_IN_VIEW: jnp.float32(0.25)}
-    >>> found = prediction_means(sums)
-    >>> [float(found[f"prediction_loss_{where}_others"]) for where in ("with", "without")]
-    [4.0, 2.6666667461395264]
+    >>> name, share = next(iter(SHARES.items()))
+    >>> prediction_means({name: jnp.float32(1.0), share: jnp.float32(0.25)})
+    {'prediction_loss_with_others': Array(4., dtype=float32)}
     """
-    if OTHERS_IN_VIEW not in metrics:
-        return metrics
-    loss, share, beside = metrics["prediction_loss"], metrics[OTHERS_IN_VIEW], metrics[BESIDE_OTHERS]
-    kept = {name: value for name, value in metrics.items() if name not in (BESIDE_OTHERS, OTHERS_IN_VIEW)}
-    return kept | {
-        "prediction_loss_with_others": beside / share,
-        "prediction_loss_without_others": (loss - beside) / (1.0 - share),
-    }
+    means = {name: metrics[name] / metrics[share] for name, share in SHARES.items() if share in metrics}
+    return {name: value for name, value in metrics.items() if name not in SHARES.values()} | means
 
 
 def fit(

@@ -165,7 +165,9 @@ def frozen_player(text: str) -> Callable:
 
     def build(seats, scenario):
         trained = loaded.config.world
-        own = dataclasses.replace(scenario, **{name: getattr(trained, name) for name in SIGHT})
+        # Views of all agents are equal, but there may be more or fewer agents here.
+        views = trained.views[:1] * scenario.agents
+        own = dataclasses.replace(scenario, views=views, **{name: getattr(trained, name) for name in SIGHT})
         mine, theirs = (
             f"images of {world.observation_shape}, {input_count(world)} inputs and {world.actions} actions"
             for world in (trained, own)
@@ -181,10 +183,10 @@ def frozen_player(text: str) -> Callable:
 
 
 SIGHT = (
-    *("observation", "inputs", "views"),
+    *("observation", "inputs"),
     *("view_size", "view_offset", "tile_pixels", "see_through_walls", "hidden"),
 )
-"""Fields of a world that decide on what an agent sees."""
+"""Fields of a world that decide on what an agent sees, beside ``views``."""
 
 
 def begin_with(text: str, members: Any, configs: Sequence[Config], keep_optimiser: bool) -> Any:

@@ -1,18 +1,25 @@
-"""A predictable frame is predicted."""
+"""A predictable frame is predicted; the prediction loss of views with and without another agent."""
 
 import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jaxsocial
+from jaxsocial.agents.networks.network import make_network
 from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.networks.targets import frame_error
+from jaxsocial.agents.policy import random_policy
 from jaxsocial.env.scenarios import goal_cycle
-from jaxsocial.learning.rollout import AgentSetup, rollout
+from jaxsocial.learning.minibatch import SHARES, draw_segments, minibatch_loss, segments_at
+from jaxsocial.learning.replay import ReplayTargets
+from jaxsocial.learning.rollout import AgentSetup, rollout, start
 from jaxsocial.learning.settings import Coefficients, Sizes
-from jaxsocial.learning.update import new_learner, one_iteration
+from jaxsocial.learning.update import new_learner, one_iteration, prediction_means
+from jaxsocial.training.metrics import rows_of
+from tests.compiling import quick_jit
 from tests.learning.probes import no_partners
 from tests.learning.training import single_learner, tiny_network
 
@@ -62,3 +69,55 @@ def test_on_one_layout_the_next_frame_is_predicted():
     assert metrics["entropy"][-1] > 1.8
     predicted, unchanged = errors(jax.random.key(1), learner)
     assert predicted < 0.02 < unchanged
+
+
+@pytest.mark.parametrize("prediction", ["symbols", pytest.param("current_symbols", marks=pytest.mark.slow)])
+def test_losses_with_and_without_others_are_means_over_these_views(prediction):
+    sizes = Sizes(
+        worlds=6, steps=10, minibatches=1, refresh_interval=1, segments=5, segment_length=4, prediction=prediction
+    )
+    world = jaxsocial.make_scenario(
+        "goal_cycle", height=7, width=7, clutter=3, agents=2, max_steps=4, observation="symbolic", inputs=("others",)
+    )
+    env = jaxsocial.make_env(world, jaxsocial.make_rules(world, present=(0.8, 0.6)))
+    layers = NetworkSizes(dense=4, heads=(), encoder="symbolic", memory_type="none")
+    network = make_network(layers, dataclasses.replace(world, inputs=()), prediction)
+    setup = AgentSetup(env, network, random_policy(1, world.actions), sizes)
+    rules = jax.tree.map(lambda x: jnp.broadcast_to(x, (sizes.worlds, *x.shape)), env.rules)
+    noise = np.random.default_rng(0)
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    parameters = jax.tree.map(lambda leaf: noise.normal(size=leaf.shape).astype(np.float32), shapes)
+
+    @quick_jit
+    def measured(key):
+        start_key, play_key, segment_key = jax.random.split(key, 3)
+        learners = jax.tree.map(lambda x: x[None], parameters)
+        _, played, _ = rollout(play_key, start(start_key, rules, setup), learners, (), rules, setup, sizes.steps)
+        trajectory = jax.tree.map(lambda x: x[:, 0], played)
+        index = jax.tree.map(lambda x: x[0, 0], draw_segments(segment_key, sizes))
+        zeros = jnp.zeros_like(trajectory.log_prob)
+        segment, memory, targets = segments_at(index, trajectory, ReplayTargets((), zeros, zeros), setup)
+        _, metrics = minibatch_loss(parameters, segment, memory, targets, Coefficients().traced(), setup)
+        outputs = network.unroll(parameters, (), segment.observation, segment.first)
+        found = network.predict(parameters, outputs.hidden, segment.action)
+        assert network.target is not None
+        return metrics, segment, network.target.loss(found, segment.observation, segment.observation_next)
+
+    metrics, segment, losses = measured(jax.random.key(0))
+    predicted = segment.observation_next if prediction == "symbols" else segment.observation
+    others, present, losses = (np.asarray(x) for x in (predicted.others, segment.present, losses))
+    means = prediction_means(metrics)
+    assert not set(SHARES.values()) & means.keys()
+    for name, chosen in (("", present), ("_with_others", present & others), ("_without_others", present & ~others)):
+        assert 0 < chosen.sum() < chosen.size
+        np.testing.assert_allclose(means[f"prediction_loss{name}"], losses[chosen].mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("with_others", "expected"), [(0.0, (None, 2.0)), (1.0, (2.0, None))])
+def test_a_loss_over_no_views_is_null(with_others, expected):
+    names, shares = SHARES.keys(), SHARES.values()
+    parts = jnp.array([with_others, 1 - with_others])
+    sums = dict(zip(names, 2.0 * parts, strict=True)) | dict(zip(shares, parts, strict=True))
+    means = {name: np.asarray(value)[None, None, None] for name, value in prediction_means(sums).items()}
+    row = rows_of(means, step=1, first_seed=0)[0]
+    assert tuple(row[name] for name in names) == expected

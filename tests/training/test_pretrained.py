@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from jaxsocial.cli.parsing import parse
+from jaxsocial.config.network import network_of
+from jaxsocial.env.scenario import View
 from jaxsocial.training import checkpoint, pretrained
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import config_of
@@ -202,6 +204,17 @@ def test_a_partner_trained_for_other_actions_is_refused(finished_run):
     config = parse(["train", *runs.TINY, "--world.actions", "7", "--partners", f"run:{finished_run}", "expert"]).config
     with pytest.raises(ValueError, match=r"was trained for images .* 3 actions, .*: choose a run of a world with"):
         make_agent_setup(config)
+
+
+def test_a_partner_trained_with_a_view_for_each_agent_fits_another_number_of_agents(monkeypatch):
+    config = parse(["train", *runs.TINY]).config
+    views = (View(size=5, tile_pixels=2),) * config.world.agents
+    trained = dataclasses.replace(config, world=dataclasses.replace(config.world, views=views))
+    loaded = pretrained.LoadedPolicy(network_of(trained), {}, trained)
+    monkeypatch.setattr(pretrained, "load_policy", lambda *source: loaded)
+    for agents in (2, 4):
+        policy = pretrained.frozen_player("run")((1,), dataclasses.replace(config.world, agents=agents))
+        assert policy.observe is not None
 
 
 @pytest.mark.slow
