@@ -80,7 +80,7 @@ def random_policy(seats: int, actions: int) -> Policy:
     """
 
     def apply(parameters, key, memory, state, observation, first):
-        return memory, jax.random.randint(key, (seats,), 0, actions)
+        return memory, jax.random.randint(key, (seats,), 0, actions, jnp.int32)
 
     return Policy(init=lambda: (), apply=apply)
 

@@ -85,7 +85,7 @@ def _actions_towards(
         forward = jnp.where(at_goal, 0, _entry_cost(front) + cost[goal, heading, front_row, front_column])
         left, right = cost[goal, (heading - 1) % 4, row, column], cost[goal, (heading + 1) % 4, row, column]
         options = jnp.stack([forward, left, right])
-        action = jnp.array([objects.FORWARD, objects.LEFT_TURN, objects.RIGHT_TURN])[jnp.argmin(options)]
+        action = jnp.array([objects.FORWARD, objects.LEFT_TURN, objects.RIGHT_TURN], jnp.int32)[jnp.argmin(options)]
         return jnp.where(wanted.any() & (options.min() < UNREACHABLE), action, waiting(scenario))
 
     return jax.vmap(one_seat)(wanted, state.position[agents], state.heading[agents])
@@ -104,7 +104,7 @@ def _no_distances(scenario: Scenario) -> Int[Array, "G 4 H W"]:
 def _next_goals(last: Int[Array, " seats"], scenario: Scenario) -> Bool[Array, "seats G"]:
     """Returns which goals pay next: any at first or without a cycle, else the successor of the last one."""
     goals = scenario.goals
-    number, last = jnp.arange(goals), last[:, None]
+    number, last = jnp.arange(goals, dtype=jnp.int32), last[:, None]
     if not scenario.may_hold(objects.BONUS):
         return jnp.ones((len(last), goals), bool)
     # A cycle of one goal never pays.
@@ -120,7 +120,7 @@ def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
 
     def apply(parameters, key, cost, state, observation, first):
         cost = _distances_at_start(first, cost, state)
-        agents = jnp.array(seats)
+        agents = jnp.array(seats, jnp.int32)
         wanted = _next_goals(state.last_goal[agents], scenario)
         return cost, _actions_towards(cost, wanted, state, agents, scenario)
 
@@ -145,7 +145,7 @@ def anti_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
         return knowing_expert(seats, scenario)
 
     def apply(parameters, key, memory, state, observation, first):
-        agents, number = jnp.array(seats), jnp.arange(scenario.goals)
+        agents, number = jnp.array(seats, jnp.int32), jnp.arange(scenario.goals, dtype=jnp.int32)
         at_goal = (state.position[agents][:, None] == state.goals[None]).all(-1)
         before = jnp.where(first, -1, memory.visited)
         visited = jnp.where(at_goal.any(-1), jnp.argmax(at_goal, axis=-1), before)
@@ -158,7 +158,9 @@ def anti_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
         wanted = jnp.where(last[:, None] < 0, correct, wrong)
         return memory, _actions_towards(memory.cost, wanted, state, agents, scenario)
 
-    return Policy(init=lambda: AntiExpertMemory(_no_distances(scenario), jnp.full(len(seats), -1)), apply=apply)
+    return Policy(
+        init=lambda: AntiExpertMemory(_no_distances(scenario), jnp.full(len(seats), -1, jnp.int32)), apply=apply
+    )
 
 
 class SearchMemory(NamedTuple):
@@ -189,17 +191,17 @@ def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
             possible=jnp.ones((count, goals, goals), bool),
             visited=jnp.zeros((count, goals), bool),
             position=jnp.zeros((count, 2), jnp.int32),
-            last_goal=jnp.full(count, -1),
+            last_goal=jnp.full(count, -1, jnp.int32),
         )
 
     def apply(parameters, key, memory, state, observation, first):
-        agents = jnp.array(seats)
+        agents = jnp.array(seats, jnp.int32)
         memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
         at_start = init()._replace(cost=memory.cost, position=state.position[agents], last_goal=state.last_goal[agents])
         memory = jax.tree.map(lambda new, old: jnp.where(first, new, old), at_start, memory)
         memory = _infer_order(memory, state, agents, scenario)
-        last, number = memory.last_goal[:, None], jnp.arange(goals)
-        following = memory.possible[jnp.arange(count), memory.last_goal] & (number != last)
+        last, number = memory.last_goal[:, None], jnp.arange(goals, dtype=jnp.int32)
+        following = memory.possible[jnp.arange(count, dtype=jnp.int32), memory.last_goal] & (number != last)
         unvisited = following & ~memory.visited
         candidates = jnp.where(unvisited.any(-1, keepdims=True), unvisited, following)
         wanted = jnp.where(last < 0, goals > 1, candidates)
@@ -218,7 +220,7 @@ def _infer_order(memory: SearchMemory, state: State, agents, scenario: Scenario)
     at_goal = (position[:, None] == state.goals[None]).all(-1)
     entered = at_goal & (position != memory.position).any(-1)[:, None]
     correct = (entered & _next_goals(memory.last_goal, scenario)).any(-1)
-    source = memory.last_goal[:, None] == jnp.arange(scenario.goals)
+    source = memory.last_goal[:, None] == jnp.arange(scenario.goals, dtype=jnp.int32)
     pair = source[:, :, None] & entered[:, None, :]
     same_row_or_column = source[:, :, None] | entered[:, None, :]
     confirmed = memory.possible & (pair | ~same_row_or_column)

@@ -95,11 +95,13 @@ def seat_partners(
         # The empty array serves worlds without partners.
         actions = jnp.concatenate([*(actions for _, actions in results.values()), jnp.zeros(0, jnp.int32)])[order]
         replace_key, action_key = jax.random.split(noise_key)
-        is_random = jax.random.uniform(replace_key, actions.shape) < seated.epsilon
-        random_actions = jax.random.randint(action_key, actions.shape, 0, scenario.actions)
+        is_random = jax.random.uniform(replace_key, actions.shape, jnp.float32) < seated.epsilon
+        random_actions = jax.random.randint(action_key, actions.shape, 0, scenario.actions, jnp.int32)
         return {name: new for name, (new, _) in results.items()}, jnp.where(is_random, random_actions, actions)
 
-    parameters = Seated({name: policy.parameters for name, policy in policies.items()}, jnp.zeros(len(names)))
+    parameters = Seated(
+        {name: policy.parameters for name, policy in policies.items()}, jnp.zeros(len(names), jnp.float32)
+    )
 
     def init():
         return {name: policy.init() for name, policy in policies.items()}
@@ -129,7 +131,7 @@ def frozen_policy(
         return jax.tree.map(lambda m: m[0], outputs.after), actions
 
     def apply(parameters, key, memory, state, observation, first):
-        agents = jnp.array(seats)
+        agents = jnp.array(seats, jnp.int32)
         # Reset here too: an agent that is inactive at the first step must not keep the last episode's memory.
         memory = jax.tree.map(lambda m: jnp.where(first, 0.0, m), memory)
         inactive = memory, jnp.zeros(len(seats), jnp.int32)

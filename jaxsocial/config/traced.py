@@ -143,5 +143,5 @@ def evaluation_rules(config: Config, worlds: int, alone: bool = False) -> Rules:
 
 def player_noise(traced: TracedConfig, config: Config) -> Float[Array, " seats"]:
     """Returns the probability of a random action for each seat that does not learn; 0 for teachers."""
-    teachers = jnp.zeros(config.sizes.learners if config.teacher else 0)
+    teachers = jnp.zeros(config.sizes.learners if config.teacher else 0, jnp.float32)
     return jnp.concatenate([teachers, partner_noise(traced.partner_schedule, len(config.partners))])

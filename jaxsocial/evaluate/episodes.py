@@ -193,7 +193,7 @@ def goal_entered(before: State, after: State) -> Int[Array, " A"]:
     ahead = before.position + jnp.asarray(objects.STEP)[before.heading]
     entered = jnp.where(before.active[:, None], ahead, after.position)
     at_goal = (entered[:, None] == after.goals[None]).all(-1) & moved[:, None]
-    number = jnp.arange(len(after.goals))
+    number = jnp.arange(len(after.goals), dtype=jnp.int32)
     return jnp.max(jnp.where(at_goal, number, -1), axis=-1, initial=-1)
 
 
@@ -226,7 +226,7 @@ def _prediction_error(
     target, network = setup.network.target, setup.network
     observed = row.observation_next if target is None or target.of_next else row.observation
     if target is None:
-        return jnp.full(row.action.T.shape, jnp.nan), observed.others.T
+        return jnp.full(row.action.T.shape, jnp.nan, jnp.float32), observed.others.T
 
     def loss(parameters, memory, row: Trajectory):
         one_step = jax.tree.map(lambda x: x[None], row)

@@ -37,8 +37,10 @@ def draw_segments(key: Key[Array, ""], sizes: Sizes) -> SegmentIndex:
     world_key, begin_key = jax.random.split(key)
     # The upper limit of randint is exclusive: the last segment ends with the last row.
     shape = (sizes.rounds, sizes.refresh_interval, sizes.segments)
-    world = jax.random.randint(world_key, shape, 0, sizes.worlds)
-    return SegmentIndex(world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1))
+    world = jax.random.randint(world_key, shape, 0, sizes.worlds, jnp.int32)
+    return SegmentIndex(
+        world, jax.random.randint(begin_key, shape, 0, sizes.steps - sizes.segment_length + 1, jnp.int32)
+    )
 
 
 class UpdateState(NamedTuple):
@@ -118,7 +120,7 @@ def segments_at(
     """
     chex.assert_rank((index.world, index.begin), 1)
     chex.assert_equal_shape((index.world, index.begin))
-    row = index.begin + jnp.arange(setup.sizes.segment_length)[:, None]
+    row = index.begin + jnp.arange(setup.sizes.segment_length, dtype=jnp.int32)[:, None]
     segment, targets = jax.tree.map(
         lambda x: sharding.gathered(x, row, index.world, setup.axis),
         (trajectory, (replayed.advantage, replayed.value_target)),

@@ -61,12 +61,12 @@ def _next_values(parameters, outputs: Outputs, trajectory: Trajectory, setup: Ag
     the final observation.
     """
     steps, worlds = trajectory.first.shape
-    value_next = jnp.concatenate([outputs.value[1:], jnp.zeros((1, worlds))])
+    value_next = jnp.concatenate([outputs.value[1:], jnp.zeros((1, worlds), jnp.float32)])
     # Truncations are at least ``max_steps`` steps apart, so a static number of rows per world has room for all.
     truncations = min(-(-steps // setup.env.scenario.max_steps), steps)
     needed = trajectory.truncated_next.at[-1].set(True)
     rows = jnp.argsort(~needed, axis=0, stable=True)[: truncations + 1]
-    world = jnp.arange(worlds)
+    world = jnp.arange(worlds, dtype=jnp.int32)
     memory = jax.tree.map(lambda m: m[rows, world].reshape(-1, m.shape[-1]), outputs.after)
     final = jax.tree.map(lambda x: x[rows, world].reshape(1, -1, *x.shape[2:]), trajectory.observation_next)
     not_first = jnp.zeros((1, rows.size), bool)

@@ -100,7 +100,7 @@ def start(key: Key[Array, ""], rules: Rules, setup: AgentSetup) -> RolloutState:
     """
     worlds, agents = rules.present.shape
     state, timestep = jax.vmap(setup.env.reset)(sharding.world_keys(key, worlds, setup.axis), rules)
-    zeros = jnp.zeros((worlds, agents))
+    zeros = jnp.zeros((worlds, agents), jnp.float32)
     return RolloutState(
         state=state,
         observation=timestep.observation,

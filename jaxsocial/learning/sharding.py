@@ -28,7 +28,7 @@ def world_numbers(worlds: int, axis: Axis) -> Int[Array, " N"]:
     >>> world_numbers(3, axis=None).tolist()
     [0, 1, 2]
     """
-    return _first(worlds, axis) + jnp.arange(worlds)
+    return _first(worlds, axis) + jnp.arange(worlds, dtype=jnp.int32)
 
 
 def _first(worlds: int, axis: Axis):

@@ -48,7 +48,7 @@ class Program(NamedTuple):
 
 def seed_keys(config: Config) -> Key[Array, " seeds"]:
     """Returns one key per seed. A seed's key does not depend on the other seeds."""
-    return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
+    return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds, dtype=jnp.int32))
 
 
 def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | None = None) -> Program:

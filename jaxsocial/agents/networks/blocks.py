@@ -34,7 +34,7 @@ def in_blocks(
     sizes = ((blocks, math.ceil(rows / blocks)) for blocks in range(math.ceil(rows / size), rows + 1))
     blocks, size = next((blocks, size) for blocks, size in sizes if blocks * size <= 1.1 * rows)
     # Padding repeats the last row, since arrays of random keys have no zero.
-    index = jnp.minimum(jnp.arange(blocks * size), rows - 1)
+    index = jnp.minimum(jnp.arange(blocks * size, dtype=jnp.int32), rows - 1)
     split = jax.tree.map(
         lambda x: (x[index] if blocks * size > rows else x).reshape(blocks, size, *x.shape[1:]), arrays
     )

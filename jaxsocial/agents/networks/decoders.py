@@ -31,7 +31,7 @@ class FrameDecoder(nn.Module):
             x = nn.leaky_relu(_TransposedConvolution(width, self.matmul_dtype, name=f"transposed_{number}")(x))
         frame = dense(self.tile**2 * COLOURS, "frame", self.matmul_dtype, bias=False)
         tiles = frame(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
-        return from_tiles(tiles, self.tile) + self.param("bias", nn.initializers.zeros_init(), (COLOURS,))
+        return from_tiles(tiles, self.tile) + self.param("bias", nn.initializers.zeros_init(), (COLOURS,), jnp.float32)
 
 
 class _TransposedConvolution(nn.Module):
@@ -43,8 +43,8 @@ class _TransposedConvolution(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "N h w c"]) -> Float[Array, "N h+2 w+2 d"]:
         channels = x.shape[-1]
-        kernel = self.param("kernel", nn.initializers.orthogonal(ROOT_TWO), (9 * channels, self.features))
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        kernel = self.param("kernel", nn.initializers.orthogonal(ROOT_TWO), (9 * channels, self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         # The kernel is rotated by half a turn: what a convolution reads at an offset is added at the opposite one.
         rotated = kernel.reshape(3, 3, channels, -1)[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
         patches = matmul(x.reshape(-1, channels), rotated, self.matmul_dtype)

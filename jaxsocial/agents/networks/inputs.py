@@ -43,8 +43,8 @@ def input_vector(observation: Observation, world: Scenario) -> Float[Array, "N i
     forms: dict[str, Callable] = {
         "reward": lambda x: x[:, None],
         "position": lambda x: x,
-        "heading": lambda x: jax.nn.one_hot(x, HEADINGS),
-        "last_action": lambda x: jax.nn.one_hot(x, world.actions),
+        "heading": lambda x: jax.nn.one_hot(x, HEADINGS, dtype=jnp.float32),
+        "last_action": lambda x: jax.nn.one_hot(x, world.actions, dtype=jnp.float32),
         "goal_position": lambda x: x.reshape(x.shape[0], -1),
     }
     return jnp.concatenate([forms[name](getattr(observation, name)) for name in world.inputs], axis=-1)

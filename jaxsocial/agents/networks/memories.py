@@ -55,7 +55,7 @@ def _recurrent(module: nn.Module, state: type, inputs: int, gates: int) -> Memor
         return state(*[jnp.zeros((*batch, units), jnp.float32) for _ in state._fields])
 
     def init(key):
-        row, first = jnp.zeros((1, 1, inputs)), jnp.zeros((1, 1), bool)
+        row, first = jnp.zeros((1, 1, inputs), jnp.float32), jnp.zeros((1, 1), bool)
         return {name: initialised(module, key, initial((1,)), row, first)}
 
     def unroll(parameters, memory, x, first):
@@ -112,7 +112,7 @@ class GRU(nn.Module):
         gates = 3 * self.units
         recurrent = self.param("recurrent", _orthogonal_gates, (self.units, gates))
         # Two biases: that of the candidate's recurrent part is multiplied by the reset gate.
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.units,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.units,), jnp.float32)
         flat = dense(gates, "input", self.matmul_dtype)(x.reshape(-1, x.shape[-1]))
 
         def one_step(before: GRUState, inputs):
@@ -132,9 +132,9 @@ class GRU(nn.Module):
 def _orthogonal_gates(key, shape):
     units, gates = shape
     keys = jax.random.split(key, gates // units)
-    return jnp.concatenate([nn.initializers.orthogonal()(k, (units, units)) for k in keys], axis=-1)
+    return jnp.concatenate([nn.initializers.orthogonal()(k, (units, units), jnp.float32) for k in keys], axis=-1)
 
 
 def _open_forget_gate(key, shape):
     del key
-    return jnp.zeros(shape).reshape(4, -1).at[1].set(2.0).reshape(shape)
+    return jnp.zeros(shape, jnp.float32).reshape(4, -1).at[1].set(2.0).reshape(shape)

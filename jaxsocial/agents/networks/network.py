@@ -94,7 +94,7 @@ def make_network(sizes: NetworkSizes, world: Scenario, prediction: str = "none")
     @jax.custom_batching.sequential_vmap
     def init(key):
         parameters = {"encoder": encoder.init(key), MEMORY_NAME: memory.init(key)}
-        parameters |= {head.name: initialised(head, key, jnp.zeros((1, memory.units))) for head in heads}
+        parameters |= {head.name: initialised(head, key, jnp.zeros((1, memory.units), jnp.float32)) for head in heads}
         return parameters if target is None else parameters | {"decoder": target.init(key)}
 
     def unroll(parameters, state, observation, first):

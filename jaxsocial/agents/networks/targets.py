@@ -184,11 +184,11 @@ def _of_symbols(sizes, world: Scenario, units: int, loss: Callable, outputs=None
 
 def _target(module, loss: Callable, world: Scenario, units: int, products: int, block: int | None) -> Target:
     def decode(parameters, hidden, action) -> Any:
-        chosen = jax.nn.one_hot(action, world.actions)
+        chosen = jax.nn.one_hot(action, world.actions, dtype=jnp.float32)
         return module.apply({"params": parameters}, jnp.concatenate([hidden, chosen], axis=-1))
 
     return Target(
-        init=lambda key: initialised(module, key, jnp.zeros((1, units + world.actions))),
+        init=lambda key: initialised(module, key, jnp.zeros((1, units + world.actions), jnp.float32)),
         decode=decode,
         loss=loss,
         needs=("others",),
