@@ -163,6 +163,7 @@ def test_pure_training_equals_that_of_a_run(run):
     assert measured["loss"].shape == (iterations, 1)
 
 
+@pytest.mark.slow
 def test_numbers_are_traced_and_each_trains_as_if_alone(run):
     config = dataclasses.replace(run.config, world=dataclasses.replace(run.config.world, agents=1), partners=())
     numbers, train, rates = jaxsocial.traced_config(config), jaxsocial.make_train(config), (1e-4, 1e-3, 1e-2)

@@ -142,6 +142,7 @@ def frozen_policy(
         )
 
     def own_view(state, reward, action, rules):
+        assert own_world is not None
         return observe(state, reward, action, rules, own_world, seats)
 
     init = functools.partial(network.initial_memory, (len(seats),))

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -224,9 +224,9 @@ def _prediction_error(
     The loss is NaN if learners predict nothing. Then the next view counts.
     """
     target, network = setup.network.target, setup.network
-    observed = row.observation_next if target is None or target.of_next else row.observation
+    others: Any = (row.observation_next if target is None or target.of_next else row.observation).others
     if target is None:
-        return jnp.full(row.action.T.shape, jnp.nan, jnp.float32), observed.others.T
+        return jnp.full(row.action.T.shape, jnp.nan, jnp.float32), others.T
 
     def loss(parameters, memory, row: Trajectory):
         one_step = jax.tree.map(lambda x: x[None], row)
@@ -236,4 +236,4 @@ def _prediction_error(
         return target.loss(prediction, one_step.observation, one_step.observation_next)[0]
 
     # Learners are the first axis of parameters and rows, and the second of memories.
-    return jax.vmap(loss, (0, 1, 0))(parameters, before.memory, row).T, observed.others.T
+    return jax.vmap(loss, (0, 1, 0))(parameters, before.memory, row).T, others.T

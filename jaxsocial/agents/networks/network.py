@@ -110,7 +110,7 @@ def make_network(sizes: NetworkSizes, world: Scenario, prediction: str = "none")
             parameters[MEMORY_NAME], state, features.reshape(steps, worlds, -1), first
         )
         flat = hidden.reshape(steps * worlds, -1)
-        logits, value = (head.apply({"params": parameters[head.name]}, flat) for head in heads)
+        logits, value = (jnp.asarray(head.apply({"params": parameters[head.name]}, flat)) for head in heads)
         return Outputs(logits.reshape(steps, worlds, -1), value.reshape(steps, worlds), hidden, before, after)
 
     def predict(parameters, hidden, action):

@@ -119,7 +119,7 @@ def _feature_parts(world: Scenario) -> tuple[tuple[int, ...], tuple[int, ...], b
     }
     looks |= {(objects.AGENT, objects.COLOUR_NAMES.index(name)) for name in world.agent_colours}
     told = len({kind for kind, _ in looks}) == len(looks) and not world.may_hold(objects.BOX)
-    colours = () if told else tuple(dict.fromkeys((*classes.colours, *([PRESTIGE] if classes.levels else []))))
+    colours = () if told else classes.colours + ((PRESTIGE,) if classes.levels else ())
     return kinds, colours, world.may_hold(objects.DOOR), classes.levels > 0
 
 
