@@ -150,7 +150,8 @@ def minibatch_loss(
     terms |= _prediction_terms(parameters, outputs, segment, coefficients, setup)
     # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
     count = jnp.maximum(sharding.total(segment.present.sum(), setup.axis), 1)
-    shares = {name: (term.values * segment.present).sum() / count for name, term in terms.items()}
+    present = segment.present.astype(jnp.float32)
+    shares = {name: (term.values * present).sum() / count for name, term in terms.items()}
     shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))
     metrics = {name: sharding.total(share, setup.axis) for name, share in shares.items()}
     if not setup.imitates:
