@@ -39,7 +39,7 @@ SHOWN = {
     ERRORS[0]: "error beside",
     ERRORS[1]: "error alone",
 }
-"""Measure to its label in a table, below the return. Errors are in percent: of frames with others, and without."""
+"""Measure to its label in a table, below the return. Errors are times 100: of views with others, and without."""
 
 
 class Probed(NamedTuple):
