@@ -41,7 +41,7 @@ ENV = jaxsocial.make("goal_cycle", height=6, width=6, clutter=2, goals=2, agents
 def setup():
     sizes = NetworkSizes(channels=(8,), dense=12, memory=12, heads=(12,))
     partners = seat_partners(("expert", "random"), ENV.scenario)
-    return AgentSetup(ENV, tiny_network(ENV, sizes, prediction=True), partners, SIZES)
+    return AgentSetup(ENV, tiny_network(ENV, sizes, prediction="frame"), partners, SIZES)
 
 
 @pytest.fixture(scope="module")
