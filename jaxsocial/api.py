@@ -238,8 +238,8 @@ def make_train(config: Config) -> Callable[..., tuple[Learner, Metrics]]:
 
     >>> import jax, jaxsocial
     >>> train = jaxsocial.make_train(jaxsocial.preset("quickstart"))
-    >>> learner, metrics = jax.eval_shape(jax.vmap(train), jax.random.split(jax.random.key(0), 5))
-    >>> metrics["loss"].shape == (5, jaxsocial.preset("quickstart").iterations, 1)
+    >>> learner, metrics = jax.eval_shape(train, jax.random.key(0))
+    >>> metrics["loss"].shape == (jaxsocial.preset("quickstart").iterations, 1)
     True
 
     Raises:

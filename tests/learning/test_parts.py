@@ -47,7 +47,7 @@ def cases(with_memory: tuple[bool, ...] = (True, False)):
 def trainer(case: Case):
     network = dataclasses.replace(TINY, encoder=case.encoder, memory_type=case.memory)
     env = make_probe("symbolic") if case.encoder == "symbolic" else make_probe(tile_pixels=3)
-    return make_trainer(env, dataclasses.replace(SIZES, prediction=case.prediction), iterations=80, network=network)[0]
+    return make_trainer(env, dataclasses.replace(SIZES, prediction=case.prediction), iterations=120, network=network)[0]
 
 
 def regret(trained):

@@ -422,6 +422,7 @@ def test_two_commands_do_not_train_in_the_same_store(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [files.LOCK]
 
 
+@pytest.mark.slow
 def test_the_smallest_scale_by_the_command(capsys, tmp_path):
     places = ("--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
     assert run("reproduce", "behaviour", "--scale", "smoke", *places) == 0
