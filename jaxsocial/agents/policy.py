@@ -58,8 +58,9 @@ def perceived(
       last: rewards and actions of the last step; None if the policy does not observe by itself.
       rules: of the world.
     """
-    if policy.observe is None or last is None:
+    if policy.observe is None:
         return observation
+    assert last is not None, "a policy that observes by itself needs the last rewards and actions"
     return Perceived(observation, policy.observe(state, last.reward, last.action, rules))
 
 

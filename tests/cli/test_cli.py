@@ -30,6 +30,7 @@ from tests import runs
         ("train --world.agents 5", "name one for each"),
         ("train --partners expert wizard", "choose from expert"),
         ("train --preset laptop --network.channels 8 8 8 8 8", "use fewer"),
+        ("train --sizes.prediction frame --network.channels 8 8 8 8 8", "use fewer"),
         ("train --network.encoder convs", "network.encoder='convs': choose from convolutions, tile_contrast, symbolic"),
         ("train --network.memory-type rnn", "network.memory_type='rnn': choose from lstm, gru, none"),
         ("train --world.clutter 60", "enlarge the world"),

@@ -28,12 +28,7 @@ def convolutions(sizes: NetworkSizes, world: Scenario) -> Encoder:
       ValueError: the image is not RGB, or the view has too few tiles for the convolutions.
     """
     view, tile = tiles_of(world, sizes.encoder)
-    side = view - 2 * (len(sizes.channels) - 1)
-    if side < 1:
-        raise ValueError(
-            f"network.channels={sizes.channels}: a view of {view} x {view} tiles has room for "
-            f"{(view + 1) // 2} layers: use fewer, or a larger view_size"
-        )
+    side = narrowest_side(sizes, view)
     first, last = sizes.channels[0], sizes.channels[-1]
     between = zip(range(view - 2, side - 1, -2), pairwise(sizes.channels), strict=True)
     products = view**2 * tile**2 * tiles.COLOURS * first
@@ -91,6 +86,24 @@ def tiles_of(world: Scenario, name: str) -> tuple[int, int]:
         )
     tile = world.agent_views[0].tile_pixels
     return world.observation_shape[0] // tile, tile
+
+
+def narrowest_side(sizes: NetworkSizes, view: int) -> int:
+    """Returns the cells on a side that are left after the convolutions, of which each 3 x 3 one takes two.
+
+    Raises:
+      ValueError: none are left.
+
+    >>> narrowest_side(NetworkSizes(), view=7)
+    3
+    """
+    side = view - 2 * (len(sizes.channels) - 1)
+    if side < 1:
+        raise ValueError(
+            f"network.channels={sizes.channels}: a view of {view} x {view} tiles has room for "
+            f"{(view + 1) // 2} layers: use fewer, or a larger view_size"
+        )
+    return side
 
 
 def _encoder(module, world: Scenario, block: int | None, products: int) -> Encoder:

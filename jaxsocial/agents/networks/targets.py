@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from jaxsocial.agents.networks.decoders import FrameDecoder, SymbolDecoder
 from jaxsocial.agents.networks.dense import initialised
-from jaxsocial.agents.networks.encoders import BLOCK, BLOCK_OF_TILES, tiles_of
+from jaxsocial.agents.networks.encoders import BLOCK, BLOCK_OF_TILES, narrowest_side, tiles_of
 from jaxsocial.agents.networks.parts import Target
 from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.networks.symbols import STATES, OneHot, classes_of, one_hot
@@ -38,11 +38,11 @@ def frame(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
       units: of the memory.
 
     Raises:
-      ValueError: the image is not RGB.
+      ValueError: the image is not RGB, or the view has too few tiles for the layers.
     """
     view, tile = tiles_of(world, "frame")
     module = FrameDecoder(sizes.channels, view, tile, sizes.matmul_dtype, name="decoder")
-    narrowest = view - 2 * (len(sizes.channels) - 1)
+    narrowest = narrowest_side(sizes, view)
     layers = zip(range(narrowest, view, 2), pairwise(sizes.channels[::-1]), strict=True)
     products = (units + world.actions) * narrowest**2 * sizes.channels[-1]
     products += sum(side**2 * 9 * one * other for side, (one, other) in layers)

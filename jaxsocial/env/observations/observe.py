@@ -32,6 +32,7 @@ def observe(
     agents = tuple(range(scenario.agents)) if agents is None else agents
     chosen = slice(None) if len(agents) == scenario.agents else np.array(agents, np.int32)
     image, others = _images(state, rules, scenario, agents)
+    symbolic_image, as_symbols = scenario.observation != "rgb", dataclasses.replace(scenario, observation="symbolic")
     # Functions, so that only the inputs that the scenario names are traced.
     available = {
         "reward": lambda: reward[chosen],
@@ -41,16 +42,10 @@ def observe(
         "goal_position": lambda: jnp.broadcast_to(
             _normalised(state.goals, scenario), (len(agents), *state.goals.shape)
         ),
-        "symbols": lambda: _symbols(image, state, rules, scenario, agents),
+        "symbols": lambda: image if symbolic_image else _images(state, rules, as_symbols, agents)[0],
         "others": lambda: others,
     }
     return Observation(image=image, **{name: available[name]() for name in scenario.inputs})
-
-
-def _symbols(image, state: State, rules: Rules, scenario: Scenario, agents) -> UInt8[Array, "B rows columns 4"]:
-    if scenario.observation != "rgb":
-        return image
-    return _images(state, rules, dataclasses.replace(scenario, observation="symbolic"), agents)[0]
 
 
 def first_observation(state: State, rules: Rules, scenario: Scenario) -> Observation:
