@@ -148,10 +148,15 @@ def minibatch_loss(
     outputs = setup.network.unroll(parameters, memory, segment.observation, segment.first)
     terms = (_imitation_terms if setup.imitates else _ppo_terms)(outputs, segment, targets, coefficients)
     terms |= _prediction_terms(parameters, outputs, segment, coefficients, setup)
-    # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
-    count = jnp.maximum(sharding.total(segment.present.sum(), setup.axis), 1)
     present = segment.present.astype(jnp.float32)
-    shares = {name: (term.values * present).sum() / count for name, term in terms.items()}
+
+    def mean(values):
+        # The terms of the prediction may have fewer segments.
+        here = present[:, : values.shape[1]]
+        # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
+        return (values * here).sum() / jnp.maximum(sharding.total(here.sum(), setup.axis), 1)
+
+    shares = {name: mean(term.values) for name, term in terms.items()}
     shares["loss"] = jnp.sum(jnp.stack([terms[name].weight * share for name, share in shares.items()]))
     metrics = {name: sharding.total(share, setup.axis) for name, share in shares.items()}
     if not setup.imitates:
@@ -184,11 +189,16 @@ def _ppo_terms(outputs: Outputs, segment: Trajectory, targets, coefficients: Coe
 def _prediction_terms(
     parameters, outputs: Outputs, segment: Trajectory, coefficients: Coefficients, setup: AgentSetup
 ) -> dict[str, _Term]:
-    """Computes the prediction loss, and its parts and shares of views with and without another agent, see `SHARES`."""
+    """Computes the prediction loss, and its parts and shares of views with and without another agent, see `SHARES`.
+
+    Segments are drawn uniformly, so the first ones are a uniform sample too.
+    """
     target = setup.network.target
     if target is None:
         return {}
-    prediction = setup.network.predict(parameters, outputs.hidden, segment.action)
+    count = -(-segment.first.shape[1] // setup.sizes.prediction_interval)
+    hidden, segment = jax.tree.map(lambda x: x[:, :count], (outputs.hidden, segment))
+    prediction = setup.network.predict(parameters, hidden, segment.action)
     loss = target.loss(prediction, segment.observation, segment.observation_next)
     terms = {"prediction_loss": _Term(loss, coefficients.prediction_weight)}
     others = (segment.observation_next if target.of_next else segment.observation).others

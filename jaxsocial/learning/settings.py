@@ -34,6 +34,8 @@ class Sizes:
     """What is predicted as an auxiliary task. "frame": the pixels of the next frame (the paper's method). "symbols":
     kind, colour and state of each cell of the next view; "changes": of those that change; "others": where other agents
     will be seen. "current_frame", "current_symbols": the same of the current view (an autoencoder). Or "none"."""
+    prediction_interval: int = 1
+    """One segment of this many enters the prediction loss. With 4, a quarter does, at a quarter of its time."""
 
     @property
     def iteration_steps(self) -> int:
@@ -50,7 +52,8 @@ class Sizes:
         return self.minibatches // self.refresh_interval
 
     def __post_init__(self):
-        for name in ("learners", "worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval"):
+        numbers = ("learners", "worlds", "steps", "minibatches", "segments", "segment_length", "refresh_interval")
+        for name in (*numbers, "prediction_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: choose 1 or more")
         if self.segment_length > self.steps:
@@ -62,6 +65,11 @@ class Sizes:
             raise ValueError(
                 f"minibatches={self.minibatches} is not a multiple of refresh_interval={self.refresh_interval}: "
                 "choose a divisor"
+            )
+        if self.prediction_interval > self.segments:
+            raise ValueError(
+                f"prediction_interval={self.prediction_interval} is more than segments={self.segments}: "
+                "choose at most as many"
             )
         TARGETS.check(self.prediction)
 

@@ -1,6 +1,6 @@
 """Members, each one seed of one config: how they begin, and a chunk of iterations of all of them under vmap."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -134,5 +134,12 @@ def train_one(
 def _unless_bad(before: Member, after: Member) -> Member:
     """Returns the new member; the old one, marked, if a number is or was non-finite."""
     healthy = before.healthy & after.healthy
-    kept: Any = jax.tree.map(lambda new, old: jnp.where(healthy, new, old), after, before)
-    return kept._replace(healthy=healthy)
+
+    def kept(new, old):
+        if not jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
+            return jnp.where(healthy, new, old)
+        # jax's check of key reuse takes a choice between a key and its successor for a reuse.
+        chosen = jnp.where(healthy, jax.random.key_data(new), jax.random.key_data(old))
+        return jax.random.wrap_key_data(chosen, impl=jax.random.key_impl(new))
+
+    return jax.tree.map(kept, after, before)._replace(healthy=healthy)

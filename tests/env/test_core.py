@@ -182,9 +182,16 @@ def test_final_observation_is_of_the_world_that_ended(name, shape):
     assert timestep.truncated.all()
 
 
-@pytest.mark.parametrize(("name", "shape"), CASES)
-def test_jit_vmap_and_eager_steps_agree(name, shape):
-    environment = small(name, shape, max_steps=2, view_size=3)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The scenarios share all of a step but the layout, which the invariants below check in all of them.
+        pytest.param(name, marks=() if name in ("goal_cycle", "door_key") else pytest.mark.slow)
+        for name in registered_scenarios()
+    ],
+)
+def test_jit_vmap_and_eager_steps_agree(name):
+    environment = small(name, "oblong", max_steps=2, view_size=3)
     actions = jnp.array([[2, 0, 1], [2, 2, 2], [1, 2, 0]])
     states = jax.vmap(environment.reset)(jax.random.split(jax.random.key(2), 3))[0]
     # Only the third world restarts: it is a step ahead.

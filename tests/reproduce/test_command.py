@@ -80,6 +80,7 @@ def test_curves_are_those_of_training(made):
     assert max(prices[0]) < max(prices[1])
 
 
+@pytest.mark.slow
 def test_stopped_after_every_chunk_it_has_the_same_result(made, tmp_path):
     stops = []
     while True:
@@ -227,6 +228,7 @@ def test_half_trained_records_are_left_out_beside_whole_ones(made, tmp_path):
     assert {point["seed"] for point in found.curves["own"]} == {0, 1}, "of the made-up record"
 
 
+@pytest.mark.slow
 def test_more_seeds_are_trained_beside_those_that_are_there(made, tmp_path):
     shutil.copytree(made.places.runs, tmp_path / "runs")
     shutil.copytree(made.places.results, tmp_path / "results")

@@ -76,6 +76,7 @@ def test_what_goes_wrong_with_one_is_raised_once_the_others_are_saved(two_proces
     assert is_trained(solo, tmp_path)
 
 
+@pytest.mark.slow
 def test_stopped_after_a_chunk_nothing_is_lost(tmp_path):
     conditions, asked = two_conditions(), iter([False, True])
 
@@ -184,6 +185,7 @@ def test_a_seed_that_went_bad_is_reported(tmp_path, capsys):
     assert line.startswith("it-0: seed 1 stopped before step 64: its loss or a weight is no longer")
 
 
+@pytest.mark.slow
 def test_the_time_of_a_program_is_shared_by_its_runs(tmp_path):
     config = tiny_config()
     alike = [Condition(f"number{n}", dataclasses.replace(config, seed=2 * n)) for n in range(2)]

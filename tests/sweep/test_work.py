@@ -144,6 +144,7 @@ def test_a_single_member_that_does_not_fit_is_refused():
         fitted([config], 1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_that_runs_out_of_memory_is_retried_with_fewer_members(whole, tmp_path, monkeypatch, capsys):
     real = table.write_part
 

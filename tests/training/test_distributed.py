@@ -99,6 +99,7 @@ def two(tmp_path_factory):
     return folder, ended(begin_two(UNMEASURED, "--out", str(folder), *ONE_SEED))
 
 
+@pytest.mark.slow
 def test_two_hosts_compute_what_one_process_computes(two, tmp_path):
     folder, done = two
     assert [host.status for host in done] == [0, 0], done
@@ -110,6 +111,7 @@ def test_two_hosts_compute_what_one_process_computes(two, tmp_path):
     assert kept[0] == kept[1] == ["7", "8"]
 
 
+@pytest.mark.slow
 def test_only_the_first_host_prints_and_writes(two):
     folder, (first, second) = two
     assert "steps/s" in first.shown

@@ -103,6 +103,7 @@ def test_a_seed_among_other_seeds_and_settings_is_the_seed_alone(together, partn
             np.testing.assert_allclose(mine, np.nan if row[name] is None else row[name], rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_members_in_blocks_equal_members_in_one_vmap(together, partners_run, monkeypatch):
     sizes, blocks = together.program.setup.sizes, []
     monkeypatch.setattr(member, "CACHED_ROWS", 3 * sizes.learners * sizes.segments * sizes.segment_length)

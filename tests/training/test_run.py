@@ -36,7 +36,8 @@ def test_every_seed_has_its_own_rows(finished_run):
     assert all(row["episodes"] == 8 for row in rows)
 
 
-def test_a_ramp_scales_the_penalty(tmp_path):
+def test_a_ramp_scales_the_penalty(tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "measure", lambda *arguments: [])
     folder = tmp_path / "ramp"
     steps = 32 * 8  # in an iteration: with so many worlds some agent is penalised in each
     crowded = ("--world.goals", "8", "--sizes.worlds", "32", "--log-steps", str(steps))
@@ -77,6 +78,7 @@ def test_a_resumed_run_equals_the_one_that_never_stopped_exactly(finished_run, r
         assert (finished_run / name).read_text() == (resumed_run / name).read_text()
 
 
+@pytest.mark.slow
 def test_a_seed_alone_equals_the_seed_among_others(finished_run, tmp_path):
     folder = tmp_path / "alone"
     assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--seed", "4") == 0
@@ -85,6 +87,7 @@ def test_a_seed_alone_equals_the_seed_among_others(finished_run, tmp_path):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), among, alone)
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
     folder = tmp_path / "second"
     status = runs.train(folder, "--total-steps", "64", "--partners", f"run:{finished_run}", "random")

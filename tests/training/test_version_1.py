@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 import jaxsocial
 from jaxsocial.config.renamed import SCHEMA
@@ -33,6 +34,7 @@ def test_its_policy_loads():
     assert outputs.logits.shape == (1, 1, config.world.actions)
 
 
+@pytest.mark.slow
 def test_it_resumes_as_the_first_version_did(tmp_path, monkeypatch):
     monkeypatch.setattr(finish, "measure", lambda trained: [])
     folder = shutil.copytree(RUN, tmp_path / "run")

@@ -1,17 +1,14 @@
 """Items on this machine, each in a process of its own."""
 
 import collections
-import contextlib
 import dataclasses
 import itertools
 import math
 import os
 import shutil
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 from jaxsocial.sweep.backends import items, processes
@@ -71,7 +68,7 @@ def _run(
     waiting, free = collections.deque(folders), list(environments)
     running: list[processes.Execution] = []
     finished: list[items.Finished] = []
-    with _interrupted_by_termination():
+    with processes.interrupted_by_termination():
         try:
             while (waiting or running or finished) and time.monotonic() < deadline:
                 while waiting and free:
@@ -93,21 +90,6 @@ def _take_finished(running: list[processes.Execution], free: list[Mapping[str, s
         running.remove(execution)
         free.append(execution.environment)
     return [finished for _, finished in ended]
-
-
-@contextlib.contextmanager
-def _interrupted_by_termination() -> Iterator[None]:
-    """Raises KeyboardInterrupt on SIGINT and SIGTERM inside the context."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers
-        return
-    # Also SIGINT: a shell starts commands in the background with SIGINT ignored.
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def visible_gpus() -> list[str]:

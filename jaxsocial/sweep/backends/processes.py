@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jaxsocial.sweep.backends import items
@@ -107,6 +107,21 @@ def _signal(process: subprocess.Popen[bytes], send: Callable[[int, int], None], 
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended; macOS raises the latter
             send(process.pid, number)
+
+
+@contextlib.contextmanager
+def interrupted_by_termination() -> Iterator[None]:
+    """Raises KeyboardInterrupt on SIGINT and SIGTERM inside the context."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    # Also SIGINT: a shell starts commands in the background with SIGINT ignored.
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxsocial.sweep.backends import items
+from jaxsocial.sweep.backends import items, processes
 from jaxsocial.sweep.backends.job import Job
 from jaxsocial.sweep.backends.queue import Queue, Submitted
 
@@ -103,7 +103,9 @@ def _run(folders: Sequence[Path], work: str, options: Options) -> Iterator[items
 def _submit(executor: Any, folders: Sequence[Path], work: str, options: Options) -> list[Submitted]:
     job = Job({} if options.gpus else {"JAX_PLATFORMS": "cpu"}, options.retries, options.grace_seconds)
     try:
-        jobs = executor.map_array(job, map(str, folders), [work] * len(folders))
+        # Jobs on this machine inherit which signals are ignored, and are cancelled by SIGINT.
+        with processes.interrupted_by_termination():
+            jobs = executor.map_array(job, map(str, folders), [work] * len(folders))
     except RuntimeError as error:  # submitit's errors derive from it
         raise ValueError(f"SLURM refuses the jobs: {str(error).strip()}") from error
     return [Submitted(folder, job) for folder, job in zip(folders, jobs, strict=True)]

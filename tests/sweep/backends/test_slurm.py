@@ -70,7 +70,17 @@ def test_a_pre_empted_job_saves_and_continues(make_folders):
     assert len(attempts(folder)) == 2
 
 
-def test_closing_the_iterator_stops_local_jobs(make_folders):
+@pytest.mark.parametrize("ignored", [False, True])
+def test_closing_the_iterator_stops_local_jobs(make_folders, ignored):
+    # A shell starts a command in the background of a script with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.default_int_handler)
+    try:
+        _close_while_one_runs(make_folders)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _close_while_one_runs(make_folders):
     folders = make_folders("ab")
     (folders[0] / "saved").touch()
     options = slurm.Options(cluster="local", parallel=2, grace_seconds=20.0)
