@@ -25,6 +25,7 @@ from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import EVALUATION, config_of
 from jaxsocial.training.member import MemberSetup, begin_one, train_one
 from jaxsocial.training.pretrained import LoadedPolicy
+from jaxsocial.training.program import check_nans_allowed
 from jaxsocial.training.run import Callback, Trained
 from jaxsocial.training.stopping import StoppedByCallback
 
@@ -243,8 +244,9 @@ def make_train(config: Config) -> Callable[..., tuple[Learner, Metrics]]:
     True
 
     Raises:
-      ValueError: the config's parts do not fit together, or it continues another run.
+      ValueError: the config's parts do not fit together, it continues another run, or ``jax_debug_nans`` is on.
     """
+    check_nans_allowed()
     if config.start_from:
         raise ValueError(f"start_from={config.start_from}: make_train begins untrained, use jaxsocial.train")
     setup = MemberSetup(config, make_agent_setup(config), config.sizes.worlds)

@@ -51,6 +51,19 @@ def seed_keys(config: Config) -> Key[Array, " seeds"]:
     return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds, dtype=jnp.int32))
 
 
+def check_nans_allowed() -> None:
+    """Checks that jax does not stop at NaN, which means over no episodes are.
+
+    Raises:
+      ValueError: ``jax_debug_nans`` is on.
+    """
+    if jax.config.jax_debug_nans:
+        raise ValueError(
+            "jax_debug_nans is on, and metrics over no episodes are NaN: turn it off (JAX_DEBUG_NANS=0) for training, "
+            "which itself reports and undoes updates that are not finite; worlds and networks alone work with it"
+        )
+
+
 def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | None = None) -> Program:
     """Makes the functions of a run. Each compiles at its first call.
 
@@ -59,8 +72,9 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
       devices: the devices to use, all by default. As many are used as can share evenly.
 
     Raises:
-      ValueError: configs that cannot train together, or see `make_agent_setup`.
+      ValueError: configs that cannot train together, or see `make_agent_setup` and `check_nans_allowed`.
     """
+    check_nans_allowed()
     configs = (configs,) if isinstance(configs, Config) else tuple(configs)
     config = configs[0]
     _check_alike(config, configs)

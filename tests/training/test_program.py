@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsocial
 from jaxsocial.config import presets
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import Stages
@@ -307,6 +308,14 @@ def test_a_stage_may_lack_an_end_by_return_or_by_steps():
 def test_configs_that_differ_in_more_than_numbers_are_refused(change, named):
     with pytest.raises(ValueError, match=f"{named}.*in numbers only; make a program of each"):
         make_program([base(), base(**change)])
+
+
+def test_a_jax_that_stops_at_nan_is_refused():
+    with jax.debug_nans(True):
+        with pytest.raises(ValueError, match="JAX_DEBUG_NANS=0"):
+            make_program(base())
+        with pytest.raises(ValueError, match="JAX_DEBUG_NANS=0"):
+            jaxsocial.make_train(base())
 
 
 # Two learners in one world, and a teacher
