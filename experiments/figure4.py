@@ -11,12 +11,14 @@ from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_mos
 from jaxsocial.reproduce.conditions import LOCAL_OPTIMUM, Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Row
 
-CURVES = ("solo vanilla", "solo SociAPL", "social vanilla", "social autoencoder", "SociAPL")
+PIXELS = "SociAPL on pixels"
+CURVES = ("solo vanilla", "solo SociAPL", "social vanilla", "social autoencoder", PIXELS, "SociAPL")
 
 
 def figure(scale: Scale) -> Figure:
     """Returns the figure at a scale."""
     sociapl = conditions.social(scale)
+    pixels = [] if scale.base.sizes.prediction == "frame" else [conditions.on_pixels(scale)]
     rows = (
         Row("solo vanilla", conditions.solo(scale, "none"), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
         Row("solo SociAPL", conditions.solo(scale), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
@@ -33,6 +35,7 @@ def figure(scale: Scale) -> Figure:
             "between, unreliable",
             between("social vanilla", "SociAPL"),
         ),
+        *(Row(PIXELS, each, "escapes it (15-20 in its world)", _escapes(scale)) for each in pixels),
         Row("SociAPL", sociapl, "escapes it (15-20 in its world)", _escapes(scale), episode=True),
         *conditions.beside_experts(scale, sociapl),
         Row("imitation", conditions.imitation(scale), "about the expert", about(conditions.searchers_name(scale))),

@@ -107,9 +107,9 @@ def mixed(config: Config) -> Config:
     return dataclasses.replace(config, partner_schedule=PartnerSchedule(solo=(0.75,)), penalty_ramp=PenaltyRamp())
 
 
-def imitating(config: Config) -> Config:
-    """Returns a config for behaviour cloning of an expert alone: learning rate 3e-4, segments of 10 steps."""
-    sizes = dataclasses.replace(config.sizes, segment_length=10, prediction="none")
+def imitating(config: Config, segment_length: int = 10) -> Config:
+    """Returns a config for behaviour cloning of an expert alone; learning rate and segments are the paper's."""
+    sizes = dataclasses.replace(config.sizes, segment_length=segment_length, prediction="none")
     coefficients = config.coefficients._replace(learning_rate=3e-4)
     return dataclasses.replace(alone(config), sizes=sizes, coefficients=coefficients, teacher="expert")
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from jaxsocial.config import presets
 from jaxsocial.config.config import Config
 from jaxsocial.env.scenario import Scenario
+from jaxsocial.learning.settings import Coefficients
 from jaxsocial.reproduce.claims import below_their_learner
-from jaxsocial.reproduce.figures import Condition, Player, Row
+from jaxsocial.reproduce.figures import Condition, Player, Row, Trained
 
 LOCAL_OPTIMUM = 1.5
 """The highest return in the local optimum: one goal, and then the learner stops (PROTOCOL: Results to match)."""
@@ -25,7 +26,7 @@ class Scale(NamedTuple):
 
     name: str
     base: Config
-    """SociAPL: a learner that predicts the next frame, with experts as partners."""
+    """SociAPL: a learner that predicts what it will see next, with experts as partners."""
     experts: tuple[Player, ...]
     """The partners of learners."""
     searching: tuple[Player, ...]
@@ -38,6 +39,8 @@ class Scale(NamedTuple):
     """Evaluation episodes of each seed."""
     level: tuple[float, float] | None = None
     """SociAPL's return in the paper, from and to, if the world is the paper's."""
+    imitation_steps: int = 10
+    """Steps in a segment of behaviour cloning."""
 
 
 def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
@@ -55,7 +58,7 @@ def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
 
 def social(
     scale: Scale,
-    prediction: str = "frame",
+    prediction: str | None = None,
     experts: tuple[Player, ...] = (),
     name: str = "SociAPL",
     noise: float = 0.0,
@@ -64,12 +67,12 @@ def social(
 
     Args:
       scale: the scale.
-      prediction: what its auxiliary head predicts.
+      prediction: what its auxiliary head predicts; the scale's if None.
       experts: its partners; the scale's if empty.
       name: the condition's name.
       noise: the probability with which experts act at random.
     """
-    config = presets.predicting(scale.base, prediction)
+    config = presets.predicting(scale.base, prediction or scale.base.sizes.prediction)
     config = dataclasses.replace(config, partner_schedule=config.partner_schedule._replace(epsilon=(noise,)))
     return Condition(name, config, partners=experts or scale.experts)
 
@@ -80,19 +83,29 @@ def vanilla(scale: Scale) -> Condition:
 
 
 def autoencoder(scale: Scale) -> Condition:
-    """Returns a learner with experts that reconstructs the current frame."""
-    return social(scale, "current_frame", name="social autoencoder")
+    """Returns a learner with experts that reconstructs what it sees now."""
+    return social(scale, f"current_{scale.base.sizes.prediction}", name="social autoencoder")
 
 
-def solo(scale: Scale, prediction: str = "frame") -> Condition:
-    """Returns a learner that trains alone."""
+def on_pixels(scale: Scale) -> Condition:
+    """Returns SociAPL with the paper's loss on pixels and its weight, for scales that predict something else."""
+    config = presets.predicting(scale.base, "frame")
+    coefficients = config.coefficients._replace(prediction_weight=Coefficients().prediction_weight)
+    return Condition(
+        "SociAPL on pixels", dataclasses.replace(config, coefficients=coefficients), partners=scale.experts
+    )
+
+
+def solo(scale: Scale, prediction: str | None = None) -> Condition:
+    """Returns a learner that trains alone; it predicts what the scale's learners do if ``prediction`` is None."""
     name = "solo vanilla" if prediction == "none" else "solo SociAPL"
-    return Condition(name, presets.predicting(presets.alone(scale.base), prediction))
+    target = prediction or scale.base.sizes.prediction
+    return Condition(name, presets.predicting(presets.alone(scale.base), target))
 
 
 def imitation(scale: Scale) -> Condition:
     """Returns a learner that is trained on what an expert sees and does."""
-    return Condition("imitation", presets.imitating(scale.base), teacher=scale.searching[0])
+    return Condition("imitation", presets.imitating(scale.base, scale.imitation_steps), teacher=scale.searching[0])
 
 
 def mixed(scale: Scale) -> Condition:
@@ -140,7 +153,12 @@ def about(scale: Scale) -> str:
             "Evaluation charges the full penalty. The paper charges it from the start. "
         )
     if not searchers_apart(scale):
-        return text + "Experts are trained by curriculum, alone."
+        if isinstance(scale.experts[0], Trained):
+            return text + "Experts are trained by curriculum, alone."
+        return text + (
+            "Experts are scripted. As the paper's do, they search for the goal order in every episode, pay for wrong "
+            "goals, and then follow the order."
+        )
     return text + (
         "Experts are scripted. Those that learners train with know the goal order from the start and do not search, so "
         "nobody can get more than they do, and an imitator cannot see what they act on. The paper's experts search at "

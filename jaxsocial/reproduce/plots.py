@@ -14,6 +14,7 @@ from jaxsocial.reproduce.figures import Findings
 
 COLOURS = {
     "SociAPL": "tab:blue",
+    "SociAPL on pixels": "deepskyblue",
     "solo SociAPL": "tab:brown",
     "social vanilla": "tab:green",
     "solo vanilla": "tab:orange",
