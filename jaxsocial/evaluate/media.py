@@ -70,13 +70,17 @@ def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callab
     setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 
     @jax.jit
+    def begin(key):
+        return start(key, rules, setup)
+
+    @jax.jit
     def one_step(key, play: RolloutState):
         play, _, outcome = rollout(key, play, parameters, setup.partners.parameters, rules, setup, 1)
         return play, outcome.episode_stats.return_[0, 0], outcome.ended[0, 0]
 
     def episode(number: int) -> Iterator[Moment]:
         start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps + 1)
-        play, ended = start(start_key, rules, setup), False
+        play, ended = begin(start_key), False
         yield Moment(play, np.zeros(config.world.agents))
         while not ended:
             play, returns, ended = one_step(step_keys.pop(), play)

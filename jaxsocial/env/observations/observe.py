@@ -1,7 +1,9 @@
 """Agents' observations of one step: an image in the scenario's style, and the inputs that it names."""
 
 import dataclasses
+import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
@@ -65,6 +67,8 @@ def _normalised(position: Int[Array, "*N 2"], scenario: Scenario) -> Float[Array
     return jnp.maximum(position, 0) / jnp.array([scenario.height, scenario.width], jnp.float32)
 
 
+# Programs of one process share the trace. XLA inlines it.
+@functools.partial(jax.jit, static_argnames=("scenario", "agents"))
 def _images(
     state: State, rules: Rules, scenario: Scenario, agents: tuple[int, ...]
 ) -> tuple[UInt8[Array, "B height width channels"], Bool[Array, " B"]]:
