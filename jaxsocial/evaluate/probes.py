@@ -39,7 +39,7 @@ SHOWN = {
     ERRORS[0]: "error beside",
     ERRORS[1]: "error alone",
 }
-"""Measure to its label in a table, below the return. Errors are times 100: of views with others, and without."""
+"""Measure to its label in a table, below the return. Errors are those of views with others, and without."""
 
 
 class Probed(NamedTuple):
@@ -159,13 +159,15 @@ def table(results: list[Probed], title: str) -> Table:
         drawn.add_row("return", *(_short(one["return"].mean) for one in scores))
         drawn.add_row("95 %", *(f"{one['return'].low:.1f}, {one['return'].high:.1f}" for one in scores))
         for name, label in SHOWN.items():
-            drawn.add_row(label, *(_short(one[name].mean * (100 if name in ERRORS else 1)) for one in scores))
+            # Losses of different targets differ in scale.
+            digits = ".3g" if name in ERRORS else ".2f"
+            drawn.add_row(label, *(_short(one[name].mean, digits) for one in scores))
         drawn.add_section()
     return drawn
 
 
-def _short(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.2f}"
+def _short(value: float, digits: str = ".2f") -> str:
+    return "-" if np.isnan(value) else format(value, digits)
 
 
 def plain(results: list[Probed], transmission: dict[str, Score]) -> dict:

@@ -1,5 +1,6 @@
 """Pictures, maps and terminals for people; test_golden compares the pixels themselves."""
 
+import dataclasses
 import functools
 
 import jax
@@ -55,6 +56,14 @@ def coloured(terminal):
 def test_a_map_is_written_as_it_was_read():
     env, state = made(ROOM)
     assert render.text(state, env.scenario) == ROOM.lstrip()
+
+
+def test_what_an_agent_sees_is_brighter_unless_it_sees_the_whole_world():
+    env, state = made(ROOM)
+    whole = dataclasses.replace(env.scenario, observation="symbolic_world")
+    local, plain = (render.image(state, env.rules, scenario).astype(int) for scenario in (env.scenario, whole))
+    assert set(np.unique(local - plain)) >= {0, 63}
+    assert (local >= plain).all()
 
 
 @pytest.mark.parametrize("text", [ROOM, STRANGE])

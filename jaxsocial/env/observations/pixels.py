@@ -205,6 +205,8 @@ def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Sc
 def whole_world(state: State, rules: Rules, scenario: Scenario, tile: int) -> UInt8[Array, "height width 3"]:
     """Returns a picture of the world for people: upright, brighter by 63 where an active agent sees.
 
+    Where agents see the whole world, nothing is brighter.
+
     Args:
       state: the world.
       rules: the world's traced numbers.
@@ -219,7 +221,8 @@ def whole_world(state: State, rules: Rules, scenario: Scenario, tile: int) -> UI
     agents = agent_tiles(state, upright, rules, scenario, tile)
     picture = jnp.concatenate([things, agents], axis=1)[0][index].transpose(0, 2, 1, 3, 4)
     lit = jnp.zeros(state.grid.shape, bool)
-    for view, group in scenario.agents_by_view.items():
+    local_views = {} if scenario.observation == "symbolic_world" else scenario.agents_by_view
+    for view, group in local_views.items():
         chosen = jnp.array(group, jnp.int32)
         position, heading = state.position[chosen], state.heading[chosen]
         codes = vision.window(state.grid, position, heading, view)
