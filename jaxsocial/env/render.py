@@ -143,12 +143,12 @@ def half_blocks(picture: Picture, colours: Colours = true_colour) -> str:
 
 
 def symbols_text(
-    symbols: UInt8[np.ndarray, "H W 4"], colours: Colours, tints: dict[tuple[int, int], RGB], you: tuple[int, int]
+    symbols: UInt8[np.ndarray, "H W 5"], colours: Colours, tints: dict[tuple[int, int], RGB], you: tuple[int, int]
 ) -> str:
     """Returns a map for a terminal. Bonus tiles are ``*``: their order is hidden.
 
     Args:
-      symbols: kind, colour, state and prestige of cells (`jaxsocial.env.observations.symbolic`).
+      symbols: kind, colour, state, prestige and kind below of cells (`jaxsocial.env.observations.symbolic`).
       colours: from a colour to the terminal's code.
       tints: colours of cells by (row, column), in place of their own.
       you: the (row, column) of the cell that is shown reversed.
@@ -166,7 +166,7 @@ def symbols_text(
         # Of the other kinds only a door shows its state.
         return special.get(kind) or _CHARACTERS[alphabet.thing(kind, state if kind == objects.DOOR else 0)]
 
-    rows = [[character(kind, state) for kind, _, state, _ in row] for row in symbols.tolist()]
+    rows = [[character(kind, state) for kind, _, state, *_ in row] for row in symbols.tolist()]
     looks = [[(own, (row, k) == you) for k, own in enumerate(line)] for row, line in enumerate(_tuples(rgb))]
     return _lines(
         zip(rows, looks, strict=True), lambda look: PLAIN + (REVERSE if look[1] else "") + colours(look[0], False)

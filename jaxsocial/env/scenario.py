@@ -15,8 +15,8 @@ MAXIMUM_GOALS = 16
 MAXIMUM_VIEW = 15
 """A row of a view is the bits of one integer, and two rows must fit in 31."""
 
-SYMBOLS = 4
-"""Channels of a symbolic image: kind, colour, state and prestige."""
+SYMBOLS = 5
+"""Channels of a symbolic image: kind, colour, state, prestige, and the kind of thing below an agent."""
 
 Style = Literal["rgb", "symbolic", "symbolic_world"]
 Input = Literal["reward", "position", "heading", "last_action", "goal_position", "symbols", "others"]
@@ -135,7 +135,8 @@ class Scenario:
     views: tuple[View, ...] = ()
     """One per agent, where they differ; replaces the five fields above."""
     observation: Style = "rgb"
-    """rgb: images. symbolic: kind, colour, state and prestige of the cells in view. symbolic_world: of all cells."""
+    """rgb: images. symbolic: kind, colour, state, prestige and kind below of the cells in view. symbolic_world: of all
+    cells."""
     inputs: tuple[Input, ...] = ()
     """Further observations: reward, position, heading, last_action, goal_position; and symbols and others, which
     prediction targets compare with."""
@@ -230,7 +231,7 @@ class Scenario:
         >>> Scenario(layout=print, things=(), view_size=7, tile_pixels=3).observation_shape
         (21, 21, 3)
         >>> Scenario(layout=print, things=(), observation="symbolic").observation_shape
-        (7, 7, 4)
+        (7, 7, 5)
         """
         if self.observation == "symbolic_world":
             return (self.height, self.width, SYMBOLS)

@@ -89,7 +89,7 @@ class Observation(NamedTuple):
     """What every agent perceives. Fields that `Scenario.inputs` does not name are None."""
 
     image: UInt8[Array, "A height width channels"]
-    """RGB, or the kind, colour, state and prestige of cells: see `Scenario.observation`."""
+    """RGB, or the kind, colour, state, prestige and kind below of cells: see `Scenario.observation`."""
     reward: Float[Array, " A"] | None = None
     """Of the last step; 0 at first."""
     position: Float[Array, "A 2"] | None = None
@@ -100,7 +100,7 @@ class Observation(NamedTuple):
     """-1 at first."""
     goal_position: Float[Array, "A G 2"] | None = None
     """(row / H, column / W) of every goal, in their order; the same for all agents."""
-    symbols: UInt8[Array, "A rows columns 4"] | None = None
+    symbols: UInt8[Array, "A rows columns 5"] | None = None
     """What the image shows, as symbols: equal to a symbolic image."""
     others: Bool[Array, " A"] | None = None
     """Whether the image shows another agent."""

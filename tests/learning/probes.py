@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxsocial.agents.policy import Policy, absent_policy
 from jaxsocial.env import objects
 from jaxsocial.env.core import Env
-from jaxsocial.env.scenario import Scenario, Style
+from jaxsocial.env.scenario import SYMBOLS, Scenario, Style
 from jaxsocial.env.types import Observation, Rules, Timestep
 
 ACTIONS = 3
@@ -100,7 +100,7 @@ def _no_layout(key, scenario):
 def cue_is_one(observation: Observation):
     """Returns whether each observation shows the cue 1."""
     first = observation.image[..., 0, 0, :]
-    return first[..., 1] == objects.colour_of(KEYS[1]) if first.shape[-1] == 4 else first[..., 0] == 255
+    return first[..., 1] == objects.colour_of(KEYS[1]) if first.shape[-1] == SYMBOLS else first[..., 0] == 255
 
 
 def _reset(key, rules, scenario):
@@ -139,7 +139,7 @@ def _observation(state: ProbeState, probe: Probe, scenario: Scenario) -> Observa
     action = jnp.where(probe.shows_action, state.action, -1) + 1
     if scenario.observation == "symbolic":
         cells = _symbols(state.cue, cue_seen, clock, action)
-        return Observation(jnp.zeros((1, 3, 3, 4), jnp.uint8).at[0, 0].set(cells.astype(jnp.uint8)))
+        return Observation(jnp.zeros((1, 3, 3, SYMBOLS), jnp.uint8).at[0, 0].set(cells.astype(jnp.uint8)))
     cue = jnp.where(cue_seen, 100 + 155 * state.cue, 0)
     pixels = jnp.stack([cue, clock, 80 * action]).astype(jnp.uint8)
     frame = jnp.zeros((1, 3, 3, 3), jnp.uint8).at[0, 0].set(pixels[:, None])
@@ -147,8 +147,8 @@ def _observation(state: ProbeState, probe: Probe, scenario: Scenario) -> Observa
 
 
 def _symbols(cue, cue_seen, clock, action):
-    """Returns the (kind, colour, state, prestige) of the first three cells."""
-    key = jnp.stack([objects.KEY, jnp.array([objects.colour_of(code) for code in KEYS])[cue], 0, 0])
-    agent = jnp.stack([objects.AGENT, PRESTIGE, objects.UP, clock])
-    door = jnp.stack([objects.DOOR, objects.colour_of(DOOR), action, 0])
+    """Returns the channels of the first three cells."""
+    key = jnp.stack([objects.KEY, jnp.array([objects.colour_of(code) for code in KEYS])[cue], 0, 0, 0])
+    agent = jnp.stack([objects.AGENT, PRESTIGE, objects.UP, clock, 0])
+    door = jnp.stack([objects.DOOR, objects.colour_of(DOOR), action, 0, 0])
     return jnp.stack([key * cue_seen, agent, door * (action > 0)])

@@ -19,6 +19,8 @@ PRESTIGE_LEVELS = 4
 """Classes of prestige in predictions, of equal width."""
 STATES = 4
 """Headings of agents, and states of doors."""
+STOOD_ON = (objects.BONUS, objects.FLOOR, objects.LAVA, objects.DOOR)
+"""Kinds below an agent that have a feature; goals and bonus tiles share one here too."""
 PRESTIGE = objects.COLOUR_NAMES.index("prestige")
 BASE_KINDS = (objects.EMPTY, objects.UNSEEN, objects.BONUS, objects.WALL, objects.AGENT)
 """Kinds that every network knows."""
@@ -59,16 +61,16 @@ class OneHot(NamedTuple):
     state: Bool[Array, "*N 4 rows columns"]
 
 
-def one_hot(symbols: UInt8[Array, "*N rows columns 4"], classes: Classes) -> OneHot:
+def one_hot(symbols: UInt8[Array, "*N rows columns 5"], classes: Classes) -> OneHot:
     """Returns the classes of cells.
 
     >>> from jaxsocial.env.registry import make_scenario
     >>> classes = classes_of(make_scenario("goal_cycle"))
-    >>> agent = jnp.array([objects.AGENT, PRESTIGE, objects.UP, 200], jnp.uint8)
+    >>> agent = jnp.array([objects.AGENT, PRESTIGE, objects.UP, 200, objects.EMPTY], jnp.uint8)
     >>> [part.astype(int).ravel().tolist() for part in one_hot(agent[None, None], classes)]
     [[0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1]]
     """
-    kind, colour, state, prestige = _split(symbols)
+    kind, colour, state, prestige, _ = _split(symbols)
     levels = (colour == PRESTIGE) & (prestige // (256 // PRESTIGE_LEVELS) == _column(range(classes.levels)))
     return OneHot(
         kind=kind == _column(classes.kinds),
@@ -80,16 +82,17 @@ def one_hot(symbols: UInt8[Array, "*N rows columns 4"], classes: Classes) -> One
 def _split(symbols):
     # Classes and features are the third axis from the end: on CPU XLA vectorises over the last one, and there are
     # more cells than classes.
-    kind, colour, state, prestige = (symbols[..., None, :, :, channel] for channel in range(4))
-    return jnp.where(kind == objects.GOAL, np.uint8(objects.BONUS), kind), colour, state, prestige
+    kind, colour, state, prestige, below = (symbols[..., None, :, :, channel] for channel in range(5))
+    kind, below = (jnp.where(x == objects.GOAL, np.uint8(objects.BONUS), x) for x in (kind, below))
+    return kind, colour, state, prestige, below
 
 
 def _column(numbers) -> np.ndarray:
     return np.array(list(numbers), np.uint8)[:, None, None]
 
 
-def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 4"]], Float[Array, "*N F rows columns"]]:
-    """Returns a function from cells to features: kind, colour where kinds do not tell it, state, heading, prestige.
+def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 5"]], Float[Array, "*N F rows columns"]]:
+    """Returns a function from cells to features: kind, kind below, colour where kinds do not tell it, state, prestige.
 
     Bare floor is all zeros. Headings are relative to the observer in a view, and absolute in `symbolic_world`.
     """
@@ -97,9 +100,10 @@ def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 4"
     doors = (objects.OPEN, objects.CLOSED, objects.LOCKED)
 
     def features(symbols):
-        kind, colour, state, prestige = _split(symbols)
+        kind, colour, state, prestige, below = _split(symbols)
         # Bare floor has a colour too, which has no meaning.
         parts = [kind == _column(kinds), (colour == _column(colours)) & (kind != objects.EMPTY)]
+        parts += [below == _column(tuple(one for one in kinds if one in STOOD_ON))]
         parts += [(state == _column(range(STATES))) & (kind == objects.AGENT)]
         parts += [(state == _column(doors)) & (kind == objects.DOOR)] if has_doors else []
         found = [part.astype(jnp.float32) for part in parts]
@@ -128,7 +132,8 @@ def feature_count(world: Scenario) -> int:
 
     >>> from jaxsocial.env.registry import make_scenario
     >>> feature_count(make_scenario("goal_cycle"))
-    9
+    10
     """
     kinds, colours, has_doors, has_prestige = _feature_parts(world)
-    return len(kinds) + len(colours) + STATES + 3 * has_doors + has_prestige
+    below = sum(kind in STOOD_ON for kind in kinds)
+    return len(kinds) + below + len(colours) + STATES + 3 * has_doors + has_prestige

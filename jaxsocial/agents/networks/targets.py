@@ -167,7 +167,7 @@ def symbol_error(
     return functools.reduce(jnp.add, [one(logits, chosen) for logits, chosen in zip(found, truth, strict=True)])
 
 
-def symbols_of(observation: Observation) -> UInt8[Array, "*B rows columns 4"]:
+def symbols_of(observation: Observation) -> UInt8[Array, "*B rows columns 5"]:
     """Returns the symbols of an observation: its image, or its field ``symbols`` where the image is RGB."""
     return observation.image if observation.symbols is None else observation.symbols
 

@@ -1,7 +1,8 @@
-"""Symbolic observations: kind, colour, state and prestige of each cell, agents and their headings included.
+"""Symbolic observations: kind, colour, state, prestige and kind below of each cell, agents and headings included.
 
-They tell no more than a picture does. Of states they hold only a door's and an agent's heading, and never the number
-of a goal: the goals' order is hidden. Prestige is the blue of an agent whose colour shows it, 0 to 255; 0 elsewhere.
+They tell what a picture does, and no more. Of states they hold only a door's and an agent's heading, and never the
+number of a goal: the goals' order is hidden. Prestige is the blue of an agent whose colour shows it, 0 to 255; 0
+elsewhere. The kind below is that of the thing that an agent stands on; 0 where there is no agent.
 """
 
 import jax.numpy as jnp
@@ -24,8 +25,8 @@ def _marks(state: State, rules: Rules, scenario: Scenario) -> Int[Array, " A"]:
     return mark + (jnp.where(by_prestige, pixels.tint(state, rules, scenario)[:, objects.BLUE], 0) << 6)
 
 
-def _channels(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 4"]:
-    """Returns (kind, colour, state, prestige): an agent's where there is a mark, else a thing's.
+def _channels(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 5"]:
+    """Returns (kind, colour, state, prestige, kind below): an agent's where there is a mark, else a thing's.
 
     Args:
       codes: of things.
@@ -35,16 +36,18 @@ def _channels(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Arra
     state = jnp.where(objects.kind_of(codes) == objects.DOOR, objects.state_of(codes), 0)
     agent = marks - 1
     heading = ((agent & 3) - turned) % 4
-    of_agent = objects.AGENT | (agent >> 2 & 15) << 8 | heading << 16 | (agent >> 6) << 24
+    below = objects.kind_of(codes)
+    of_agent = objects.AGENT | (agent >> 2 & 15) << 8 | heading << 16 | below << 20 | (agent >> 6) << 24
     of_thing = objects.kind_of(codes) | objects.colour_of(codes) << 8 | state << 16
     # All are packed into one integer: XLA would otherwise compute everything above once for each of them.
     packed = batching.computed_once(jnp.where(marks > 0, of_agent, of_thing))
-    return ((packed[..., None] >> np.array([0, 8, 16, 24], np.int32)) & 0xFF).astype(jnp.uint8)
+    masks = np.array([0xFF, 0xFF, 0xF, 0xFF, 0xF], np.int32)
+    return ((packed[..., None] >> np.array([0, 8, 16, 24, 20], np.int32)) & masks).astype(jnp.uint8)
 
 
 def observe(
     state: State, agents: tuple[int, ...], view: View, rules: Rules, scenario: Scenario
-) -> tuple[UInt8[Array, "B V V 4"], Bool[Array, " B"]]:
+) -> tuple[UInt8[Array, "B V V 5"], Bool[Array, " B"]]:
     """Returns what agents with the same view see, and whether that shows another agent.
 
     Cells are `objects.UNSEEN` where sight is blocked.
@@ -72,8 +75,8 @@ def observe(
     return _channels(codes, mark, heading[:, None, None] - objects.UP), ((mark > 0) & ~own_cell).any((-2, -1))
 
 
-def whole_world(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, "H W 4"]:
-    """Returns the four numbers of every cell; of each cell's first agent, with its absolute heading.
+def whole_world(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, "H W 5"]:
+    """Returns the numbers of every cell; of each cell's first agent, with its absolute heading.
 
     Args:
       state: the world.

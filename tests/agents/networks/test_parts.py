@@ -1,5 +1,7 @@
 """The parts of networks against direct definitions, and their registries."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.networks.symbols import PRESTIGE, cell_features, classes_of, feature_count
 from jaxsocial.env import objects
 from jaxsocial.env.registry import make_scenario, registered_scenarios
+from jaxsocial.env.scenario import SYMBOLS
 from jaxsocial.env.types import Observation
 from jaxsocial.learning.settings import Sizes
 from tests.compiling import quick_jit
@@ -86,15 +89,17 @@ def looks_of(world):
     """Returns all that a cell of a world can show, as symbols."""
     codes = [*world.things]
     codes += [objects.state_of(code) for code in world.things if objects.kind_of(code) == objects.BOX]
-    looks = {(objects.EMPTY, 0, 0, 0), (objects.UNSEEN, 0, 0, 0)}
+    looks = {(objects.EMPTY, 0, 0, 0, 0), (objects.UNSEEN, 0, 0, 0, 0)}
     for code in codes:
         kind, colour = objects.kind_of(code), objects.colour_of(code)
         door = kind == objects.DOOR
-        looks |= {(kind, colour, s, 0) for s in ((objects.OPEN, objects.CLOSED, objects.LOCKED) if door else (0,))}
+        looks |= {(kind, colour, s, 0, 0) for s in ((objects.OPEN, objects.CLOSED, objects.LOCKED) if door else (0,))}
+    there = {objects.kind_of(code) for code in codes}
+    stood_on = [0, *(there & {objects.BONUS, objects.FLOOR, objects.LAVA, objects.DOOR})]
     for name in world.agent_colours:
         levels = range(0, 256, 51) if name == "prestige" else (0,)
         number = objects.COLOUR_NAMES.index(name)
-        looks |= {(objects.AGENT, number, heading, level) for heading in range(4) for level in levels}
+        looks |= {(objects.AGENT, number, *rest) for rest in itertools.product(range(4), levels, stood_on)}
     return np.array(sorted(looks), np.uint8)
 
 
@@ -131,8 +136,12 @@ def test_cells_that_look_different_have_different_features(name, sizes):
 @pytest.mark.parametrize("name", registered_scenarios())
 def test_goals_and_bonus_tiles_have_equal_features_and_classes(name):
     world = world_of(name)
-    goal, bonus = (np.array([[[kind, 2, 0, 0]]], np.uint8) for kind in (objects.GOAL, objects.BONUS))
+    goal, bonus = (np.array([[[kind, 2, 0, 0, 0]]], np.uint8) for kind in (objects.GOAL, objects.BONUS))
     np.testing.assert_array_equal(cell_features(world)(goal), cell_features(world)(bonus))
+    on_goal, on_bonus = (
+        np.array([[[objects.AGENT, 2, 0, 0, kind]]], np.uint8) for kind in (objects.GOAL, objects.BONUS)
+    )
+    np.testing.assert_array_equal(cell_features(world)(on_goal), cell_features(world)(on_bonus))
 
 
 def test_the_symbolic_encoder_is_one_layer_on_the_features_of_cells():
@@ -215,7 +224,7 @@ def log_softmax(x):
 def cell_error(world, logits, cell):
     """Computes the cross-entropy of one cell."""
     classes = classes_of(world)
-    kind, colour, state, prestige = (int(x) for x in cell)
+    kind, colour, state, prestige, _ = (int(x) for x in cell)
     kind = objects.BONUS if kind == objects.GOAL else kind
     colour = len(classes.colours) + prestige // 64 if colour == PRESTIGE else classes.colours.index(colour)
     right = classes.kinds.index(kind), colour, state
@@ -223,8 +232,11 @@ def cell_error(world, logits, cell):
 
 
 def same_class(one, other):
-    """Whether two cells are of equal classes; goals are equal to bonus tiles, and prestige has four levels."""
-    one, other = ([int(x) for x in cell] for cell in (one, other))
+    """Whether two cells are of equal classes; goals are equal to bonus tiles, and prestige has four levels.
+
+    What is below an agent has no class.
+    """
+    one, other = ([int(x) for x in cell[:4]] for cell in (one, other))
     for cell in (one, other):
         cell[0] = objects.BONUS if cell[0] == objects.GOAL else cell[0]
         cell[3] = cell[3] // 64 if cell[1] == PRESTIGE else 0
@@ -295,7 +307,7 @@ def test_changes_are_predicted_in_the_cells_that_change(style):
 
 def test_prestige_of_one_level_is_no_change():
     case = Case("changes", world_of())
-    agent = [objects.AGENT, PRESTIGE, 2, 10]
+    agent = [objects.AGENT, PRESTIGE, 2, 10, 0]
     case.now[:], case.after[:] = agent, agent
     case.after[:, 1, 2, 3] = [63, 64, 255]
     loss = case.loss()
@@ -308,8 +320,8 @@ def test_prestige_of_one_level_is_no_change():
 def test_others_are_predicted_in_all_cells_but_the_own(observation):
     case = Case("others", world_of(observation=observation, view_offset=1))
     logits, expected = np.asarray(case.found[0], float)[:, 0], np.zeros(N)
-    case.after[:, 3, 2] = (objects.AGENT, 0, 0, 0)  # itself, one row above the lowest, in the middle
-    case.after[1, 0, 0] = (objects.AGENT, 0, 0, 0)
+    case.after[:, 3, 2] = (objects.AGENT, 0, 0, 0, 0)  # itself, one row above the lowest, in the middle
+    case.after[1, 0, 0] = (objects.AGENT, 0, 0, 0, 0)
     for n, row, column in np.ndindex(N, 5, 5):
         other = case.after[n, row, column, 0] == objects.AGENT and (row, column) != (3, 2)
         probability = sigmoid(logits[n, row, column])
@@ -322,7 +334,7 @@ def test_the_gradient_of_every_target_is_finite(name):
     world = world_of(observation="rgb")
     target: Target = TARGETS.maker(name)(SMALL, world, SMALL.memory)
     # Cells of all classes, of none of them, and views in which nothing changes.
-    symbols = jax.random.randint(jax.random.key(1), (T, *world.view_shape, 4), 0, 14).astype(jnp.uint8)
+    symbols = jax.random.randint(jax.random.key(1), (T, *world.view_shape, SYMBOLS), 0, 14).astype(jnp.uint8)
     frames = jax.random.randint(jax.random.key(2), (T, *world.observation_shape), 0, 256).astype(jnp.uint8)
     seen = Observation(frames, symbols=symbols)
     hidden = jax.random.normal(jax.random.key(3), (T, SMALL.memory)) * 1e3
@@ -396,14 +408,14 @@ def test_parts_of_users_are_chosen_by_name(monkeypatch):
     sizes = NetworkSizes(heads=(4,), encoder="mean_of_channels", memory_type="sums")
     network = make_network(sizes, world_of(inputs=("reward",)), "reward")
     parameters = quick_jit(network.init)(jax.random.key(0))
-    seen = Observation(jnp.ones((T, N, 5, 5, 4), jnp.uint8), reward=jnp.full((T, N), 3.0))
+    seen = Observation(jnp.ones((T, N, 5, 5, SYMBOLS), jnp.uint8), reward=jnp.full((T, N), 3.0))
     outputs = quick_jit(network.unroll)(parameters, network.initial_memory((N,)), seen, jnp.asarray(FIRST))
-    # Four channels of 2, and the reward.
-    np.testing.assert_allclose(outputs.hidden[:, 0], np.array([2, 2, 2, 2, 3]) * np.arange(1, 6)[:, None])
+    # The channels, each 2, and the reward.
+    np.testing.assert_allclose(outputs.hidden[:, 0], np.array([2] * SYMBOLS + [3]) * np.arange(1, 6)[:, None])
     found = network.predict(parameters, outputs.hidden, jnp.ones((T, N), jnp.int32))
-    np.testing.assert_allclose(found[:, 0], 11 * np.arange(1, 6) + 1)
+    np.testing.assert_allclose(found[:, 0], 13 * np.arange(1, 6) + 1)
     assert network.target is not None
-    np.testing.assert_allclose(network.target.loss(found, seen, seen)[:, 0], (11 * np.arange(1, 6) - 2) ** 2)
+    np.testing.assert_allclose(network.target.loss(found, seen, seen)[:, 0], (13 * np.arange(1, 6) - 2) ** 2)
 
 
 def test_taken_and_unknown_names_are_refused():

@@ -33,34 +33,46 @@ def world(**options):
     return env, quick_jit(env.reset)(jax.random.key(0))[0]
 
 
+def on_a_bonus_tile(state):
+    """Returns a state in which an agent stands on the bonus tile 1."""
+    return state._replace(position=state.position.at[1].set(jnp.array([3, 7])))
+
+
+CHANNELS = [0, 1, 2, 4]
+"""All but prestige."""
+
+
 def image(state, env):
     return np.asarray(quick_jit(lambda s: first_observation(s, env.rules, env.scenario))(state).image)
 
 
 def expected_cell(state, agent, row, column, heading_of):
-    """Returns (kind, colour, state) of a cell, by the rules of the docstrings."""
+    """Returns (kind, colour, state, kind below) of a cell, by the rules of the docstrings."""
     if not (0 <= row < state.grid.shape[0] and 0 <= column < state.grid.shape[1]):
-        return (objects.EMPTY, 0, 0)
+        return (objects.EMPTY, 0, 0, 0)
+    code = int(state.grid[row, column])
     agents = [a for a in range(len(COLOURS)) if (row, column) == tuple(state.position[a].tolist())]
     if agents:
         shown = agent if agent in agents else min(agents, key=lambda a: int(state.arrival[a]))
-        return (objects.AGENT, objects.COLOUR_NAMES.index(COLOURS[shown]), heading_of(int(state.heading[shown])))
-    code = int(state.grid[row, column])
+        colour = objects.COLOUR_NAMES.index(COLOURS[shown])
+        return (objects.AGENT, colour, heading_of(int(state.heading[shown])), objects.kind_of(code))
     state_shown = objects.state_of(code) if objects.kind_of(code) == objects.DOOR else 0
-    return (objects.kind_of(code), objects.colour_of(code), state_shown)
+    return (objects.kind_of(code), objects.colour_of(code), state_shown, 0)
 
 
 @pytest.mark.parametrize(("size", "offset"), [(7, 1), (5, 2)])
 def test_symbols_are_rotated_to_the_observer_s_heading(size, offset):
     env, state = world(observation="symbolic", view_size=size, view_offset=offset, see_through_walls=True)
+    state = on_a_bonus_tile(state)
     seen = image(state, env)
+    assert (seen[..., 4] == objects.BONUS).any()
     for agent, (position, heading) in enumerate(zip(state.position.tolist(), state.heading.tolist(), strict=True)):
         forward, right_hand = objects.STEP[heading], objects.STEP[(heading + 1) % 4]
         for row, column in np.ndindex(size, size):
             ahead, aside = size - 1 - offset - row, column - size // 2
             cell = np.array(position) + ahead * forward + aside * right_hand
             relative = functools.partial(lambda other, own: (other - own + objects.UP) % 4, own=heading)
-            assert tuple(seen[agent, row, column, :3]) == expected_cell(state, agent, *cell, relative)
+            assert tuple(seen[agent, row, column, CHANNELS]) == expected_cell(state, agent, *cell, relative)
 
 
 def test_symbols_hide_what_a_picture_hides():
@@ -71,7 +83,7 @@ def test_symbols_hide_what_a_picture_hides():
     assert ((kinds == objects.UNSEEN) == (corners == objects.SHADOW).all(-1)).all()
     assert (kinds == objects.UNSEEN).any()
     asleep = image(state._replace(active=jnp.zeros(4, bool)), symbolic)
-    assert (asleep == (objects.UNSEEN, 0, 0, 0)).all()
+    assert (asleep == (objects.UNSEEN, 0, 0, 0, 0)).all()
 
 
 def test_hidden_kinds_are_left_out_and_still_block_sight():
@@ -87,10 +99,12 @@ def test_hidden_kinds_are_left_out_and_still_block_sight():
 
 def test_symbols_of_the_whole_world_are_the_same_for_all_agents():
     env, state = world(observation="symbolic_world")
+    state = on_a_bonus_tile(state)
     seen = image(state, env)
+    assert (seen[..., 4] == objects.BONUS).any()
     for row, column in np.ndindex(seen.shape[1:3]):
         expected = expected_cell(state, None, row, column, heading_of=lambda heading: heading)
-        assert (seen[:, row, column, :3] == expected).all()
+        assert (seen[:, row, column][:, CHANNELS] == expected).all()
 
 
 @pytest.mark.parametrize("style", ["symbolic", "symbolic_world"])
