@@ -20,7 +20,9 @@ PRESTIGE_LEVELS = 4
 STATES = 4
 """Headings of agents, and states of doors."""
 STOOD_ON = (objects.BONUS, objects.FLOOR, objects.LAVA, objects.DOOR)
-"""Kinds below an agent that have a feature; goals and bonus tiles share one here too."""
+"""Kinds below an agent that are told apart; goals and bonus tiles share one here too."""
+ON = 16
+"""An agent's kind in predictions is AGENT + ON * (the kind below it): whether it stands on a goal is what matters."""
 PRESTIGE = objects.COLOUR_NAMES.index("prestige")
 BASE_KINDS = (objects.EMPTY, objects.UNSEEN, objects.BONUS, objects.WALL, objects.AGENT)
 """Kinds that every network knows."""
@@ -30,6 +32,7 @@ class Classes(NamedTuple):
     """The classes of kind, colour and state of one cell."""
 
     kinds: tuple[int, ...]
+    """Also of agents on each kind of `STOOD_ON`, see `ON`."""
     colours: tuple[int, ...]
     """Without that of agents whose colour shows prestige, which has `PRESTIGE_LEVELS` classes after them."""
     levels: int
@@ -41,7 +44,7 @@ def classes_of(world: Scenario) -> Classes:
 
     >>> from jaxsocial.env.registry import make_scenario
     >>> [len(part) for part in classes_of(make_scenario("goal_cycle"))[:2]]
-    [5, 3]
+    [6, 3]
     """
     # What is carried in a box appears once it is opened.
     inside = [objects.state_of(code) for code in world.things if objects.kind_of(code) == objects.BOX]
@@ -50,6 +53,7 @@ def classes_of(world: Scenario) -> Classes:
     colours = {objects.colour_of(code) for code in things}
     colours |= {objects.COLOUR_NAMES.index(name) for name in world.agent_colours}
     levels = PRESTIGE_LEVELS if PRESTIGE in colours else 0
+    kinds += [objects.AGENT + ON * kind for kind in kinds if kind in STOOD_ON]
     return Classes(tuple(kinds), tuple(sorted(colours - {PRESTIGE})), levels)
 
 
@@ -66,14 +70,14 @@ def one_hot(symbols: UInt8[Array, "*N rows columns 5"], classes: Classes) -> One
 
     >>> from jaxsocial.env.registry import make_scenario
     >>> classes = classes_of(make_scenario("goal_cycle"))
-    >>> agent = jnp.array([objects.AGENT, PRESTIGE, objects.UP, 200, objects.EMPTY], jnp.uint8)
+    >>> agent = jnp.array([objects.AGENT, PRESTIGE, objects.UP, 200, objects.BONUS], jnp.uint8)
     >>> [part.astype(int).ravel().tolist() for part in one_hot(agent[None, None], classes)]
-    [[0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1]]
+    [[0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1]]
     """
-    kind, colour, state, prestige, _ = _split(symbols)
+    kind, colour, state, prestige, below = _split(symbols)
     levels = (colour == PRESTIGE) & (prestige // (256 // PRESTIGE_LEVELS) == _column(range(classes.levels)))
     return OneHot(
-        kind=kind == _column(classes.kinds),
+        kind=kind + np.uint8(ON) * below == _column(classes.kinds),
         colour=jnp.concatenate([colour == _column(classes.colours), levels], axis=-3),
         state=state == _column(range(STATES)),
     )
@@ -116,7 +120,7 @@ def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 5"
 def _feature_parts(world: Scenario) -> tuple[tuple[int, ...], tuple[int, ...], bool, bool]:
     """Returns the kinds and colours that have a feature, and whether doors and prestige do."""
     classes = classes_of(world)
-    kinds = tuple(kind for kind in classes.kinds if kind != objects.EMPTY)
+    kinds = tuple(kind for kind in classes.kinds if objects.EMPTY < kind < ON)
     goals = {objects.GOAL: objects.BONUS}
     looks = {
         (goals.get(objects.kind_of(code), objects.kind_of(code)), objects.colour_of(code)) for code in world.things

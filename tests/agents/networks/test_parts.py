@@ -224,19 +224,16 @@ def log_softmax(x):
 def cell_error(world, logits, cell):
     """Computes the cross-entropy of one cell."""
     classes = classes_of(world)
-    kind, colour, state, prestige, _ = (int(x) for x in cell)
-    kind = objects.BONUS if kind == objects.GOAL else kind
+    kind, colour, state, prestige, below = (int(x) for x in cell)
+    kind = objects.BONUS if kind == objects.GOAL else kind + 16 * below
     colour = len(classes.colours) + prestige // 64 if colour == PRESTIGE else classes.colours.index(colour)
     right = classes.kinds.index(kind), colour, state
     return -sum(log_softmax(x)[number] for x, number in zip(logits, right, strict=True))
 
 
 def same_class(one, other):
-    """Whether two cells are of equal classes; goals are equal to bonus tiles, and prestige has four levels.
-
-    What is below an agent has no class.
-    """
-    one, other = ([int(x) for x in cell[:4]] for cell in (one, other))
+    """Whether two cells are of equal classes; goals are equal to bonus tiles, and prestige has four levels."""
+    one, other = ([int(x) for x in cell] for cell in (one, other))
     for cell in (one, other):
         cell[0] = objects.BONUS if cell[0] == objects.GOAL else cell[0]
         cell[3] = cell[3] // 64 if cell[1] == PRESTIGE else 0
