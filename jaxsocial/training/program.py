@@ -57,7 +57,9 @@ def check_nans_allowed() -> None:
     Raises:
       ValueError: ``jax_debug_nans`` is on.
     """
-    if jax.config.jax_debug_nans:
+    # jax declares its options at run time.
+    config: Any = jax.config
+    if config.jax_debug_nans:
         raise ValueError(
             "jax_debug_nans is on, and metrics over no episodes are NaN: turn it off (JAX_DEBUG_NANS=0) for training, "
             "which itself reports and undoes updates that are not finite; worlds and networks alone work with it"
