@@ -165,7 +165,7 @@ def check_participation(before: State, after: State, timestep, world: Scenario):
         assert (getattr(before, field)[resting] == getattr(after, field)[resting]).all()
     assert (timestep.reward[resting] == 0).all()
     image = timestep.observation.image[~after.active]
-    nothing_seen = (objects.SHADOW, (0, 0, 0)) if world.observation == "rgb" else ((objects.UNSEEN, 0, 0, 0),)
+    nothing_seen = (objects.SHADOW, (0, 0, 0)) if world.observation == "rgb" else ((objects.UNSEEN, 0, 0, 0, 0),)
     assert np.logical_or.reduce([(image == colour).all(-1) for colour in nothing_seen]).all()
 
 

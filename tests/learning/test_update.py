@@ -170,6 +170,7 @@ def test_means_separate_solo_and_social_episodes(setup, second):
     np.testing.assert_array_equal(episode_stats.penalties[rows[1], :, 0], (whole < 0).sum(0))
 
 
+@pytest.mark.slow
 def test_vmapped_seeds_equal_single_seeds(setup, start, iterate):
     keys = jax.random.split(jax.random.key(7), 2)
     rates = jnp.array([3e-3, 1e-3])

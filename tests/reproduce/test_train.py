@@ -104,6 +104,7 @@ def test_runs_of_one_program_are_distributed_over_free_processes(tmp_path, more)
     assert len(train.ready_groups(alike, tmp_path / "elsewhere", processes=1)) == 1
 
 
+@pytest.mark.slow
 def test_a_condition_waits_for_those_that_it_needs(tmp_path):
     first = two_conditions()[1]
     then = dataclasses.replace(first, name="then", start_from=first)

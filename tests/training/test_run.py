@@ -36,6 +36,7 @@ def test_every_seed_has_its_own_rows(finished_run):
     assert all(row["episodes"] == 8 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_ramp_scales_the_penalty(tmp_path, monkeypatch):
     monkeypatch.setattr(finish, "measure", lambda *arguments: [])
     folder = tmp_path / "ramp"
