@@ -96,9 +96,10 @@ def _column(numbers) -> np.ndarray:
 
 
 def cell_features(world: Scenario) -> Callable[[UInt8[Array, "*N rows columns 5"]], Float[Array, "*N F rows columns"]]:
-    """Returns a function from cells to features: kind, kind below, colour where kinds do not tell it, state, prestige.
+    """Returns a function from cells to features.
 
-    Bare floor is all zeros. Headings are relative to the observer in a view, and absolute in `symbolic_world`.
+    They are kind, colour where kinds do not tell it, kind below, heading, state of doors, and prestige. Bare floor
+    is all zeros. Headings are relative to the observer in a view, and absolute in `symbolic_world`.
     """
     kinds, colours, has_doors, has_prestige = _feature_parts(world)
     doors = (objects.OPEN, objects.CLOSED, objects.LOCKED)
