@@ -1,5 +1,6 @@
 """Runs from Python: train, load, evaluate and render them, by the code of the command line; and pure training."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ def train(
 
     Args:
       config: the config, such as a preset with changes by `dataclasses.replace`.
-      folder: the run's folder, which must not exist; a new one under ``runs/`` if None.
+      folder: the run's folder, which must not exist, or be empty; a new one under ``runs/`` if None.
       callbacks: each receives the rows of metrics of each chunk, after they are written. If one returns True before
         the end, the run is saved and not evaluated; `Run.resume` continues it.
       console: where to show progress and results; nothing is printed if None.
@@ -56,7 +57,12 @@ def train(
       Stopped: SIGINT or SIGTERM; the run is saved.
     """
     path = run.new_folder(Path("runs"), config) if folder is None else Path(folder)
-    return _finished(path, lambda console: run.train(config, path, console, callbacks), console)
+    try:
+        return _finished(path, lambda console: run.train(config, path, console, callbacks), console)
+    finally:
+        if folder is None:
+            with contextlib.suppress(OSError):  # not empty
+                path.parent.rmdir()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +123,7 @@ class Run(os.PathLike):
         partners: Sequence[str] | None = None,
         first_level: int | None = None,
         levels: int | None = None,
+        steps: int | None = None,
     ) -> list[returns.Result]:
         """Measures returns, goals and penalties of all agents over whole episodes, with 95 % intervals.
 
@@ -126,14 +133,15 @@ class Run(os.PathLike):
           partners: other partners, of any number; those of the run if None.
           first_level: the first of the fixed levels; that of the run if None.
           levels: number of fixed levels, 0 for a new one per episode; that of the run if None.
+          steps: learner steps of an earlier checkpoint that is there; the last one if None.
 
         Returns:
           One result for each kind of player and seed, learners first.
 
         Raises:
-          ValueError: there is no run or checkpoint, or arguments that do not fit it.
+          ValueError: there is no run or checkpoint, it is damaged, or arguments that do not fit it.
         """
-        config, parameters = self._played(episodes, partners, first_level, levels)
+        config, parameters = self._played(episodes, partners, first_level, levels, steps)
         return returns.evaluate(config, episode_player(config, episodes, alone)(parameters), alone)
 
     def probe(
@@ -143,6 +151,7 @@ class Run(os.PathLike):
         partners: Sequence[str] | None = None,
         first_level: int | None = None,
         levels: int | None = None,
+        steps: int | None = None,
     ) -> tuple[list[probes.Probed], dict[str, Score]]:
         """Measures social learning: plays the same episodes beside other partners.
 
@@ -152,6 +161,7 @@ class Run(os.PathLike):
           partners: other partners, of any number; those of the run if None.
           first_level: the first of the fixed levels; that of the run if None.
           levels: number of fixed levels, 0 for a new one per episode; that of the run if None.
+          steps: learner steps of an earlier checkpoint that is there; the last one if None.
 
         Returns:
           The measures of each learner in each probe, and each learner's cultural transmission. The latter is empty
@@ -160,17 +170,22 @@ class Run(os.PathLike):
         Raises:
           ValueError: there is no run or checkpoint, an unknown probe, or arguments that do not fit the run.
         """
-        config, parameters = self._played(episodes, partners, first_level, levels)
+        config, parameters = self._played(episodes, partners, first_level, levels, steps)
         return probes.probe(config, parameters, probes.chosen_probes(names or ("all",), config), episodes)
 
     def _played(
-        self, episodes: int, partners: Sequence[str] | None, first_level: int | None, levels: int | None
+        self,
+        episodes: int,
+        partners: Sequence[str] | None,
+        first_level: int | None,
+        levels: int | None,
+        steps: int | None,
     ) -> tuple[Config, Parameters]:
         """Returns the config to play, and the parameters of all seeds and learners."""
         if episodes < 1:
             raise ValueError(f"episodes={episodes}: choose 1 or more")
         own = self.config
-        parameters, _ = checkpoint.restore_parameters(self.folder, own)
+        parameters, _ = checkpoint.restore_parameters(self.folder, own, steps)
         return played_config(own, partners, first_level, levels), parameters
 
     def policy(self, seed: int | None = None, steps: int | None = None, learner: int = 0) -> LoadedPolicy:
@@ -196,13 +211,16 @@ class Run(os.PathLike):
         # A column without any number would hold None instead of NaN.
         return table.astype(dict.fromkeys(table.columns.difference(keys), float))
 
-    def render(self, path: str | os.PathLike, seed: int | None = None, episode: int = 0) -> Path:
+    def render(
+        self, path: str | os.PathLike, seed: int | None = None, episode: int = 0, steps: int | None = None
+    ) -> Path:
         """Draws an episode: the whole world, and what each agent sees.
 
         Args:
           path: a .gif of the whole episode, or a .png of its last step.
           seed: the trained seed that plays; the run's first if None.
           episode: seed of the episode.
+          steps: learner steps of an earlier checkpoint that is there; the last one if None.
 
         Returns:
           The path.
@@ -214,7 +232,7 @@ class Run(os.PathLike):
         if path.suffix not in (".gif", ".png"):
             raise ValueError(f"{path}: end the name in .gif or .png")
         config = without_teacher(self.config)
-        learners = pretrained.load_learners(self.folder, seed)
+        learners = pretrained.load_learners(self.folder, seed, steps)
         media.write_episode(path, config, learners, make_agent_setup(config), episode)
         return path
 

@@ -3,13 +3,14 @@
 A verb's handler, and with it flax, orbax, matplotlib and pandas, is imported after parsing, so that help is quick.
 """
 
+import errno
 import importlib
 import sys
 
 from rich.console import Console
 
 from jaxsocial.cli.options import VERBS
-from jaxsocial.cli.parsing import INTERRUPTED, REFUSED, parse
+from jaxsocial.cli.parsing import DISK_FULL, INTERRUPTED, REFUSED, parse
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.training.stopping import Stopped
 
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
       arguments: those of the command line by default.
 
     Returns:
-      The exit status: 0, 2 if the command was refused, 130 if it was stopped.
+      The exit status: 0, 2 if the command was refused, 3 if the disk is full, 130 if it was stopped.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -35,6 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = ": free some space; a run continues from its last checkpoint by --resume" if full else ""
+        print(f"jaxsocial: {error.filename or 'a file'}: {error.strerror or error}{cure}", file=sys.stderr)
+        return DISK_FULL if full else REFUSED
     except Stopped as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED

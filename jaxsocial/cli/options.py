@@ -39,7 +39,7 @@ class EvaluateOptions:
     """Prints returns, goals and penalties of all agents of a run, over whole episodes, with 95 % intervals."""
 
     run: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """The run's folder; with @STEPS for an earlier checkpoint."""
     episodes: int = 256
     """Episodes per seed."""
     alone: bool = False
@@ -60,7 +60,7 @@ class RenderOptions:
     """Draws an episode of a run: the whole world, and what each agent sees."""
 
     run: tyro.conf.Positional[Path]
-    """The run's folder."""
+    """The run's folder; with @STEPS for an earlier checkpoint."""
     out: Path = Path("episode.gif")
     """A .gif of the whole episode, or a .png of its last step."""
     seed: int | None = None

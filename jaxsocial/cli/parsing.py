@@ -21,7 +21,7 @@ from jaxsocial.env.settings import changed, in_place_of, layout_fields, settings
 from jaxsocial.env.text.text_map import scenario_from_file
 from jaxsocial.training import distributed
 
-REFUSED, INTERRUPTED = 2, 130
+REFUSED, DISK_FULL, INTERRUPTED = 2, 3, 130
 """Exit statuses."""
 HIDDEN = ("name", "things", "views", "text")
 """Fields of a world that are no options: its scenario sets them, or they need Python."""

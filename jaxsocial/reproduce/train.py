@@ -226,10 +226,11 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
         raise Stopped("stopped before it began")
     group, console = group_of(folder), Console(soft_wrap=True)
     config, program = group.configs[0], make_program(group.configs)
-    begun = checkpoint.latest(folder) is not None
-    members, iteration = checkpoint.restore(folder, program.untrained()) if begun else (program.begin(), 0)
-    for own in group.folders:
-        metrics.cut(own / METRICS, iteration * config.iteration_steps)
+    begun = checkpoint.last_whole(folder, group.configs, console.print)
+    members = program.begin() if begun is None else checkpoint.restore(folder, begun, program.untrained())
+    iteration = begun or 0
+    for one, own in zip(group.configs, group.folders, strict=True):
+        metrics.cut(own / METRICS, metrics.rows_until(own / METRICS, one, iteration))
     saved = program.place(members), iteration
     healthy, before, began = np.asarray(saved[0].healthy), seconds_of(folder), time.monotonic()
 
@@ -250,7 +251,7 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
         for own in group.folders:
             _write_seconds(own, seconds / len(group.folders))
         _write_seconds(folder, seconds)
-        checkpoint.save(folder, members, iteration, config)
+        checkpoint.save(folder, members, iteration, group.configs)
 
     try:
         loop.train(

@@ -198,7 +198,7 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Ca
     """
     configs = padded(batch.configs, compiled.fit.members)
     program = compiled.program.others(configs)
-    members, done = _begin(batch, program, len(configs))
+    members, done = _begin(batch, program, len(configs), settings)
     fields = {entry.setting: flat(settings[entry.setting]) for entry in batch.task.entries}
     config = configs[0]
 
@@ -220,7 +220,7 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Ca
         batch.task.end,
         config.chunk_iterations,
         record,
-        save=lambda members, iteration: checkpoint.save(batch.folder, members, iteration, config),
+        save=lambda members, iteration: checkpoint.save(batch.folder, members, iteration, batch.configs),
         stop=stop,
         # A rung may end at any iteration, and the plan times one: single iterations need one compilation only.
         call_iterations=1,
@@ -228,34 +228,44 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Ca
     )
 
 
-def _begin(batch: Batch, program: Program, size: int) -> tuple[Member, int]:
+def _begin(batch: Batch, program: Program, size: int, settings: Sequence[Config]) -> tuple[Member, int]:
     """Returns members and their iterations: from their checkpoint, from the last rung, or untrained."""
     folder, sweep = batch.folder, batch.folder.parents[2]
-    begun = checkpoint.latest(folder)
+    begun = checkpoint.last_whole(folder, batch.configs, print)
     # Rows after the checkpoint will be written again, and must not be there twice.
     table.cut(sweep, _writer(folder), (begun or 0) * batch.configs[0].iteration_steps)
     if begun is not None:
-        return _restored([(folder, index) for index in range(len(batch.configs))], program, size)
+        return _restored([(folder, index) for index in range(len(batch.configs))], begun, program, size)
     folder.mkdir(exist_ok=True)
     (folder / SIZE).write_text(json.dumps(size) + "\n")  # of the checkpoint, with the members that fill the program
     if batch.task.sources is None:
         return program.begin(), 0
-    return _restored([(sweep / "items" / source, index) for source, index in batch.task.sources], program, size)
+    sources = [(sweep / "items" / source, index) for source, index in batch.task.sources]
+    end = checkpoint.latest(sources[0][0]) or 0
+    for source in dict.fromkeys(source for source, _ in sources):
+        first, last = map(int, source.name.split("-")[1:])
+        configs = [config_of(entry, settings) for entry in read_task(source.parent).entries[first:last]]
+        if reason := checkpoint.damage(source, end, configs):
+            raise ValueError(
+                f"checkpoint {end} of {source} is damaged ({reason}): restore it, or delete {source.parent / DONE} and "
+                "resume the sweep, which then trains from the checkpoint before"
+            )
+    return _restored(sources, end, program, size)
 
 
-def _restored(sources: list[tuple[Path, int]], program: Program, size: int) -> tuple[Member, int]:
+def _restored(sources: list[tuple[Path, int]], iteration: int, program: Program, size: int) -> tuple[Member, int]:
     """Restores members from batches and their indices there; the last member fills the program."""
     shapes, starts, found, start = jax.eval_shape(program.untrained), {}, [], 0
     for folder in dict.fromkeys(folder for folder, _ in sources):
         held = json.loads((folder / SIZE).read_text())
         like = jax.tree.map(lambda x, held=held: jax.ShapeDtypeStruct((held, *x.shape[1:]), x.dtype), shapes)
-        found.append(checkpoint.restore(folder, like))
+        found.append(checkpoint.restore(folder, iteration, like))
         starts[folder], start = start, start + held
     indices = [starts[folder] + index for folder, index in sources]
     # A program takes a fixed number of members; copies of the last one are dropped from the rows.
     wanted = np.array(indices + indices[-1:] * (size - len(indices)))
-    members: Any = jax.tree.map(lambda *x: jnp.concatenate(x)[wanted], *[members for members, _ in found])
-    return program.place(members), found[0][1]
+    members: Any = jax.tree.map(lambda *x: jnp.concatenate(x)[wanted], *found)
+    return program.place(members), iteration
 
 
 def _rows(

@@ -10,7 +10,7 @@ from jaxsocial.config.traced import player_noise, traced_config
 from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.learning.rollout import AgentSetup
-from jaxsocial.training.pretrained import frozen_player
+from jaxsocial.training.pretrained import frozen_player, source_of
 
 FROZEN = "run:"
 """Prefix of a partner that is the folder of an earlier run."""
@@ -46,5 +46,13 @@ def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> P
     Raises:
       ValueError: players that are unknown or do not fit.
     """
-    frozen = {name: frozen_player(name.removeprefix(FROZEN)) for name in names if name.startswith(FROZEN)}
+    frozen = {}
+    for name in names:
+        if name.startswith(FROZEN):
+            try:
+                frozen[name] = frozen_player(name.removeprefix(FROZEN))
+            except ValueError as error:
+                moved = not source_of(name.removeprefix(FROZEN)).folder.exists()
+                cure = ". If it was moved, put it beside the run that it is a partner of" if moved else ""
+                raise ValueError(f"partner {name}: {error}{cure}") from None
     return seat_partners(names, scenario, frozen, first_seat)

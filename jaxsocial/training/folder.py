@@ -1,16 +1,20 @@
 """The files of a run folder, written so that a killed process leaves none half written, and the folder's lock."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
+import re
+import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jaxsocial.config.config import Config, from_plain, to_plain
 
-LOCK, CONFIG = "lock", "config.json"
+LOCK, CONFIG, PROVENANCE = "lock", "config.json", "run.json"
 EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
 """Files that evaluation writes. Without the first the run is unfinished."""
 
@@ -31,7 +35,17 @@ def write_at_once(path: Path, text: str) -> None:
     # Renaming within a folder is atomic.
     new = path.with_name(f"{path.name}.new")
     new.write_text(text)
+    sync(new)
     new.replace(path)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file or a folder's entries are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -61,23 +75,113 @@ def locked(folder: Path, patience_seconds: float) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def new_run(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Makes a run's folder and holds its lock. The folder is removed if the context fails before it holds a config.
+
+    Args:
+      folder: a folder that does not exist, is empty, or is that of a run that was killed before its config was written.
+      say: receives a line in the last case.
+
+    Raises:
+      ValueError: there is something else in the folder, or it cannot be written.
+      FolderInUse: another process trains there.
+    """
+
+    def left() -> set[str]:
+        found = {path.name for path in folder.iterdir()}
+        if found - {LOCK, PROVENANCE, f"{CONFIG}.new"}:
+            raise ValueError(f"{folder} exists: choose another folder, or resume it (--resume {folder})")
+        return found - {LOCK}
+
+    with _refused_if_not_writable(folder):
+        made = [place for place in folder.parents if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        left()  # nothing is written into a folder that is not a run's
+        stack = contextlib.ExitStack()
+        stack.enter_context(locked(folder, 0.0))
+    with stack:
+        if left():
+            say(f"{folder} holds a run that was killed before it began: beginning anew")
+        try:
+            yield
+        except BaseException:
+            if not (folder / CONFIG).is_file():
+                shutil.rmtree(folder)
+                for place in made:
+                    with contextlib.suppress(OSError):  # others write there too
+                        place.rmdir()
+            raise
+
+
+@contextlib.contextmanager
+def existing_run(folder: Path) -> Iterator[None]:
+    """Holds the lock of a run's folder.
+
+    Raises:
+      ValueError: the folder cannot be written.
+      FolderInUse: another process trains there.
+    """
+    with contextlib.ExitStack() as stack:
+        with _refused_if_not_writable(folder):
+            stack.enter_context(locked(folder, 0.0))
+            for place in (folder, *folder.glob("checkpoints")):
+                with tempfile.TemporaryFile(dir=place):
+                    pass
+        yield
+
+
+@contextlib.contextmanager
+def _refused_if_not_writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written ({error.strerror}): choose another folder, or make it writable"
+        ) from None
+
+
 def write_config(config: Config, path: Path) -> None:
     """Writes a config as JSON."""
     write_at_once(path, json.dumps(to_plain(config), indent=2) + "\n")
 
 
 def read_config(path: Path) -> Config:
-    """Returns the config that `write_config` wrote."""
-    return from_plain(json.loads(path.read_text()))
+    """Returns the config that `write_config` wrote.
+
+    Raises:
+      ValueError: the file is damaged, or a later version wrote it.
+    """
+    try:
+        plain = json.loads(path.read_text())
+        if not isinstance(plain, dict):
+            raise ValueError("it holds no fields")
+        return from_plain(plain)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: {error}. Restore the file; checkpoints/*/saved.json hold its content as configs"
+        ) from None
 
 
 def config_of(folder: str | os.PathLike) -> Config:
-    """Returns the config of a run.
+    """Returns the config of a run. A partner's run that is not where it was is looked for beside this one.
 
     Raises:
-      ValueError: there is no run in the folder.
+      ValueError: there is no run in the folder, or its config is damaged.
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
-        raise ValueError(f"{folder} holds no run: name a folder that `jaxsocial train` has written")
-    return read_config(path)
+        begun = (Path(folder) / LOCK).is_file()
+        cure = f"begin it again by --out {folder}" if begun else "name a folder that `jaxsocial train` has written"
+        raise ValueError(f"{folder} holds no run{' that has begun' if begun else ''}: {cure}")
+    config, beside = read_config(path), Path(folder).resolve().parent
+    partners, teacher = tuple(_found(one, beside) for one in config.partners), _found(config.teacher, beside)
+    return dataclasses.replace(config, partners=partners, teacher=teacher)
+
+
+def _found(player: str, beside: Path) -> str:
+    """Returns the name of a trained partner with the folder where it is now; that of any other as it is."""
+    place = re.fullmatch(r"run:(.*?)((@[\d_]+)?(#[\d.]+)?)", player)
+    if place is None or Path(place[1]).exists() or not (beside / Path(place[1]).name).is_dir():
+        return player
+    return f"run:{beside / Path(place[1]).name}{place[2]}"

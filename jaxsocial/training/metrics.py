@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ def append(path: Path, rows: list[Row]) -> None:
     """Appends rows in one write, so that a killed run leaves whole lines."""
     with path.open("a") as file:
         file.write(_lines(rows))
+        file.flush()
+        os.fsync(file.fileno())  # before a checkpoint that covers them
 
 
 def _lines(rows: list[Row]) -> str:
@@ -77,15 +80,59 @@ def _lines(rows: list[Row]) -> str:
 
 
 def read(path: Path) -> list[Row]:
-    """Returns all rows of a run, without a last line that a killed process left incomplete."""
+    """Returns all rows of a run, without a last line that a killed process left incomplete.
+
+    Raises:
+      ValueError: a line is damaged.
+    """
     # Whatever follows the last line break is incomplete.
-    lines = path.read_text().rpartition("\n")[0].splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    lines = path.read_text(errors="replace").rpartition("\n")[0].splitlines() if path.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            raise ValueError(f"{path}, line {number} is damaged: restore it, or delete it") from None
+    return rows
 
 
-def cut(path: Path, step: int) -> None:
-    """Drops the rows after a step, which a resumed run writes again."""
-    write_at_once(path, _lines([row for row in read(path) if row["step"] <= step]))
+def cut(path: Path, rows: list[Row]) -> None:
+    """Drops all rows but the first, which `rows_until` has returned. A resumed run writes the others again."""
+    write_at_once(path, _lines(rows))
+
+
+def rows_until(path: Path, config: Config, iteration: int) -> list[Row]:
+    """Returns the rows up to an iteration: each log point once, with a row for each seed and learner in their order.
+
+    Args:
+      path: the file.
+      config: the run's config.
+      iteration: that of a checkpoint. What follows in the file is not looked at.
+
+    Raises:
+      ValueError: a row is damaged, missing, there twice, or of another run; with the file and the number of the line.
+    """
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    seeds, end = range(config.seed, config.seed + config.seeds), iteration * config.iteration_steps
+    rows, step = [], 0
+    while step < end:
+        # A run that became longer has a first point that is nearer.
+        nearest, farthest = step + 1, min(step + config.chunk_iterations * config.iteration_steps, end)
+        for seed, learner in itertools.product(seeds, range(config.sizes.learners)):
+            try:
+                row = json.loads(lines[len(rows)])
+                found = row["seed"], row.get("learner", 0)
+                step = int(row["step"])
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+                row, found = {}, None
+            if found != (seed, learner) or not nearest <= step <= farthest:
+                raise ValueError(
+                    f"{path}, line {len(rows) + 1}: expected the row of seed {seed}, learner {learner} of a step from "
+                    f"{nearest} to {farthest}. Restore the file, or go on in a new run: --start-from {path.parent}"
+                )
+            nearest = farthest = step
+            rows.append(row)
+    return rows
 
 
 def learner_return(row: Row) -> float:

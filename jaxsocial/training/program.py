@@ -126,7 +126,10 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
     def first_members():
         if not config.start_from:
             return untrained()
-        config_of(source_of(config.start_from).folder)  # refuses a missing run before anything compiles
+        try:  # refuses a missing run before anything compiles
+            config_of(source_of(config.start_from).folder)
+        except ValueError as error:
+            raise ValueError(f"start_from={config.start_from}: {error}") from None
         return place(begin_with(config.start_from, untrained(), configs, config.keep_optimiser))
 
     def memory(iterations: int) -> int:

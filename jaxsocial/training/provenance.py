@@ -12,7 +12,8 @@ from typing import Any
 
 import jax
 
-PROVENANCE = "run.json"
+from jaxsocial.training.folder import PROVENANCE, write_at_once
+
 LIBRARIES = ("jaxsocial", "jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "numpy")
 
 
@@ -41,7 +42,7 @@ def described(device: Any) -> str:
 
 def write_provenance(folder: Path) -> None:
     """Writes the provenance into a run's folder."""
-    (folder / PROVENANCE).write_text(json.dumps(provenance(), indent=2) + "\n")
+    write_at_once(folder / PROVENANCE, json.dumps(provenance(), indent=2) + "\n")
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """A training run: builds and compiles once, then trains in chunks; between them it logs, shows and saves."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
 from jaxsocial.training import checkpoint, distributed, loop, metrics
 from jaxsocial.training.build import FROZEN
-from jaxsocial.training.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, write_config
+from jaxsocial.training.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, existing_run, new_run, write_config
 from jaxsocial.training.loop import Chunk
 from jaxsocial.training.member import Member
 from jaxsocial.training.pretrained import pinned
@@ -42,10 +43,24 @@ class Trained(NamedTuple):
 
 
 def new_folder(parent: Path, config: Config) -> Path:
-    """Returns a folder name for a run that does not exist yet."""
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = parent / f"{config.preset}-seed{config.seed}-{stamp}"
-    return path if not path.exists() else path.with_name(f"{path.name}-{time.time_ns() % 1000:03d}")
+    """Makes a new folder for a run, and returns it.
+
+    Raises:
+      ValueError: it cannot be made.
+    """
+    name = f"{config.preset}-seed{config.seed}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        path, number = parent / name, 1
+        while True:
+            try:
+                path.mkdir()
+                return path
+            except FileExistsError:  # another process took the name in the same second
+                number += 1
+                path = parent / f"{name}-{number}"
+    except OSError as error:
+        raise ValueError(f"{parent} cannot be written ({error.strerror}): choose a folder by --out") from None
 
 
 def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Callback] = ()) -> Trained:
@@ -53,12 +68,12 @@ def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Ca
 
     Args:
       config: the config.
-      folder: the run's folder, which must not exist.
+      folder: the run's folder, which must not exist, or be empty.
       console: where to show progress.
       callbacks: called after each chunk, on every host.
 
     Raises:
-      ValueError: the folder exists, or the config's parts do not fit together.
+      ValueError: the folder is not empty or cannot be written, or the config's parts do not fit together.
       StoppedByCallback: a callback returned True; the members are saved.
       Stopped: asked to stop by a signal; the members are saved.
     """
@@ -66,26 +81,35 @@ def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Ca
     def fixed(player: str) -> str:
         return FROZEN + pinned(player.removeprefix(FROZEN)) if player.startswith(FROZEN) else player
 
-    config = dataclasses.replace(config, partners=tuple(map(fixed, config.partners)), teacher=fixed(config.teacher))
-    distributed.check_alike("config", json.dumps(to_plain(config)))
-    if distributed.any_host(distributed.is_first() and folder.exists()):
-        raise ValueError(f"{folder} exists: choose another folder, or resume it (--resume {folder})")
-    program = make_program(config)
-    members = program.begin()
-    if distributed.is_first():
-        folder.mkdir(parents=True)
-        try:
-            write_config(config, folder / CONFIG)
-            write_provenance(folder)
-        except BaseException:
-            shutil.rmtree(folder)
-            raise
-    distributed.any_host(False)  # waits until the first host has written
-    if distributed.any_host(not (folder / CONFIG).is_file()):
+    with _held_by_first_host(new_run(folder, console.print)):
+        config = dataclasses.replace(config, partners=tuple(map(fixed, config.partners)), teacher=fixed(config.teacher))
+        distributed.check_alike("config", json.dumps(to_plain(config)))
+        program = make_program(config)
+        members = program.begin()
         if distributed.is_first():
-            shutil.rmtree(folder)
-        raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
-    return _train(config, folder, program, members, 0, console, callbacks)
+            write_provenance(folder)
+            write_config(config, folder / CONFIG)  # last: with it the run has begun
+        distributed.any_host(False)  # waits until the first host has written
+        if distributed.any_host(not (folder / CONFIG).is_file()):
+            if distributed.is_first():
+                shutil.rmtree(folder)
+            raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
+        return _train(config, folder, program, members, 0, console, callbacks)
+
+
+@contextlib.contextmanager
+def _held_by_first_host(folder: contextlib.AbstractContextManager) -> Iterator[None]:
+    """Enters the context of a folder on the first host. If that is refused, all hosts raise."""
+    with contextlib.ExitStack() as stack:
+        refusal = None
+        if distributed.is_first():
+            try:
+                stack.enter_context(folder)
+            except ValueError as error:
+                refusal = error
+        if distributed.any_host(refusal is not None):
+            raise refusal or ValueError("the first host has refused the folder: see its message")
+        yield
 
 
 def resume(
@@ -100,32 +124,37 @@ def resume(
       callbacks: called after each chunk, on every host.
 
     Raises:
-      ValueError: there is no run in the folder, or it is longer already.
+      ValueError: there is no run in the folder, it is damaged, in use, or longer already.
       StoppedByCallback: a callback returned True; the members are saved.
       Stopped: asked to stop by a signal; the members are saved.
     """
     config = config_of(folder)
     if total_steps is not None:
         config = dataclasses.replace(config, total_steps=total_steps)
-    program = make_program(config)
-    begun = checkpoint.latest(folder) is not None
-    # With a checkpoint, the run of start_from is not read: it may be gone.
-    members, iteration = checkpoint.restore(folder, program.untrained()) if begun else (program.begin(), 0)
-    distributed.check_alike("config or checkpoint", json.dumps([to_plain(config), iteration]))  # all have read by now
-    if iteration > config.iterations:
-        raise ValueError(
-            f"total_steps={total_steps}: {folder} has been trained for {iteration * config.iteration_steps} already, "
-            "choose as many or more"
-        )
-    if distributed.is_first():
-        if iteration < config.iterations:
-            # The evaluation of a shorter run is no result of this one.
-            for name in (EVALUATION, CURVE, EPISODE):
-                (folder / name).unlink(missing_ok=True)
-        if total_steps is not None:
-            write_config(config, folder / CONFIG)
-        metrics.cut(folder / metrics.METRICS, iteration * config.iteration_steps)
-    return _train(config, folder, program, program.place(members), iteration, console, callbacks)
+    path = folder / metrics.METRICS
+    with _held_by_first_host(existing_run(folder)):
+        begun = checkpoint.last_whole(folder, config, console.print)
+        iteration = begun or 0
+        if iteration > config.iterations:
+            raise ValueError(
+                f"total_steps={total_steps}: {folder} has been trained for {iteration * config.iteration_steps} "
+                "already, choose as many or more"
+            )
+        rows = metrics.rows_until(path, config, iteration)
+        program = make_program(config)
+        # With a checkpoint, the run of start_from is not read: it may be gone.
+        members = program.begin() if begun is None else checkpoint.restore(folder, begun, program.untrained())
+        # All have read by now.
+        distributed.check_alike("config or checkpoint", json.dumps([to_plain(config), iteration]))
+        if distributed.is_first():
+            if iteration < config.iterations:
+                # The evaluation of a shorter run is no result of this one.
+                for name in (EVALUATION, CURVE, EPISODE):
+                    (folder / name).unlink(missing_ok=True)
+            if total_steps is not None:
+                write_config(config, folder / CONFIG)
+            metrics.cut(path, rows)
+        return _train(config, folder, program, program.place(members), iteration, console, callbacks)
 
 
 def _train(

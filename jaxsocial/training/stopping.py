@@ -16,7 +16,7 @@ class StoppedByCallback(Stopped):
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns SIGINT and SIGTERM into a request that the caller reads; a second SIGINT raises KeyboardInterrupt.
+    """Turns SIGINT, SIGTERM and SIGHUP into a request that the caller reads; a second SIGINT raises KeyboardInterrupt.
 
     Only the main thread receives signals; in another one nothing is ever requested.
 
@@ -34,7 +34,9 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.append(number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Under nohup, SIGHUP is ignored and stays so.
+    hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         yield lambda: bool(asked)
     finally:

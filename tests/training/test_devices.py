@@ -129,8 +129,8 @@ def partners_on_eight(source: Path, out: Path) -> dict:
         if name == "one":
             alone = program
     like = alone.begin()
-    restored, iteration = checkpoint.restore(out / "seeds", like)
-    members, measured = trained(alone, alone.place(restored), out / "restored", config, iteration)
+    restored = checkpoint.restore(out / "seeds", MIDWAY, like)
+    members, measured = trained(alone, alone.place(restored), out / "restored", config, MIDWAY)
     kept(members, measured, out / "restored.npz")
     return found | {"restored": shares(members)}
 

@@ -1,12 +1,15 @@
 """The training loop, with a program that counts."""
 
+import signal
+import threading
+
 import numpy as np
 import pytest
 
 from jaxsocial.training import loop
 from jaxsocial.training.member import Member
 from jaxsocial.training.program import Program
-from jaxsocial.training.stopping import Stopped
+from jaxsocial.training.stopping import Stopped, stop_requests
 
 
 class Counted:
@@ -92,3 +95,37 @@ def test_metrics_of_several_calls_are_concatenated(counted):
     assert first.shape == (3, 5, 2)
     np.testing.assert_array_equal(first[0, :, 0], [5, 6, 7, 8, 9])
     np.testing.assert_array_equal(last[2, :, 1], [10, 11, 12])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_asks_to_stop(number):
+    before = signal.getsignal(number)
+    with stop_requests() as stop:
+        assert not stop()
+        signal.raise_signal(number)
+        assert stop()
+    assert signal.getsignal(number) == before
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    # As nohup does.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_requests() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_another_thread_trains_without_signals():
+    found = []
+
+    def work():
+        with stop_requests() as stop:
+            found.append(stop())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [False]

@@ -1,5 +1,6 @@
 """Runs by the command line: their files, resuming, and runs as partners."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -24,7 +25,7 @@ def parameters_of(folder):
 def test_a_run_s_folder_has_the_files_that_readme_lists(finished_run):
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
-        *("config.json", "run.json", "metrics.jsonl", "checkpoints"),
+        *("config.json", "run.json", "metrics.jsonl", "checkpoints", "lock"),
         *("learning_curve.png", "episode.gif", "evaluation.json"),
     }
 
@@ -107,20 +108,25 @@ def test_a_loaded_policy_is_the_one_trained(finished_run):
         pretrained.load_policy(finished_run, seed=0)
 
 
-def test_rows_after_the_checkpoint_are_dropped(tmp_path):
+@pytest.fixture
+def one_seed(finished_run):
+    return dataclasses.replace(config_of(finished_run), seed=0, seeds=1)
+
+
+def test_rows_after_the_checkpoint_are_dropped(tmp_path, one_seed):
     path = tmp_path / "metrics.jsonl"
     metrics.append(path, [{"step": step, "seed": 0} for step in (64, 128, 192)])
-    metrics.cut(path, 128)
+    metrics.cut(path, metrics.rows_until(path, one_seed, 2))
     assert [row["step"] for row in metrics.read(path)] == [64, 128]
 
 
-def test_an_incomplete_line_is_no_row(tmp_path):
+def test_an_incomplete_line_is_no_row(tmp_path, one_seed):
     path = tmp_path / "metrics.jsonl"
     metrics.append(path, [{"step": 64, "seed": 0}])
     with path.open("a") as file:
         file.write('{"step": 128, "se')
     assert [row["step"] for row in metrics.read(path)] == [64]
-    metrics.cut(path, 64)
+    metrics.cut(path, metrics.rows_until(path, one_seed, 1))
     metrics.append(path, [{"step": 128, "seed": 0}])
     assert [row["step"] for row in metrics.read(path)] == [64, 128]
 
@@ -137,7 +143,8 @@ def test_a_run_cannot_be_shortened_and_is_unfinished_while_it_trains_further(
     assert (folder / "evaluation.json").exists()
     monkeypatch.setattr(finish, "measure", lambda *arguments: [])  # killed before it
     assert runs.command("train", "--resume", str(folder), *longer) == 0
-    assert {path.name for path in folder.iterdir()} == {"config.json", "run.json", "metrics.jsonl", "checkpoints"}
+    names = {"config.json", "run.json", "metrics.jsonl", "checkpoints", "lock"}
+    assert {path.name for path in folder.iterdir()} == names
 
 
 @pytest.mark.slow
