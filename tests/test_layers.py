@@ -19,7 +19,14 @@ FEW_IMPORT = {
     "matplotlib": ("evaluate", "reproduce", "sweep"),
     "pandas": ("api", "evaluate", "reproduce", "sweep"),
 }
-LEARNING_MAY_IMPORT = ("env.core", "env.types", "agents.policy", "agents.networks.network", "agents.networks.parts")
+LEARNING_MAY_IMPORT = (
+    "env.core",
+    "env.types",
+    "env.values",
+    "agents.policy",
+    "agents.networks.network",
+    "agents.networks.parts",
+)
 LEARNING_KNOWS_OF_ENV = {"Env", "discount", "episode_ended"}
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import distrax
 
 Memory = Any
+ABSENT = "absent"
+"""Name of the partner that is absent; `Rules.present` has to exclude it too."""
 
 
 class Policy(NamedTuple):

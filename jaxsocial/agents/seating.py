@@ -10,14 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxsocial.agents.networks.network import Network, Parameters
-from jaxsocial.agents.policy import Perceived, Policy, absent_policy, distribution, random_policy
+from jaxsocial.agents.policy import ABSENT, Perceived, Policy, absent_policy, distribution, random_policy
 from jaxsocial.agents.scripted import anti_expert, knowing_expert, searching_expert
 from jaxsocial.env import batching
 from jaxsocial.env.observations.observe import observe
 from jaxsocial.env.scenario import Scenario
 
-ABSENT = "absent"
-"""Name of the partner that is absent; `Rules.present` has to exclude it too."""
 PORTIONS = 4
 """A frozen network runs on a quarter of the batch at a time, since often all worlds need it."""
 PLAYERS: dict[str, Callable[[tuple[int, ...], Scenario], Policy]] = {

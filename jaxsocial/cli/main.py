@@ -5,6 +5,7 @@ A verb's handler, and with it flax, orbax, matplotlib and pandas, is imported af
 
 import errno
 import importlib
+import os
 import sys
 
 from rich.console import Console
@@ -25,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
       The exit status: 0, 2 if the command was refused, 3 if the disk is full, 130 if it was stopped.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    # As `python -m` does: users' own scenarios (module:function) lie where commands are started.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         chosen = parse(arguments)
         keep_compiled_programs()

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import tyro
 
 from jaxsocial.config.config import Config
-from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.scenario import Scenario, TilePixels
+from jaxsocial.env.values import Count, Index, NotNegative, Positive
 from jaxsocial.sweep.backends.local import Options as LocalOptions
 from jaxsocial.sweep.backends.ray import Options as RayOptions
 from jaxsocial.sweep.backends.slurm import Options as SlurmOptions
@@ -22,7 +23,8 @@ class TrainOptions:
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     scenario: str | None = None
-    """Replaces the preset's world; agents, view and actions stay. See `jaxsocial scenarios`."""
+    """Replaces the preset's world; agents, view and actions stay. See `jaxsocial scenarios`; your own is
+    module:function."""
     scenario_file: Path | None = None
     """Replaces the preset's world by a map in characters."""
     out: Path | None = None
@@ -40,8 +42,8 @@ class EvaluateOptions:
 
     run: tyro.conf.Positional[Path]
     """The run's folder; with @STEPS for an earlier checkpoint."""
-    episodes: int = 256
-    """Episodes per seed."""
+    episodes: Count = 256
+    """Episodes per seed, 1 or more."""
     alone: bool = False
     """Leave the partners out."""
     probes: tuple[str, ...] = ()
@@ -49,9 +51,10 @@ class EvaluateOptions:
     run's folder as probes.json."""
     partners: tuple[str, ...] | None = None
     """Other partners, of any number; by default those of the run."""
-    first_level: int | None = None
-    """The first of the fixed levels, such as the first that was not trained on; by default that of the run."""
-    levels: int | None = None
+    first_level: Index | None = None
+    """The first of the fixed levels, 0 or more, such as the first that was not trained on; by default that of the
+    run."""
+    levels: Index | None = None
     """Number of fixed levels, 0 for a new one per episode; by default that of the run."""
 
 
@@ -63,10 +66,10 @@ class RenderOptions:
     """The run's folder; with @STEPS for an earlier checkpoint."""
     out: Path = Path("episode.gif")
     """A .gif of the whole episode, or a .png of its last step."""
-    seed: int | None = None
+    seed: Index | None = None
     """The trained seed that plays; by default the run's first."""
-    episode: int = 0
-    """Seed of the episode."""
+    episode: Index = 0
+    """Seed of the episode, 0 or more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +84,10 @@ class PlayOptions:
     partners: tuple[str, ...] = ()
     """The agents beside you, one per seat or one for all: expert, searching_expert, random, or run:FOLDER. By default
     experts, or random players in worlds without goals."""
-    seed: int = 0
-    """Seed of the game."""
-    level: int | None = None
-    """Play this fixed level in every episode."""
+    seed: Index = 0
+    """Seed of the game, 0 or more."""
+    level: Index | None = None
+    """Play this fixed level, 0 or more, in every episode."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,12 +101,12 @@ class DrawOptions:
     """A file that holds a map in characters."""
     out: Path = Path("world.png")
     """A .png, or a .txt that --scenario-file reads."""
-    tile: int = 32
-    """Pixels on a side of a cell."""
-    seed: int = 0
-    """Seed of the world."""
-    level: int | None = None
-    """Draw this fixed level."""
+    tile: TilePixels = 32
+    """Pixels on a side of a cell, 1 to 256."""
+    seed: Index = 0
+    """Seed of the world, 0 or more."""
+    level: Index | None = None
+    """Draw this fixed level, 0 or more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +117,10 @@ class ReproduceOptions:
     """Among figure4, figure5, figure6, figure7, penalty, behaviour, or all of these."""
     scale: str = "laptop"
     """smoke: minutes, runs every step; laptop: hours on two cores; paper: the paper's sizes."""
-    seeds: int | None = None
+    seeds: Count | None = None
     """A multiple of the scale's number of seeds (5; smoke: 2). Trains the missing ones."""
-    time_limit: float | None = None
-    """Minutes after which to save and stop; the same command continues."""
+    time_limit: NotNegative | None = None
+    """Minutes, 0 or more, after which to save and stop; the same command continues."""
     partial: bool = False
     """Train nothing, and measure unfinished runs too."""
     report: bool = False
@@ -150,10 +153,10 @@ class SweepOptions:
     """Continues the sweep in this folder; replaces the file."""
     dry_run: bool = False
     """Compile, time and print the plan, then stop."""
-    memory_gib: float | None = None
-    """Memory in GiB that programs may use on each device; by default what is free."""
-    processes: int | None = None
-    """Number of items at once, each in its own process; by default one per GPU of this machine, or one."""
+    memory_gib: Positive | None = None
+    """Memory in GiB, a number above 0, that programs may use on each device; by default what is free."""
+    processes: Count | None = None
+    """Number of items at once, 1 or more, each in its own process; by default one per GPU of this machine, or one."""
     backend: Literal["local", "ray", "slurm"] = "local"
     """Where items run: on this machine, on a Ray cluster, or as an array of SLURM jobs."""
     local: LocalOptions = LocalOptions()

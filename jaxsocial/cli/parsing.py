@@ -13,18 +13,22 @@ from tyro.constructors import ConstructorRegistry, StructConstructorSpec, Struct
 import jaxsocial
 from jaxsocial.cli.help import SUMMARIES, meanings, short_help
 from jaxsocial.cli.options import VERBS, DrawOptions, PlayOptions, SweepOptions, TrainOptions
+from jaxsocial.config.fields import flat
 from jaxsocial.config.presets import preset
 from jaxsocial.config.renamed import current_name
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed, in_place_of, layout_fields, settings
 from jaxsocial.env.text.text_map import scenario_from_file
+from jaxsocial.env.values import declared, fitting
 from jaxsocial.training import distributed
 
 REFUSED, DISK_FULL, INTERRUPTED = 2, 3, 130
 """Exit statuses."""
 HIDDEN = ("name", "things", "views", "text")
 """Fields of a world that are no options: its scenario sets them, or they need Python."""
+ABBREVIATED = {"lr": "learning_rate"}
+"""Names that other libraries' options have."""
 
 
 def parse(arguments: list[str]) -> Any:
@@ -72,8 +76,10 @@ def parse(arguments: list[str]) -> Any:
             options = tyro.cli(verbs, prog="jaxsocial", args=arguments, config=fixed, registry=rules)
     except SystemExit as leaving:
         if leaving.code == REFUSED:
-            raise ValueError(_one_line(complaint.getvalue())) from None
+            raise ValueError(_one_line(complaint.getvalue(), defaults.get(next(iter(arguments), "")))) from None
         raise
+    for name, kind in declared(type(options)).items():
+        fitting(getattr(options, name), kind, f"--{name.replace('_', '-')}")
     if getattr(options, "scenario", None) != named:
         raise ValueError(f"name the scenario first: jaxsocial {arguments[0]} {options.scenario} [options]")
     return _resumed(options, arguments) if arguments[0] == "train" and options.resume else options
@@ -81,7 +87,7 @@ def parse(arguments: list[str]) -> Any:
 
 def _resumed(options: TrainOptions, arguments: list[str]) -> TrainOptions:
     """Returns the options of a resumed run with its new length; refuses options that would change the run."""
-    names = [option.split("=")[0] for option in arguments[1:] if option.startswith("--")]
+    names = [option.split("=")[0].replace("_", "-") for option in arguments[1:] if option.startswith("--")]
     for name in names:
         # Another value would make the checkpoint and the config disagree.
         if name not in ("--resume", "--total-steps", *distributed.OPTIONS):
@@ -152,8 +158,24 @@ def _world_settings(info: StructTypeInfo) -> StructConstructorSpec | None:
     )
 
 
-def _one_line(box: str) -> str:
-    """Returns tyro's message of several lines as one: what is wrong, what is expected, and where help is."""
+def _meant(message: str, options: Any) -> str:
+    """Returns the options whose last part is the one that tyro does not know; empty if there is none."""
+    unknown = re.match(r"Unrecognized options?: --([\w-]+)", message)
+    if unknown is None or not isinstance(options, TrainOptions):
+        return ""
+    name = unknown[1].replace("-", "_")
+    name = ABBREVIATED.get(name, name)
+    found = [field for field in flat(options.config) if field.endswith(f".{name}")]
+    return " or ".join(f"--{field.replace('_', '-')}" for field in found)
+
+
+def _one_line(box: str, options: Any) -> str:
+    """Returns tyro's message of several lines as one: what is wrong, what is expected, and where help is.
+
+    Args:
+      box: the message.
+      options: the record of the verb's options; None if the verb has no config and no world.
+    """
     # The title is in the frame's upper edge, or in its own line in terminals without frame characters.
     _, *lines = [re.sub(r"-{3,}$", "", line.strip(" │╭╮╰╯─")) for line in box.splitlines() if line.strip()]
     wrong, *rest = [block.split("\n") for block in re.split(r"\n{2,}", "\n".join(lines).strip())]
@@ -162,6 +184,8 @@ def _one_line(box: str) -> str:
     if "Argument helptext:" in explained:
         option, *meaning = explained[explained.index("Argument helptext:") + 1 : -1]
         message += f". It takes {option.split()[-1]}: {' '.join(meaning)}" if option.startswith("--") else ""
-    if "Perhaps you meant:" in explained:
+    if meant := _meant(message, options):
+        message += f". Perhaps you meant {meant}"
+    elif "Perhaps you meant:" in explained:
         message += f". Perhaps you meant {next(line for line in explained if line.startswith('--')).split()[0]}"
     return f"{message}. See jaxsocial --help, and jaxsocial train --help-all for every field."

@@ -11,8 +11,6 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Rules, make_rules
 from jaxsocial.play import game, terminal
 
-LARGEST_TILE = 256
-
 
 def play(chosen: PlayOptions, console: Console) -> int:
     """Plays a game in the terminal; returns the exit status.
@@ -33,12 +31,10 @@ def draw(chosen: DrawOptions, console: Console) -> int:
     """Draws a new world, or writes it as text; returns the exit status.
 
     Raises:
-      ValueError: the file's name has another ending, or a number outside its range.
+      ValueError: the file's name has another ending.
     """
     if chosen.out.suffix not in (".png", ".txt"):
         raise ValueError(f"--out {chosen.out}: end the name in .png or .txt")
-    if not 1 <= chosen.tile <= LARGEST_TILE:
-        raise ValueError(f"--tile {chosen.tile}: choose 1 to {LARGEST_TILE} pixels")
     rules = _rules(chosen.world, chosen.level)
     state, _ = jax.jit(make_env(chosen.world, rules).reset)(jax.random.key(chosen.seed))
     if chosen.out.suffix == ".png":
@@ -51,8 +47,4 @@ def draw(chosen: DrawOptions, console: Console) -> int:
 
 def _rules(world: Scenario, level: int | None) -> Rules:
     """Returns a world's default rules, on one fixed level if it is given."""
-    if level is None:
-        return make_rules(world)
-    if level < 0:
-        raise ValueError(f"--level {level}: choose 0 or more")
-    return make_rules(world, first_level=level, levels=1)
+    return make_rules(world) if level is None else make_rules(world, first_level=level, levels=1)

@@ -3,13 +3,31 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from jaxsocial.agents.networks.sizes import NetworkSizes
+from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages
-from jaxsocial.config.ranges import check_ranges
 from jaxsocial.config.renamed import SCHEMA, upgraded
+from jaxsocial.env.core import Env, make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import make_world, settings
+from jaxsocial.env.types import make_rules
+from jaxsocial.env.values import (
+    LARGEST,
+    Count,
+    Index,
+    NotNegative,
+    Positive,
+    Probability,
+    Steps,
+    declared,
+    fit_fields,
+    fitting,
+    is_record,
+)
 from jaxsocial.learning.settings import Coefficients, Sizes
 
 
@@ -18,17 +36,24 @@ class RulesConfig:
     """The world's numbers, which are traced: another value needs no other program."""
 
     reward: float = 1.0
-    """Reward for entering the next goal of the cycle, any finite number."""
-    penalty: float = 1.5
+    """Reward for entering the next goal of the cycle, a finite number."""
+    penalty: NotNegative = 1.5
     """Penalty for entering any other goal, 0 or more."""
-    prestige_decay: float = 0.99
+    prestige_decay: Probability = 0.99
     """Factor on prestige after every step, 0 to 1."""
-    prestige_scale: float = 4.0
+    prestige_scale: Positive = 4.0
     """Prestige (in rewards) at which an agent is 76 % blue, above 0."""
-    first_level: int = 0
+    first_level: Index = 0
     """The first of the fixed levels, 0 or more."""
-    levels: int = 0
-    """Number of fixed levels; 0 draws a new level for every episode."""
+    levels: Index = 0
+    """Number of fixed levels, 0 or more; 0 draws a new level for every episode."""
+
+    def __post_init__(self):
+        fit_fields(self, "rules.")
+        if self.first_level + self.levels - 1 > LARGEST[int]:
+            raise ValueError(
+                f"rules.first_level={self.first_level}, levels={self.levels}: the last level is above {LARGEST[int]}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,34 +91,53 @@ class Config:
     """The static sizes of one iteration."""
     coefficients: Coefficients = Coefficients()
     """The traced numbers of learning."""
-    total_steps: int = 375_000_000
+    total_steps: Steps = 375_000_000
     """Learner steps of each seed over all worlds, 1 or more; rounded up to whole log points."""
-    seed: int = 0
-    """The first seed."""
-    seeds: int = 1
-    """Number of seeds that train at once: seed, seed + 1, ..."""
-    log_steps: int = 200_000
+    seed: Index = 0
+    """The first seed, 0 or more."""
+    seeds: Count = 1
+    """Number of seeds that train at once, 1 or more: seed, seed + 1, ..."""
+    log_steps: Steps = 200_000
     """Learner steps between two lines of metrics, 1 or more. They run as one compiled call."""
-    checkpoint_steps: int = 2_000_000
+    checkpoint_steps: Steps = 2_000_000
     """Learner steps between two checkpoints, 1 or more."""
-    keep_every: int = 0
-    """Keeps one of so many checkpoints for good, for use as run:FOLDER@STEPS; 0 keeps the last two only."""
-    evaluation_episodes: int = 256
+    keep_every: Index = 0
+    """Keeps one of so many checkpoints for good, for use as run:FOLDER@STEPS, 0 or more; 0 keeps the last two only."""
+    evaluation_episodes: Count = 256
     """Episodes that the trained and the untrained learner are evaluated over, 1 or more."""
     preset: str = "paper"
     """The preset to begin from: see `jaxsocial presets`. Every other option changes one field of it."""
 
     def __post_init__(self):
-        check_ranges(self)
+        fit_fields(self)
+        if self.seed + self.seeds - 1 > LARGEST[int]:
+            raise ValueError(f"seed={self.seed}, seeds={self.seeds}: the last seed is above {LARGEST[int]}")
         seats = self.world.agents - self.sizes.learners
+        if seats < 0:
+            raise ValueError(f"sizes.learners={self.sizes.learners}: choose world.agents={self.world.agents} or fewer")
         if len(self.partners) != seats:
             raise ValueError(
-                f"partners={self.partners} are {len(self.partners)}, but world.agents={self.world.agents} leaves "
-                f"{seats} seats beside the learner: name one for each"
+                f"partners={self.partners} are {len(self.partners)}, but world.agents={self.world.agents}, "
+                f"sizes.learners={self.sizes.learners} leaves {seats} seats beside the learner: name one for each"
             )
         self.partner_schedule.check(seats)
         self.penalty_ramp.check()
         self.stages.check(self.rules.penalty)
+
+    @property
+    def taken_seats(self) -> Bool[np.ndarray, " A"]:
+        """Returns which seats are taken: those of the learners and of partners that are not absent."""
+        return np.array([True] * self.sizes.learners + [name != ABSENT for name in self.partners])
+
+    def make_env(self) -> Env:
+        """Returns the environment of this config: its world, under its rules with the full penalty.
+
+        >>> from jaxsocial.config.presets import preset
+        >>> preset("quickstart").make_env().rules.prestige_scale
+        Array(1., dtype=float32)
+        """
+        present = self.taken_seats.astype(float).tolist()
+        return make_env(self.world, make_rules(self.world, **dataclasses.asdict(self.rules), present=present))
 
     @property
     def iteration_steps(self) -> int:
@@ -152,24 +196,9 @@ def from_plain(plain: dict[str, Any]) -> Config:
     """
     # Runs of earlier versions stay usable: their names are translated first.
     plain = upgraded(plain)
-    builders = {
-        "world": make_world,
-        "rules": RulesConfig,
-        "penalty_ramp": PenaltyRamp,
-        "stages": Stages,
-        "partner_schedule": PartnerSchedule,
-        "network": NetworkSizes,
-        "sizes": Sizes,
-        "coefficients": Coefficients,
-    }
-    try:
-        parts: dict[str, Any] = {name: build(**_with_tuples(plain[name])) for name, build in builders.items()}
-        return Config(**(_with_tuples(plain) | parts))
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"a field of this config is missing or unknown ({error}): use the version of jaxsocial that wrote it"
-        ) from None
-
-
-def _with_tuples(plain: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    for part in (name for name, kind in declared(Config).items() if is_record(kind)):
+        if not isinstance(plain.get(part), dict):
+            raise ValueError(f"the config has no table {part}: use the version of jaxsocial that wrote it")
+    if not isinstance(plain["world"].get("name"), str):
+        raise ValueError("world.name is missing or no text: use the version of jaxsocial that wrote it")
+    return fitting(plain | {"world": make_world(**plain["world"])}, Config, "")

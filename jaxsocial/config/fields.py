@@ -1,15 +1,13 @@
 """The fields of a config by dotted names, such as "coefficients.learning_rate": their types, changes and hash."""
 
-import contextlib
 import dataclasses
 import difflib
 import functools
 import hashlib
 import json
-import types
 import typing
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal, Union
+from typing import Any
 
 from jaxsocial.config.config import Config, to_plain
 from jaxsocial.config.renamed import SCHEMA, current_name
@@ -17,6 +15,7 @@ from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed, layout_fields, make_world
 from jaxsocial.env.text.text_map import TextMap
+from jaxsocial.env.values import fitting, is_record
 
 DIGITS = 12
 """Hexadecimal digits of a hash: two configs of a million differ with probability 0.998."""
@@ -88,8 +87,12 @@ def config_hash(config: Config, ignored: Collection[str] = ()) -> str:
       ignored: dotted names of fields that do not count.
     """
     counted = {name: value for name, value in differences(config).items() if name not in ignored}
+    # As both were first written, so that the runs that they identify stay the same.
     if counted.get("sizes.prediction") == "current_frame":
-        counted["sizes.prediction"] = "current"  # its first name, so that the runs that it identifies stay the same
+        counted["sizes.prediction"] = "current"
+    for name in ("penalty_ramp.ramp_start", "penalty_ramp.ramp_end"):
+        if name in counted and counted[name].is_integer():
+            counted[name] = int(counted[name])
     return digest({"schema": SCHEMA} | counted)
 
 
@@ -120,7 +123,7 @@ def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
     whole, parts = {}, {}
     for name, value in values.items():
         part, _, inner = name.partition(".")
-        # TOML has no tuples, and writes 1 where a float is meant.
+        # Here too, for names in full. The records check the ranges.
         held = fitting(value, type_of(config, name), name)
         if inner:
             parts.setdefault(part, {})[inner] = held
@@ -151,7 +154,7 @@ def type_of(config: Config, name: str) -> Any:
         kinds.pop("layout")
     kind = kinds.get(inner or part)
     # A record of its own is no field: its fields are.
-    if kind is None or dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
+    if kind is None or is_record(kind):
         known = flat(config)
         near = difflib.get_close_matches(name, known, 1) or [full for full in known if full.endswith(f".{name}")]
         hint = f"perhaps you meant {near[0]}" if near else "`jaxsocial train --help-all` lists every field"
@@ -161,52 +164,4 @@ def type_of(config: Config, name: str) -> Any:
 
 @functools.cache
 def _types(record: type) -> dict[str, Any]:
-    return typing.get_type_hints(record) if dataclasses.is_dataclass(record) or hasattr(record, "_fields") else {}
-
-
-def fitting(value: Any, kind: Any, name: str) -> Any:
-    """Returns a value of TOML as a field of some type holds it.
-
-    >>> fitting([1, 2], tuple[float, ...], "stages.returns")
-    (1.0, 2.0)
-
-    Args:
-      value: the value.
-      kind: the declared type.
-      name: the field's name, for messages.
-
-    Raises:
-      ValueError: the value is of another type.
-    """
-    try:
-        return _converted(value, kind)
-    except TypeError:
-        raise ValueError(f"{name} = {value!r} is of the wrong type: give {_in_words(kind)}") from None
-
-
-def _converted(value: Any, kind: Any) -> Any:
-    origin, inside = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
-        for one in inside:
-            with contextlib.suppress(TypeError):
-                return _converted(value, one)
-    if origin is Literal and value in inside:
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_converted(one, inside[0]) for one in value)
-    # A bool is an int in Python, and 3.0 is an int in a file.
-    if kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool) and kind(value) == value:
-        return kind(value)
-    if kind in (bool, str) and isinstance(value, kind):
-        return value
-    raise TypeError
-
-
-def _in_words(kind: Any) -> str:
-    origin, inside = typing.get_origin(kind), typing.get_args(kind)
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    if origin is Literal:
-        return " or ".join(f'"{one}"' for one in inside)
-    if origin is tuple:
-        return f"a list, each of it {_in_words(inside[0])}"
-    return words.get(kind, str(kind))
+    return typing.get_type_hints(record) if is_record(record) else {}

@@ -8,23 +8,24 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.env.types import NEVER, Dropout, Rules
+from jaxsocial.env.values import NotNegative, Probability
 
 
 class PartnerSchedule(NamedTuple):
     """The numbers of the partners. Traced, except for the lengths of its lists."""
 
-    epsilon: tuple[float, ...] = (0.0,)
+    epsilon: tuple[Probability, ...] = (0.0,)
     """Probability that a partner's action is replaced by a uniformly random one, 0 to 1; one for all, or one per
     partner."""
-    solo: tuple[float, ...] = (0.0,)
+    solo: tuple[Probability, ...] = (0.0,)
     """Share of worlds without partners, 0 to 1; one number, or one for each of ``solo_steps``."""
-    solo_steps: tuple[float, ...] = (0.0,)
+    solo_steps: tuple[NotNegative, ...] = (0.0,)
     """Learner steps at which ``solo`` has its values, 0 or more and increasing; linear interpolation between them."""
     solo_drawn: bool = False
     """Whether each episode is drawn to be without partners, with probability ``solo``; else the share is exact."""
-    leave: float = 0.0
+    leave: Probability = 0.0
     """Probability per step that a partner leaves within an episode, 0 to 1."""
-    rejoin: float = 0.0
+    rejoin: Probability = 0.0
     """Probability per step that a partner that left returns, 0 to 1."""
 
     def traced(self) -> "PartnerSchedule":

@@ -4,11 +4,13 @@ A learner that meets the full penalty from the start learns to avoid all goals. 
 or whom to follow.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+
+from jaxsocial.env.values import NotNegative, Probability, Range
 
 
 class PenaltyRamp(NamedTuple):
@@ -18,12 +20,12 @@ class PenaltyRamp(NamedTuple):
     The defaults use the full penalty from the start, as the paper does for its learners.
     """
 
-    initial_fraction: float = 1.0
+    initial_fraction: Probability = 1.0
     """Fraction of the penalty at the start, 0 to 1."""
-    ramp_start: float = 0.0
+    ramp_start: NotNegative = 0.0
     """Learner steps before the fraction grows, 0 or more."""
-    ramp_end: float = 0.0
-    """Learner steps after which the fraction is 1, no less than ``ramp_start``."""
+    ramp_end: NotNegative = 0.0
+    """Learner steps after which the fraction is 1, 0 or more and no less than ``ramp_start``."""
 
     def traced(self) -> "PenaltyRamp":
         """Returns the same numbers as float32 arrays."""
@@ -61,14 +63,14 @@ class Stages(NamedTuple):
     the rules.
     """
 
-    penalties: tuple[float, ...] = ()
+    penalties: tuple[NotNegative, ...] = ()
     """The penalty of each stage, 0 or more; the last must equal rules.penalty, which evaluation uses."""
     returns: tuple[float, ...] = ()
-    """Mean return of an episode that ends a stage, one for each but the last; may be empty."""
-    steps: tuple[float, ...] = ()
+    """Mean return of an episode that ends a stage, a finite number, one for each but the last; may be empty."""
+    steps: tuple[NotNegative, ...] = ()
     """Learner steps, from the start of a stage, after which it ends at the latest, 0 or more; one for each but the
     last; may be empty."""
-    smoothing: float = 0.9
+    smoothing: Annotated[float, Range(0, 1, excluded=1)] = 0.9
     """Weight of the earlier mean return in each iteration's moving average, 0 up to below 1."""
 
     def traced(self) -> "Stages":

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jaxsocial.env.values import Count, fitting
+
 SCHEMA = 2
 """Version of the names and meanings of a config's fields. Stored configs without a number have version 1."""
 
@@ -40,12 +42,14 @@ def upgraded(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a stored config with current names, without its version number.
 
     Raises:
-      ValueError: a later version wrote it.
+      ValueError: a later version wrote it, or it is no config.
 
     >>> upgraded({"company": {"leave": 0.1}, "network": {"products": "float32", "encoder": "contrasts"}})
     {'partner_schedule': {'leave': 0.1}, 'network': {'matmul_dtype': 'float32', 'encoder': 'tile_contrast'}}
     """
-    version = plain.get("schema", 1)
+    if not isinstance(plain, dict):
+        raise ValueError(f"a config is a table of fields, and this is a {type(plain).__name__}: restore it")
+    version = fitting(plain.get("schema", 1), Count, "schema")
     fields = {name: value for name, value in plain.items() if name != "schema"}
     if version > SCHEMA:
         raise ValueError(f"schema={version}: a later version of jaxsocial wrote this config, update jaxsocial")

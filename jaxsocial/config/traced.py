@@ -4,10 +4,8 @@ import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from jaxsocial.agents.seating import ABSENT
 from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.partners import PartnerSchedule, dropout_of, partner_noise, rules_of_worlds
 from jaxsocial.config.penalty import PenaltyRamp, Progress, Stages, current_penalty
@@ -42,7 +40,7 @@ def traced_config(config: Config, with_dropout: bool | None = None) -> TracedCon
     dropout = None
     if config.partner_schedule.leave > 0 if with_dropout is None else with_dropout:
         dropout = dropout_of(partner_schedule, config.sizes.learners, config.world.agents)
-    rules = make_rules(config.world, **dataclasses.asdict(config.rules))._replace(dropout=dropout)
+    rules = make_rules(config.world, **dataclasses.asdict(config.rules), dropout=dropout)
     return TracedConfig(
         rules, config.coefficients.traced(), config.penalty_ramp.traced(), config.stages.traced(), partner_schedule
     )
@@ -93,11 +91,6 @@ def same_program(config: Config, other: Config) -> bool:
     return program_key(config) == program_key(other)
 
 
-def taken_seats(config: Config) -> Bool[np.ndarray, " A"]:
-    """Returns which seats are taken: those of the learners and of partners that are not absent."""
-    return np.array([True] * config.sizes.learners + [name != ABSENT for name in config.partners])
-
-
 def training_rules(
     traced: TracedConfig, steps: Float[Array, ""], progress: Progress, config: Config, worlds: Int[Array, " N"]
 ) -> Rules:
@@ -115,7 +108,7 @@ def training_rules(
         traced.rules._replace(penalty=penalty),
         traced.partner_schedule,
         steps,
-        taken_seats(config),
+        config.taken_seats,
         config.sizes.learners,
         worlds,
         config.sizes.worlds,
@@ -135,7 +128,7 @@ def evaluation_rules(config: Config, worlds: int, alone: bool = False) -> Rules:
     )
     rules = traced_config(dataclasses.replace(config, partner_schedule=partner_schedule)).rules
     # Results of different schedules are compared, so evaluation must not depend on the schedule.
-    seated, learners = taken_seats(config), config.sizes.learners
+    seated, learners = config.taken_seats, config.sizes.learners
     return rules_of_worlds(
         rules, partner_schedule.traced(), jnp.float32(0.0), seated, learners, jnp.arange(worlds), worlds
     )

@@ -2,6 +2,7 @@
 
 MODULES = (
     "keys",
+    "values",
     "objects",
     "grid",
     "scenario",

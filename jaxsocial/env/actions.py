@@ -5,16 +5,19 @@ all move at once, and ``arrival`` records the order. If agents block each other 
 them act one by one. Letters in shapes: A agents.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.env import objects, rewards
-from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.scenario import PHASES, Scenario
 from jaxsocial.env.types import Rules, State, visible_position
 
-ENTERED_EARLY, MOVED, ENTERED_LATE = range(3)
+ENTERED_EARLY, MOVED, ENTERED_LATE = range(PHASES)
 """The phase of a step in which an agent arrives in its cell."""
 
 
@@ -51,6 +54,24 @@ def act(
     return state._replace(prestige=rewards.update_prestige(state, reward, rules, scenario)), reward
 
 
+def checked_actions(actions: ArrayLike | Sequence[int], agents: int) -> Int[Array, " A"]:
+    """Returns the actions of all agents as integers of 32 bits.
+
+    >>> checked_actions([2, 0], agents=2)
+    Array([2, 0], dtype=int32)
+
+    Raises:
+      ValueError: they are no integers, or not one for each agent; also while jax traces.
+    """
+    given = jnp.asarray(actions)
+    if given.shape != (agents,) or not jnp.issubdtype(given.dtype, jnp.integer):
+        raise ValueError(
+            f"actions are {given.dtype}{list(given.shape)}: give {agents} whole numbers, one for each agent, and step "
+            "many worlds by jax.vmap"
+        )
+    return given.astype(jnp.int32)
+
+
 def arrival_at(clock: Int[Array, ""], phase: int, turn: Int[Array, " A"]) -> Int[Array, " A"]:
     """Returns numbers that order arrivals by step, phase and turn.
 
@@ -62,7 +83,7 @@ def arrival_at(clock: Int[Array, ""], phase: int, turn: Int[Array, " A"]) -> Int
       phase: `ENTERED_EARLY`, `MOVED` or `ENTERED_LATE`.
       turn: each agent's position in the acting order.
     """
-    return (clock * 3 + phase) * turn.shape[0] + turn
+    return (clock * PHASES + phase) * turn.shape[0] + turn
 
 
 def _act_at_once(

@@ -5,15 +5,17 @@ level by name. Letters in shapes: A agents.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxsocial.env import batching, objects, spaces, spawning
-from jaxsocial.env.actions import act
+from jaxsocial.env.actions import act, checked_actions
 from jaxsocial.env.keys import AnyKey, typed_key
 from jaxsocial.env.observations.observe import first_observation, observe
 from jaxsocial.env.scenario import Scenario
@@ -83,7 +85,7 @@ class Env:
         return state, Timestep(observation, reward, ended, ended, observation, state.active)
 
     def step(
-        self, key: AnyKey, state: State, actions: Int[Array, " A"], rules: Rules | None = None
+        self, key: AnyKey, state: State, actions: ArrayLike | Sequence[int], rules: Rules | None = None
     ) -> tuple[State, Timestep]:
         """Applies one step of all agents. If the episode ends, the world restarts in the same step.
 
@@ -96,8 +98,12 @@ class Env:
         Args:
           key: of the acting order, of entries and of the restart.
           state: before the step.
-          actions: one per agent, 0 to 6, see `objects.ACTION_NAMES`.
+          actions: integers, one per agent, from 0 to below `Scenario.actions` (`objects.ACTION_NAMES`). Other integers
+            do nothing, but observations show them as ``last_action``.
           rules: the environment's own if None.
+
+        Raises:
+          ValueError: actions of another shape or type.
         """
         rules = self.rules if rules is None else rules
         if not self.auto_reset:
@@ -115,17 +121,21 @@ class Env:
         return state, timestep._replace(observation=observation, present=state.active)
 
     def step_without_restart(
-        self, key: AnyKey, state: State, actions: Int[Array, " A"], rules: Rules | None = None
+        self, key: AnyKey, state: State, actions: ArrayLike | Sequence[int], rules: Rules | None = None
     ) -> tuple[State, Timestep]:
         """Applies one step of all agents; ``observation`` and ``final_observation`` are equal.
 
         Args:
           key: of the acting order and of entries.
           state: before the step.
-          actions: one per agent, 0 to 6, see `objects.ACTION_NAMES`.
+          actions: as in `step`.
           rules: the environment's own if None.
+
+        Raises:
+          ValueError: actions of another shape or type.
         """
         rules, scenario, key = self.rules if rules is None else rules, self.scenario, typed_key(key)
+        actions = checked_actions(actions, scenario.agents)
         order_key, enter_key, respawn_key = key, None, None
         if scenario.enters_later:
             order_key, enter_key, respawn_key = jax.random.split(key, 3)

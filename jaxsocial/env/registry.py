@@ -1,6 +1,12 @@
 """The registry of scenarios by name."""
 
+import dataclasses
+import difflib
+import importlib
+import inspect
+import typing
 from collections.abc import Callable
+from typing import Any
 
 from jaxsocial.env.core import Env, make_env
 from jaxsocial.env.scenario import Scenario
@@ -13,7 +19,9 @@ from jaxsocial.env.scenarios.goal_cycle import goal_cycle
 from jaxsocial.env.scenarios.maze import maze
 from jaxsocial.env.scenarios.multi_room import multi_room
 from jaxsocial.env.scenarios.visibility import visibility
-from jaxsocial.env.types import make_rules
+from jaxsocial.env.text import text_map
+from jaxsocial.env.types import Rules, make_rules
+from jaxsocial.env.values import declared, fitting
 
 _SCENARIOS: dict[str, Callable[..., Scenario]] = {}
 
@@ -45,22 +53,62 @@ def make_scenario(name: str, **sizes) -> Scenario:
     100
 
     Args:
-      name: one of `registered_scenarios`, or of `marlgrid.WORLDS`.
+      name: one of `registered_scenarios`, or of `marlgrid.WORLDS`, or ``module:function`` for a function of your own
+        that is annotated to return a `Scenario`. The latter works in every process that can import the module, and so
+        in sweeps and in runs that are read again.
       sizes: fields of `Scenario`, and the arguments of the scenario's builder.
 
     Raises:
       ValueError: an unknown name or size, or one that cannot be built, with the remedy.
     """
+    build = _builder(marlgrid.WORLDS[name][0] if name in marlgrid.WORLDS else name)
+    sizes = _fitting_sizes(name, build, sizes)
     if name in marlgrid.WORLDS:
-        name, sizes = marlgrid.scenario_and_sizes(name, sizes)
-    if name not in _SCENARIOS:
-        known = ", ".join([*sorted(_SCENARIOS), *marlgrid.WORLDS])
-        raise ValueError(f"scenario {name!r} is unknown: choose from {known}")
-    # A TypeError names a size that the builder does not know.
+        sizes = marlgrid.scenario_and_sizes(name, sizes)[1]
     try:
-        return _SCENARIOS[name](**sizes)
+        world = build(**sizes)
     except TypeError as error:
         raise ValueError(f"scenario {name!r} cannot be built: {error}") from None
+    return dataclasses.replace(world, name=name) if ":" in name else world
+
+
+def _builder(name: str) -> Callable[..., Scenario]:
+    """Returns the function that builds a scenario."""
+    if name in _SCENARIOS:
+        return _SCENARIOS[name]
+    if name == text_map.NAME:
+        return text_map.scenario_from_text
+    module, _, function = name.partition(":")
+    if not function:
+        known = ", ".join([*sorted(_SCENARIOS), *marlgrid.WORLDS])
+        raise ValueError(f"scenario {name!r} is unknown: choose from {known}, or name your own as module:function")
+    try:
+        build = getattr(importlib.import_module(module), function)
+        # Names come from files too, which must not call any function there is.
+        is_builder = typing.get_type_hints(build).get("return") is Scenario
+    except (ImportError, AttributeError, NameError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"scenario {name!r} cannot be imported ({error}): start in the module's folder, or put that on PYTHONPATH"
+        ) from None
+    if not is_builder:
+        raise ValueError(f"{name} is not known to build a scenario: annotate it, def {function}(...) -> Scenario")
+    return build
+
+
+def _fitting_sizes(name: str, build: Callable[..., Scenario], sizes: dict[str, Any]) -> dict[str, Any]:
+    """Returns the sizes as the types that the builder and `Scenario` declare."""
+    parameters = inspect.signature(build).parameters.values()
+    kinds = {p.name: p.annotation for p in parameters if p.kind is not p.VAR_KEYWORD}
+    if len(kinds) < len(parameters):
+        kinds = declared(Scenario) | kinds
+    for size, value in sizes.items():
+        if size not in kinds:
+            near = difflib.get_close_matches(size, kinds, 1) or [kind for kind in kinds if kind.endswith(f"_{size}")]
+            hint = f"perhaps you meant {near[0]}" if near else f"choose from {', '.join(kinds)}"
+            if size in Rules._fields:
+                hint = f"it is one of the rules, make_env(scenario, make_rules(scenario, {size}={value!r}))"
+            raise ValueError(f"scenario {name!r} has no size {size!r}: {hint}")
+    return {size: fitting(value, kinds[size], size) for size, value in sizes.items()}
 
 
 def make(name: str, **sizes) -> Env:

@@ -5,15 +5,21 @@ Letters in shapes: A agents, G goals, H W cells.
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
 from jaxtyping import Array, Int, Key
 
 from jaxsocial.env import objects
+from jaxsocial.env.values import LARGEST, Count, Index, Range, fit_fields
 
 MAXIMUM_GOALS = 16
 MAXIMUM_VIEW = 15
 """A row of a view is the bits of one integer, and two rows must fit in 31."""
+PHASES = 3
+"""Phases of a step in which agents arrive in cells: see `actions.arrival_at`."""
+Side = Annotated[int, Range(3, 4096)]
+ViewSide = Annotated[int, Range(3, MAXIMUM_VIEW)]
+TilePixels = Annotated[int, Range(1, 256)]
 
 SYMBOLS = 5
 """Channels of a symbolic image: kind, colour, state, prestige, and the kind of thing below an agent."""
@@ -42,32 +48,26 @@ class View:
       ValueError: a size that cannot be built, with the value and the remedy.
     """
 
-    size: int = 7
-    """Cells on a side."""
+    size: ViewSide = 7
+    """Cells on a side, 3 to 15."""
     offset: int = 1
-    """Rows behind the agent."""
-    tile_pixels: int = 3
-    """Pixels on a side of a cell."""
+    """Rows behind the agent, 0 or more and below ``size``."""
+    tile_pixels: TilePixels = 3
+    """Pixels on a side of a cell, 1 to 256."""
     see_through_walls: bool = False
     hidden: tuple[str, ...] = ()
     """Kinds left out of the image (names of `objects.KINDS`); they still block sight."""
 
     def __post_init__(self):
-        for problem, remedy in self._problems():
-            if problem:
-                raise ValueError(remedy)
-
-    def _problems(self):
-        yield self.size < 3, f"view_size={self.size}: choose 3 cells or more"
-        yield self.size > MAXIMUM_VIEW, f"view_size={self.size}: choose {MAXIMUM_VIEW} cells or fewer"
-        yield (
-            not 0 <= self.offset < self.size,
-            f"view_offset={self.offset}: the agent must stand in its view, choose 0 to {self.size - 1}",
-        )
-        yield self.tile_pixels < 1, f"tile_pixels={self.tile_pixels}: choose 1 pixel or more"
+        fit_fields(self)
+        if not 0 <= self.offset < self.size:
+            raise ValueError(
+                f"view_offset={self.offset}: the agent must stand in its view of view_size={self.size}, choose 0 to "
+                f"{self.size - 1}"
+            )
         hideable = [name for kind, name in objects.KINDS.items() if kind not in (objects.EMPTY, objects.UNSEEN)]
-        unknown = sorted(set(self.hidden) - set(hideable))
-        yield unknown, f"hidden: {unknown} unknown, choose from {', '.join(hideable)}"
+        if unknown := sorted(set(self.hidden) - set(hideable)):
+            raise ValueError(f"hidden: {unknown} unknown, choose from {', '.join(hideable)}")
 
     @property
     def pixels(self) -> int:
@@ -93,7 +93,7 @@ def problems_of_room(scenario: "Scenario") -> Iterator[tuple[bool, str]]:
     yield (
         scenario.goals + scenario.clutter > inner or inner - scenario.clutter < scenario.agents,
         f"goals={scenario.goals}, clutter={scenario.clutter}, agents={scenario.agents} do not fit on the {inner} inner "
-        f"cells of {scenario.height} x {scenario.width}: enlarge the world, or use fewer of them",
+        f"cells of height={scenario.height}, width={scenario.width}: enlarge the world, or use fewer of them",
     )
 
 
@@ -109,25 +109,25 @@ class Scenario:
     """Draws one world; the only code that knows the level. Equal layouts must be equal and hashable."""
     name: str = ""
     """The scenario: see `jaxsocial scenarios`. Empty if it is not registered."""
-    height: int = 13
-    """Rows, the outer wall included."""
-    width: int = 13
-    """Columns, the outer wall included."""
-    agents: int = 3
-    """Agents, the learner included."""
-    goals: int = 3
+    height: Side = 13
+    """Rows, the outer wall included, 3 to 4096."""
+    width: Side = 13
+    """Columns, the outer wall included, 3 to 4096."""
+    agents: Annotated[int, Range(1, 4096)] = 3
+    """Agents, the learner included, 1 to 4096."""
+    goals: Annotated[int, Range(0, MAXIMUM_GOALS)] = 3
     """Goals, or bonus tiles in the hidden cycle, 0 to 16."""
-    clutter: int = 18
-    """Single walls scattered over the floor."""
+    clutter: Index = 18
+    """Single walls scattered over the floor, 0 or more."""
     things: tuple[int, ...] = dataclasses.field(kw_only=True)
     """Codes of all that the layout may put in the grid; those without goals' numbers and with any state of a door
     stand for all."""
-    view_size: int = 7
-    """Cells on a side of what an agent sees."""
+    view_size: ViewSide = 7
+    """Cells on a side of what an agent sees, 3 to 15."""
     view_offset: int = 1
-    """Rows of the view behind the agent."""
-    tile_pixels: int = 3
-    """Pixels on a side of a cell in observations."""
+    """Rows of the view behind the agent, 0 or more and below ``view_size``."""
+    tile_pixels: TilePixels = 3
+    """Pixels on a side of a cell in observations, 1 to 256."""
     see_through_walls: bool = False
     """Whether nothing blocks sight."""
     hidden: tuple[str, ...] = ()
@@ -140,8 +140,8 @@ class Scenario:
     inputs: tuple[Input, ...] = ()
     """Further observations: reward, position, heading, last_action, goal_position; and symbols and others, which
     prediction targets compare with."""
-    max_steps: int = 250
-    """Steps in an episode."""
+    max_steps: Count = 250
+    """Steps in an episode, 1 or more."""
     actions: int = 7
     """7, or 3 for left, right and forward only."""
     initial_reward: bool = True
@@ -152,8 +152,8 @@ class Scenario:
     """Whether rewards shrink by 1 - 0.9 t / max_steps."""
     respawn: bool = False
     """Whether an agent that enters a goal or lava is put elsewhere; if not, its episode ends."""
-    spawn_delay: tuple[int, ...] = ()
-    """One per agent: the step at which it enters the world. Empty: all start in it."""
+    spawn_delay: tuple[Index, ...] = ()
+    """One per agent: the step at which it enters the world, 0 or more. Empty: all start in it."""
     ghost: bool = True
     """Whether agents share cells freely."""
     negative_prestige: bool = False
@@ -162,28 +162,19 @@ class Scenario:
     """One per agent (names of `objects.COLOURS`); "prestige" goes from red to blue. Empty: all prestige."""
 
     def __post_init__(self):
+        fit_fields(self)
         for problem, remedy in self._problems():
             if problem:
                 raise ValueError(remedy)
 
     def _problems(self):
         # A generator: a check is computed only if all before it have passed.
-        yield (
-            min(self.height, self.width) < 3,
-            f"height={self.height}, width={self.width}: a world needs 3 rows and 3 columns at least",
-        )
-        yield self.agents < 1, f"agents={self.agents}: a world needs at least 1 agent"
-        yield not 0 <= self.goals <= MAXIMUM_GOALS, f"goals={self.goals}: choose 0 to {MAXIMUM_GOALS}"
-        yield self.clutter < 0, f"clutter={self.clutter}: choose 0 or more walls"
-        yield self.max_steps < 1, f"max_steps={self.max_steps}: an episode needs at least 1 step"
+        longest = LARGEST[int] // (PHASES * self.agents) - 1
+        yield self.max_steps > longest, f"max_steps={self.max_steps}: choose {longest} or less for {self.agents} agents"
         yield self.actions not in (3, 7), f"actions={self.actions}: choose 7, or 3 for left, right and forward only"
         no_things = (objects.EMPTY, objects.UNSEEN, objects.AGENT)
         unknown = [code for code in self.things if objects.kind_of(code) in no_things]
         yield unknown, f"things: {unknown} are not codes of things, make them with objects.encode"
-        styles, inputs = get_args(Style), get_args(Input)
-        yield self.observation not in styles, f"observation={self.observation!r}: choose from {', '.join(styles)}"
-        unknown = [name for name in self.inputs if name not in inputs]
-        yield unknown, f"inputs: {unknown} unknown, choose from {', '.join(inputs)}"
         unknown = [name for name in self.colours if name not in objects.COLOURS]
         yield unknown, f"colours: {unknown} unknown, choose from {', '.join(objects.COLOURS)}"
         # Building the views checks the five fields that describe them.
@@ -193,7 +184,6 @@ class Scenario:
                 len(given) != self.agents,
                 f"{name}={getattr(self, name)}: give one for each of the {self.agents} agents, or none",
             )
-        yield min(self.agent_delays) < 0, f"spawn_delay={self.spawn_delay}: choose 0 steps or more"
         yield from getattr(self.layout, "problems", problems_of_room)(self)
 
     @property

@@ -7,8 +7,9 @@ import dataclasses
 from typing import Any
 
 from jaxsocial.env.registry import make_scenario
-from jaxsocial.env.scenario import Scenario, View
+from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.text import text_map
+from jaxsocial.env.values import fitting
 
 KEPT = ("agents", "view_size", "view_offset", "tile_pixels", "see_through_walls", "actions")
 """The settings a run keeps if another scenario replaces its own."""
@@ -41,21 +42,9 @@ def make_world(name: str, **given) -> Scenario:
     Raises:
       ValueError: an unknown name or setting, or one that cannot be built, with the remedy.
     """
-    things = given.pop("things", None)
-    if given.get("views"):
-        # Views from a file are dictionaries, with lists in place of tuples.
-        given["views"] = tuple(
-            view if isinstance(view, View) else View(**(view | {"hidden": tuple(view["hidden"])}))
-            for view in given["views"]
-        )
-    if name == text_map.NAME:
-        try:
-            world = text_map.scenario_from_text(**given)
-        except TypeError as error:
-            raise ValueError(f"the map cannot be built: {error}") from None
-    else:
-        world = make_scenario(name, **given)
-    return world if things in (None, world.things) else dataclasses.replace(world, things=things)
+    # A user's builder need not take things, which follow from the other settings.
+    own = {"things": fitting(given.pop("things"), tuple[int, ...], "things")} if "things" in given else {}
+    return dataclasses.replace(make_scenario(name, **given), **own)
 
 
 def changed(world: Scenario, **changes) -> Scenario:

@@ -5,12 +5,15 @@ vary between worlds, over training, or along a sweep, without another compilatio
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from jaxsocial.env import objects
 from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.values import LARGEST, Index, NotNegative, Positive, Probability, Range, fitting
 
 NEVER = 2**31 - 1
 """A clock that no episode reaches."""
@@ -38,7 +41,7 @@ class Rules(NamedTuple):
     reward: Float[Array, "*G"]
     """For entering a goal, or the next bonus tile of the cycle; any sign; one for all or one per goal."""
     penalty: Float[Array, ""]
-    """For entering any other bonus tile: the reward is ``-abs(penalty)``."""
+    """For entering any other bonus tile, 0 or more: the reward is ``-abs(penalty)``."""
     prestige_decay: Float[Array, "*A"]
     """Factor on prestige after every step, 0 to 1 (beta); one for all or one per agent."""
     prestige_scale: Float[Array, "*A"]
@@ -131,10 +134,10 @@ def visible_position(state: State) -> Int[Array, "A 2"]:
 
 def make_rules(
     scenario: Scenario,
-    reward: float | Sequence[float] = 1.0,
+    reward: float | Sequence[float] | Float[Array, "*G"] = 1.0,
     penalty: Float[Array, ""] | float = 1.5,
-    prestige_decay: Float[Array, "*A"] | float = 0.99,
-    prestige_scale: Float[Array, "*A"] | float = 4.0,
+    prestige_decay: float | Sequence[float] | Float[Array, "*A"] = 0.99,
+    prestige_scale: float | Sequence[float] | Float[Array, "*A"] = 4.0,
     present: int | Sequence[float] | Float[Array, " A"] | None = None,
     first_level: Int[Array, ""] | int = 0,
     levels: Int[Array, ""] | int = 0,
@@ -142,55 +145,60 @@ def make_rules(
 ) -> Rules:
     """Returns the rules of a scenario. The defaults are those of the training runs in Ndousse et al. 2021.
 
+    The shapes of all numbers are checked, and their ranges too, except for arrays of jax, which may be traced.
+
     >>> world = Scenario(layout=print, things=(), agents=3)
     >>> make_rules(world, penalty=0.5, present=2).present.tolist()
     [1.0, 1.0, 0.0]
 
     Args:
       scenario: with the number of agents.
-      reward: for a goal, or the next bonus tile; one for all or one per goal.
-      penalty: for any other bonus tile; its sign is ignored.
-      prestige_decay: factor per step, 0 to 1.
-      prestige_scale: the prestige at which blue is at 76 %, above 0.
-      present: how many agents always take part, the first ones first; or each agent's probability, 0 to 1; None
-        for all.
-      first_level: the number of the first fixed level.
+      reward: for a goal, or the next bonus tile, any finite number; one for all or one per goal.
+      penalty: for any other bonus tile, 0 or more: the reward is minus the penalty.
+      prestige_decay: factor per step, 0 to 1; one for all or one per agent.
+      prestige_scale: the prestige at which blue is at 76 %, above 0; one for all or one per agent.
+      present: how many agents always take part, the first ones first, 0 or more; or each agent's probability, 0 to 1;
+        None for all.
+      first_level: the number of the first fixed level, 0 or more.
       levels: how many fixed levels (layout, starts and headings) episodes start from; 0 for new ones. Train on
         ``first_level=0, levels=K`` and test on ``first_level=K``.
       dropout: see `make_dropout`; none if None.
 
     Raises:
-      ValueError: ``present`` or a field of ``dropout`` is for another number of agents, or no probability.
+      ValueError: a number out of range, or as many as there are no goals or agents.
     """
     agents = scenario.agents
     if present is None or isinstance(present, int):
-        present = (jnp.arange(agents) < (agents if present is None else present)).astype(jnp.float32)
+        number = agents if present is None else fitting(present, Annotated[int, Range(0, agents)], "present")
+        present = (jnp.arange(agents) < number).astype(jnp.float32)
     elif len(present) != agents:
         raise ValueError(f"present={present} is for {len(present)} agents, but there are {agents}: give one for each")
-    _check_probabilities("present", present)
     for name, values in dropout._asdict().items() if dropout is not None else ():
         if values.shape not in ((), (agents,)):
             raise ValueError(
                 f"dropout.{name} has the shape {values.shape}, but there are {agents} agents: "
                 "give one number for all, or one for each"
             )
-    # Of fixed types: numbers of Python would be weakly typed, and compiled programs be traced again.
-    return Rules(
-        reward=jnp.asarray(reward, jnp.float32),
-        penalty=jnp.float32(penalty),
-        prestige_decay=jnp.float32(prestige_decay),
-        prestige_scale=jnp.float32(prestige_scale),
-        present=jnp.asarray(present, jnp.float32),
-        first_level=jnp.int32(first_level),
-        levels=jnp.int32(levels),
+    rules = Rules(
+        reward=_numbers("reward", reward, float),
+        penalty=_numbers("penalty", penalty, NotNegative),
+        prestige_decay=_numbers("prestige_decay", prestige_decay, Probability),
+        prestige_scale=_numbers("prestige_scale", prestige_scale, Positive),
+        present=_numbers("present", present, Probability),
+        first_level=_numbers("first_level", first_level, Index, jnp.int32),
+        levels=_numbers("levels", levels, Index, jnp.int32),
         dropout=dropout,
     )
+    _check_lengths(rules, scenario)
+    if isinstance(first_level, int) and isinstance(levels, int) and first_level + levels - 1 > LARGEST[int]:
+        raise ValueError(f"first_level={first_level}, levels={levels}: the last level is above {LARGEST[int]}")
+    return rules
 
 
 def make_dropout(
-    leave: float | Sequence[float] = 0.0,
-    rejoin: float | Sequence[float] = 0.0,
-    gone_from: int | Sequence[int] | None = None,
+    leave: float | Sequence[float] | Float[Array, "*A"] = 0.0,
+    rejoin: float | Sequence[float] | Float[Array, "*A"] = 0.0,
+    gone_from: int | Sequence[int] | Int[Array, "*A"] | None = None,
 ) -> Dropout:
     """Returns the probabilities with which agents vanish and come back, one for all or one per agent.
 
@@ -200,23 +208,34 @@ def make_dropout(
     Args:
       leave: probability per step that an agent disappears, 0 to 1.
       rejoin: probability per step that one that is away comes back, 0 to 1.
-      gone_from: the clock from which on an agent stays away; never if None.
+      gone_from: the clock from which on an agent stays away, 0 or more; never if None.
 
     Raises:
-      ValueError: a probability outside 0 to 1.
+      ValueError: a number out of range.
     """
-    _check_probabilities("leave", leave)
-    _check_probabilities("rejoin", rejoin)
     return Dropout(
-        leave=jnp.asarray(leave, jnp.float32),
-        rejoin=jnp.asarray(rejoin, jnp.float32),
-        gone_from=jnp.asarray(NEVER if gone_from is None else gone_from, jnp.int32),
+        leave=_numbers("leave", leave, Probability),
+        rejoin=_numbers("rejoin", rejoin, Probability),
+        gone_from=_numbers("gone_from", NEVER if gone_from is None else gone_from, Index, jnp.int32),
     )
 
 
-def _check_probabilities(name: str, given: float | Sequence[float] | Array) -> None:
-    # Arrays may be traced, and are not checked.
-    if isinstance(given, Array):
-        return
-    if not all(0 <= probability <= 1 for probability in ([given] if isinstance(given, int | float) else given)):
-        raise ValueError(f"{name}={given}: choose probabilities, 0 to 1")
+def _numbers(name: str, given: Any, kind: Any, dtype: Any = jnp.float32) -> Array:
+    """Returns one number or several as an array, after a check of their range if they are no arrays of jax."""
+    if not any(isinstance(one, Array) for one in jax.tree.leaves(given)):
+        given = fitting(given, kind | tuple[kind, ...], name)
+    # Of fixed types: numbers of Python would be weakly typed, and compiled programs be traced again.
+    return jnp.asarray(given, dtype)
+
+
+def _check_lengths(rules: Rules, scenario: Scenario) -> None:
+    """Checks that there is one number for all, or one for each goal or agent."""
+    goals = scenario.goals
+    if scenario.may_hold(objects.BONUS) and scenario.may_hold(objects.GOAL):
+        goals = rules.reward.size  # goals beside the cycle have numbers too, which only the layout knows
+    counts = {"reward": goals, "prestige_decay": scenario.agents, "prestige_scale": scenario.agents}
+    for name in ("reward", "penalty", "prestige_decay", "prestige_scale", "first_level", "levels"):
+        shape, count = getattr(rules, name).shape, counts.get(name)
+        if shape not in ((), (count,)):
+            each = f", or {count}, one for each {'goal' if name == 'reward' else 'agent'}" if count is not None else ""
+            raise ValueError(f"{name} has the shape {shape}: give one number{each}; jax.vmap makes many worlds' rules")

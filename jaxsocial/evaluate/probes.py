@@ -9,9 +9,8 @@ from rich import box
 from rich.table import Table
 
 from jaxsocial.agents.networks.network import Parameters
-from jaxsocial.agents.seating import ABSENT
+from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
-from jaxsocial.config.traced import taken_seats
 from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
@@ -136,7 +135,7 @@ def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Sco
     """Computes each learner's cultural transmission; empty if partners earn nothing, or with one episode."""
     returns = {name: np.where(found.present, found.reward, 0.0).sum(2, dtype=float) for name, found in played.items()}
     learners = config.sizes.learners
-    expert = returns["partners"][..., learners:][..., taken_seats(config)[learners:]]
+    expert = returns["partners"][..., learners:][..., config.taken_seats[learners:]]
     expert = expert.sum(-1) / max(expert.shape[-1], 1)
     if expert.size < 2 or expert.mean() <= 0:
         return {}

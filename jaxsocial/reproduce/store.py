@@ -16,7 +16,6 @@ import numpy as np
 
 from jaxsocial.config.config import Config, to_plain
 from jaxsocial.config.fields import config_hash, differences, digest
-from jaxsocial.config.traced import taken_seats
 from jaxsocial.env.settings import changed
 from jaxsocial.evaluate import media
 from jaxsocial.evaluate.episodes import beside, episode_player, without_teacher
@@ -298,7 +297,7 @@ def _numbers(episodes, config: Config, alone: bool) -> tuple[dict[str, list], di
         return [None if np.isnan(own).all() else float(np.nanmean(own)) for own in values]
 
     learner = {name: means(values) for name, values in measured(episodes, config, 0).items() if name in MEASURES}
-    seats = [] if alone else np.flatnonzero(taken_seats(config))[config.sizes.learners :].tolist()
+    seats = [] if alone else np.flatnonzero(config.taken_seats)[config.sizes.learners :].tolist()
     each = [measured(episodes, config, seat) for seat in seats]
     partners = {name: means(np.mean([one[name] for one in each], axis=0)) for name in PARTNERS_MEASURES if each}
     return learner, partners

@@ -3,7 +3,7 @@
 import dataclasses
 
 from jaxsocial.agents.policy import Policy
-from jaxsocial.agents.seating import seat_partners
+from jaxsocial.agents.seating import PLAYERS, seat_partners
 from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 from jaxsocial.config.traced import player_noise, traced_config
@@ -22,6 +22,8 @@ def make_agent_setup(config: Config) -> AgentSetup:
     Raises:
       ValueError: partners that are unknown or do not fit, or a network that does not fit the observation.
     """
+    if config.teacher and not config.teacher.startswith(FROZEN) and config.teacher not in PLAYERS:
+        raise ValueError(f"teacher={config.teacher!r}: choose from {', '.join(PLAYERS)}, or name a run as run:FOLDER")
     teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
     partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
     partners = partners._replace(

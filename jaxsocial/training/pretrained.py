@@ -19,6 +19,7 @@ from jaxsocial.agents.policy import distribution
 from jaxsocial.agents.seating import frozen_policy
 from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
+from jaxsocial.env.core import Env
 from jaxsocial.env.types import Observation
 from jaxsocial.training import checkpoint
 from jaxsocial.training.checkpoint import restore_parameters
@@ -75,6 +76,11 @@ class LoadedPolicy(NamedTuple):
     network: Network
     parameters: Parameters
     config: Config
+
+    @property
+    def env(self) -> Env:
+        """Returns the environment that it was trained in: the run's world and rules, with the full penalty."""
+        return self.config.make_env()
 
     def init(self) -> Any:
         """Returns the memory of an agent before its first step."""

@@ -56,11 +56,29 @@ from tests import runs
         ("train --world.observation symbolic", 'network.encoder "symbolic"'),
         ("train --preset laptop-symbolic --world.observation rgb", 'choose world.observation "symbolic"'),
         ("train --coefficients.gamma 1.5", "coefficients.gamma=1.5: choose 0 to 1"),
+        ("train --penalty 2", "Perhaps you meant --rules.penalty."),
+        ("train --lr 1e-3", "Perhaps you meant --coefficients.learning-rate."),
+        ("train --steps=4", "Perhaps you meant --stages.steps or --sizes.steps."),
+        ("train --seed 2147483648", "seed=2147483648: choose 2147483647 or less"),
+        ("train --seeds 2 --seed 2147483647", "the last seed is above 2147483647"),
+        ("train --rules.first-level 3000000000", "rules.first_level=3000000000: choose 2147483647 or less"),
+        ("train --sizes.worlds 1000000000000", "sizes.worlds=1000000000000: choose 2147483647 or less"),
+        ("train --sizes.worlds 100000000", "choose 2147483647 or less for their product"),
+        ("train --world.max-steps 1000000000", "max_steps=1000000000: choose 238609293 or less for 3 agents"),
+        ("train --coefficients.kl-stop nan", "coefficients.kl_stop=nan: choose a number above 0"),
+        ("train --rules.penalty -5", "rules.penalty=-5.0: choose 0 or more"),
+        ("train --scenario os:getcwd", "annotate it, def getcwd(...) -> Scenario"),
+        ("train --scenario nowhere:hall", "No module named 'nowhere'"),
         ("train --company.leave 0.1", "--company.leave is now called --partner-schedule.leave: write that"),
         ("play goal_cycle", "redirect neither"),
         ("draw goal_cycle --out world.bmp", "end the name in .png or .txt"),
         ("draw goal_cycle --tile 0", "choose 1 to 256"),
         ("draw goal_cycle --level -1", "choose 0 or more"),
+        ("draw goal_cycle --level 3000000000", "--level=3000000000: choose 2147483647 or less"),
+        ("draw goal_cycle --seed 3000000000", "--seed=3000000000: choose 2147483647 or less"),
+        ("draw goal_cycle --world.penalty 1", "jaxsocial --help"),
+        ("evaluate nowhere --first-level -1", "--first-level=-1: choose 0 or more"),
+        ("reproduce figure4 --time-limit nan", "--time-limit=nan: choose 0 or more"),
         ("draw --seed 3 goal_cycle", "name the scenario first: jaxsocial draw goal_cycle"),
         ("dance", "jaxsocial --help"),
         ("", "Expected one of"),
@@ -82,11 +100,11 @@ def test_full_help_lists_every_field_with_its_meaning(capsys):
     assert leaving.value.code == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for option, meaning in {
-        "--world.view-offset INT": "Rows of the view behind the agent.",
+        "--world.view-offset INT": "Rows of the view behind the agent, 0 or more and below",
         "--rules.penalty FLOAT": "Penalty for entering any other goal, 0 or more.",
         "--coefficients.gae-lambda FLOAT": "Decay of advantage estimation, 0 to 1.",
         "--sizes.refresh-interval INT": "Minibatches between recomputations",
-        "--network.memory INT": "Units of the memory.",
+        "--network.memory INT": "Units of the memory, 1 to 65536.",
         "--seeds INT": "Number of seeds that train at once",
     }.items():
         assert f"{option} {meaning}" in text
@@ -133,6 +151,7 @@ def test_the_package_runs_as_a_module():
 def test_a_resumed_run_takes_a_new_length_only():
     assert parse(["train", "--resume", "run"]).longer is None
     assert parse(["train", "--resume=run", "--total-steps=128", "--hosts", "1"]).longer == 128
+    assert parse(["train", "--resume", "run", "--total_steps", "128"]).longer == 128
     assert parse(["train", "--total-steps", "128"]).longer is None
     with pytest.raises(ValueError, match="--seed cannot change a run that has begun"):
         parse(["train", "--resume", "run", "--seed=4"])

@@ -1,22 +1,22 @@
 """The config: its checks, its form in JSON, its presets, and the rules that follow from it."""
 
 import dataclasses
-import functools
 import json
+import typing
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsocial.cli.help import meanings
 from jaxsocial.config import config as configs
 from jaxsocial.config import presets
 from jaxsocial.config.network import network_of
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import PenaltyRamp, Stages, first_progress
-from jaxsocial.config.ranges import RANGES
-from jaxsocial.config.traced import TracedConfig, evaluation_rules, traced_config, training_rules
-from jaxsocial.env import registry, settings
+from jaxsocial.config.traced import evaluation_rules, traced_config, training_rules
+from jaxsocial.env import registry, settings, values
 from jaxsocial.env.core import make_env
 from jaxsocial.env.registry import make_scenario, registered_scenarios
 from jaxsocial.env.scenario import Scenario, View
@@ -91,7 +91,7 @@ def test_a_map_s_sizes_cannot_be_changed():
 def test_a_map_that_cannot_be_built_is_refused():
     plain = configs.to_plain(dataclasses.replace(presets.preset("paper"), world=make_scenario("goal_cycle")))
     plain["world"] |= {"name": "text", "text": "###\n###\n###", "size": 3}
-    with pytest.raises(ValueError, match="the map cannot be built"):
+    with pytest.raises(ValueError, match="has no size 'size': perhaps you meant view_size"):
         configs.from_plain(plain)
 
 
@@ -191,11 +191,10 @@ def test_only_partners_leave_and_rejoin():
         ({"stages": Stages(returns=(1.0,))}, "need stages.penalties"),
         ({"keep_every": -1}, "choose 0 or more"),
         ({"sizes": Sizes(learners=2)}, "leaves 1 seats beside the learner: name one for each"),
+        ({"sizes": Sizes(learners=4)}, "sizes.learners=4: choose world.agents=3 or fewer"),
         ({"total_steps": 0}, "choose 1 or more"),
         ({"partners": ("expert",)}, "name one for each"),
-        ({"rules": configs.RulesConfig(prestige_scale=0.0)}, "above 0"),
-        ({"rules": configs.RulesConfig(levels=-1)}, "rules.levels=-1: choose 0 or more"),
-        ({"rules": configs.RulesConfig(first_level=-5)}, "rules.first_level=-5: choose 0 or more"),
+        ({"seed": 2**31 - 2, "seeds": 3}, "seeds=3: the last seed is above 2147483647"),
         ({"penalty_ramp": PenaltyRamp(initial_fraction=1.5)}, "choose 0 to 1"),
         ({"penalty_ramp": PenaltyRamp(ramp_start=5.0, ramp_end=3.0)}, "no smaller"),
     ],
@@ -205,37 +204,87 @@ def test_a_config_that_does_not_fit_is_refused_with_a_remedy(change, remedy):
         dataclasses.replace(presets.preset("paper"), **change)
 
 
-OUT_OF_RANGE = {
-    "1 or more": 0,
-    "0 or more": -1,
-    "a number above 0": 0,
-    "0 to 1": 1.5,
-    "0 up to below 1": 1.0,
-    "a finite number": float("inf"),
-}
-NUMBERS = [(words, name) for words, (_, names) in RANGES.items() for name in names.split()]
+@pytest.mark.parametrize(
+    ("rules", "remedy"),
+    [
+        ({"prestige_scale": 0.0}, "above 0"),
+        ({"levels": -1}, "rules.levels=-1: choose 0 or more"),
+        ({"first_level": -5}, "rules.first_level=-5: choose 0 or more"),
+        ({"first_level": 2**31 - 1, "levels": 2}, "the last level is above 2147483647"),
+    ],
+)
+def test_rules_that_do_not_fit_are_refused_where_they_are_made(rules, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        configs.RulesConfig(**rules)
 
 
-@pytest.mark.parametrize(("words", "name"), NUMBERS)
-def test_every_number_has_a_range_that_nan_is_not_in(words, name):
-    config, (part, _, inner) = presets.preset("expert"), name.partition(".")
-    record = getattr(config, part)
-    usual = getattr(record, inner) if inner else record
-    values = (OUT_OF_RANGE[words],) if isinstance(usual, int) else (float(OUT_OF_RANGE[words]), float("nan"))
-    for value in values:
-        given = (value,) * 4 if isinstance(usual, tuple) else value
-        replace = getattr(record, "_replace", functools.partial(dataclasses.replace, record))
-        with pytest.raises(ValueError, match=f"^{name}=.*: choose {words}$"):
-            dataclasses.replace(config, **{part: replace(**{inner: given}) if inner else given})
+def leaves(record=configs.Config, prefix=""):
+    """Yields (field in full, declared type of it or of its items, whether it is a list, its meaning)."""
+    for name, kind in values.declared(record).items():
+        if values.is_record(kind):
+            yield from leaves(kind, f"{prefix}{name}.")
+        elif name != "layout":
+            is_list = typing.get_origin(kind) is tuple
+            yield prefix + name, typing.get_args(kind)[0] if is_list else kind, is_list, meanings(record)[name]
 
 
-def test_every_traced_number_has_a_range():
-    paper = presets.preset("paper")
-    known = {name for _, name in NUMBERS} | {"partner_schedule.solo_drawn"}
-    for part in TracedConfig._fields:
-        record = getattr(paper, part)
-        names = record._fields if hasattr(record, "_fields") else [f.name for f in dataclasses.fields(record)]
-        assert {f"{part}.{name}" for name in names} <= known
+def bare(kind):
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+
+
+def plain_with(name, value):
+    """A whole config as JSON holds it, with another value of one field."""
+    plain, (part, _, inner) = PAPER, name.rpartition(".")
+    return plain | ({part: plain[part] | {inner: value}} if part else {inner: value})
+
+
+PAPER = configs.to_plain(presets.preset("paper"))
+LEAVES = {name: rest for name, *rest in leaves()}
+NUMBERS = [name for name, (kind, *_) in LEAVES.items() if bare(kind) in (int, float)]
+OF_OTHER_FIELDS = ("world.view_offset", "world.actions", "world.things")
+"""Numbers whose range depends on other fields, or has gaps."""
+
+
+def outside(number, within):
+    """Returns numbers of a type that are not in a range."""
+    bounds = [within.low - 1, within.high + 1, within.excluded]
+    if within.excluded is not None:
+        bounds.append(1e-50 if within.excluded == within.low else 1 - 1e-9)  # the bound, in 32 bits
+    never = [-(2**63), 2**63, 10**400] if number is int else [float("nan"), float("inf"), -float("inf"), 1e39]
+    return never + [number(bound) for bound in bounds if bound is not None and abs(bound) < 1e9]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_a_documented_range_and_is_held_to_it(name):
+    kind, is_list, meaning = LEAVES[name]
+    within = values.Range() if kind is bare(kind) else typing.get_args(kind)[1]
+    if name not in OF_OTHER_FIELDS:
+        assert str(within).removeprefix("a number ") in " ".join(meaning.split())
+    for number in outside(bare(kind), within):
+        # In a world the field's name has no prefix.
+        with pytest.raises(ValueError, match=rf"^({name}|{name.rpartition('.')[2]})=.*: choose [^\n]*$"):
+            configs.from_plain(plain_with(name, [number] if is_list else number))
+
+
+WRONG = {int: ["1", True, 9.5], float: ["1", True], bool: ["no", 0], str: [1, True]}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_value_of_another_type_is_refused_by_its_name(name):
+    kind, is_list, _ = LEAVES[name]
+    wrong = [*WRONG.get(bare(kind), [3.5]), None, {}, ["", 1]]
+    for value in [[[one] for one in wrong], wrong][not is_list] + ([3, "x", None] if is_list else []):
+        with pytest.raises(ValueError, match=rf"^({name}|{name.rpartition('.')[2]})( =|=| is missing)[^\n]*$"):
+            configs.from_plain(plain_with(name, value))
+
+
+def test_a_config_makes_its_environment_with_its_rules():
+    rules = configs.RulesConfig(penalty=0.5, prestige_scale=1.0, levels=3)
+    config = dataclasses.replace(presets.preset("paper"), rules=rules, partners=("expert", "absent"))
+    env = config.make_env()
+    assert env.scenario == config.world
+    made = {name: getattr(env.rules, name).tolist() for name in ("penalty", "prestige_scale", "levels", "present")}
+    assert made == {"penalty": 0.5, "prestige_scale": 1.0, "levels": 3, "present": [1.0, 1.0, 0.0]}
 
 
 def test_further_inputs_widen_the_memory_s_input():

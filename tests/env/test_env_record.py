@@ -10,10 +10,12 @@ from pathlib import Path
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jaxsocial
 from jaxsocial import make_dropout, make_env, make_rules, make_scenario
+from jaxsocial.env.actions import checked_actions
 from tests.compiling import quick_jit
 
 OTHER_PACKAGES = ("flax", "optax", "distrax", "orbax", "chex", "pandas", "matplotlib", "tyro", "rich", "imageio")
@@ -83,6 +85,32 @@ def test_without_auto_reset_step_does_not_restart():
         chex.assert_trees_all_equal((state, timestep), expected)
     assert int(state.clock) == 3
     assert timestep.truncated.all()
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        jnp.array([2]),
+        jnp.zeros((5, 2), int),
+        jnp.ones(2),
+        np.array([0.5, 1.0]),
+        jnp.ones(2, bool),
+        [2, 0, 1],
+        2,
+    ],
+    ids=str,
+)
+def test_actions_of_another_shape_or_type_are_refused_while_jax_traces(actions):
+    env = small()
+    state, _ = jax.eval_shape(env.reset, jax.random.key(0))
+    with pytest.raises(ValueError, match="give 2 whole numbers, one for each agent, and step many worlds by jax"):
+        jax.eval_shape(lambda state: env.step(jax.random.key(1), state, actions), state)
+
+
+def test_actions_may_be_a_list_or_integers_of_any_width():
+    for actions in ([2, 0], (2, 0), np.array([2, 0]), jnp.array([2, 0], jnp.uint8)):
+        converted = checked_actions(actions, 2)
+        assert (converted.tolist(), converted.dtype) == ([2, 0], jnp.int32)
 
 
 def test_env_works_without_the_libraries_of_the_other_packages():

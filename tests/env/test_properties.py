@@ -81,7 +81,7 @@ def played(draw, world: Scenario) -> Drawn:
         _with_agents(grid, late, world, random),
         random.integers(0, 7, (STEPS, world.agents)),
         reward=draw(st.lists(st.floats(-3, 3, width=32), min_size=3, max_size=3)),
-        penalty=draw(st.floats(-3, 3, width=32)),
+        penalty=draw(st.floats(0, 3, width=32)),
         decay=draw(st.sampled_from((0.0, 0.5, 0.99, 1.0))),
         leave=draw(st.sampled_from((0.0, 0.0, 0.3, 1.0))),
         rejoin=draw(st.sampled_from((0.0, 0.3, 1.0))),

@@ -49,7 +49,7 @@ def test_64_bits_change_no_dtype_of_a_reset_or_a_step(name):
 
     def first_two():
         first = env.reset(jax.random.key(0))
-        return first, env.step(jax.random.key(1), first[0], jnp.zeros(env.scenario.agents, jnp.int32))
+        return first, env.step(jax.random.key(1), first[0], jnp.zeros(env.scenario.agents, int))
 
     expected = jax.tree.map(lambda x: x.dtype, jax.eval_shape(first_two))
     with jax.enable_x64(True):

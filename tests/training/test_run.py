@@ -104,6 +104,7 @@ def test_a_loaded_policy_is_the_one_trained(finished_run):
     loaded = pretrained.load_policy(finished_run, seed=4)
     own = jax.tree.map(lambda x: x[1, 0], parameters_of(finished_run))
     jax.tree.map(np.testing.assert_array_equal, loaded.parameters, own)
+    assert loaded.env == loaded.config.make_env()
     with pytest.raises(ValueError, match="choose 3 to 4"):
         pretrained.load_policy(finished_run, seed=0)
 

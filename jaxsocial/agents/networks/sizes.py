@@ -1,26 +1,29 @@
 """The sizes of the network. Without flax, so that a config can be read quickly."""
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 from jaxsocial.agents.networks.parts import ENCODERS, MEMORIES
+from jaxsocial.env.values import Range, fit_fields
 
 MatmulDtype = Literal["float32", "bfloat16"]
 """What the operands of matrix products are rounded to."""
+Units = Annotated[int, Range(1, 65536)]
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSizes:
     """The layers of the network. Raises ValueError, with the remedy, if they cannot be built."""
 
-    channels: tuple[int, ...] = (32, 64, 64)
-    """Features of each convolution: the first on single tiles, the others 3 x 3. The decoder has them in reverse."""
-    dense: int = 192
-    """Units between encoder and memory; also hidden units of decoders of symbols."""
-    memory: int = 192
-    """Units of the memory."""
-    heads: tuple[int, ...] = (64, 64)
-    """Hidden units of the policy head and of the value head."""
+    channels: tuple[Units, ...] = (32, 64, 64)
+    """Features of each convolution, 1 to 65536: the first on single tiles, the others 3 x 3. The decoder has them in
+    reverse."""
+    dense: Units = 192
+    """Units between encoder and memory, 1 to 65536; also hidden units of decoders of symbols."""
+    memory: Units = 192
+    """Units of the memory, 1 to 65536."""
+    heads: tuple[Units, ...] = (64, 64)
+    """Hidden units of the policy head and of the value head, 1 to 65536."""
     encoder: str = "convolutions"
     """Input of the dense layer. For RGB: "convolutions", as in the paper, or "tile_contrast", the colours of each
     tile's corner and middle and each pixel's distance from the corner, so that agents stand out beside goals. For
@@ -32,10 +35,8 @@ class NetworkSizes:
     bits."""
 
     def __post_init__(self):
-        widths = (*self.channels, self.dense, self.memory, *self.heads)
-        if not self.channels or min(widths) < 1:
-            raise ValueError(f"network: {self} has a layer of no width: give every layer 1 unit or more")
+        fit_fields(self, "network.")
+        if not self.channels:
+            raise ValueError("network.channels=(): give at least one layer")
         ENCODERS.check(self.encoder)
         MEMORIES.check(self.memory_type)
-        if self.matmul_dtype not in get_args(MatmulDtype):
-            raise ValueError(f'network.matmul_dtype={self.matmul_dtype!r}: choose "float32" or "bfloat16"')

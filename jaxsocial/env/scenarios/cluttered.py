@@ -8,6 +8,7 @@ from jaxtyping import Array, Key
 
 from jaxsocial.env import grid, objects
 from jaxsocial.env.scenario import Layout, Scenario
+from jaxsocial.env.values import Probability
 
 GOAL = objects.encode(objects.GOAL, "green")
 
@@ -39,14 +40,14 @@ class Cluttered:
         )
 
 
-def cluttered(random_goal: bool = False, density: float = 0.15, **sizes) -> Scenario:
+def cluttered(random_goal: bool = False, density: Probability = 0.15, **sizes) -> Scenario:
     """Returns the scenario: a green goal that ends an agent's episode, among random walls.
 
     Any field of `Scenario` can be set. Of several ``goals`` only the first is in the corner.
 
     Args:
       random_goal: whether the first goal is uniform over the free cells; else it is in the far corner.
-      density: the fraction of the inner cells that are walls, unless ``clutter`` is given.
+      density: the fraction of the inner cells that are walls, 0 to 1, unless ``clutter`` is given.
       sizes: fields of `Scenario`.
 
     >>> cluttered(density=0.25, height=10, width=10).clutter

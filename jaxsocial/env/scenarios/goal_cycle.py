@@ -7,6 +7,7 @@ from jaxtyping import Array, Key
 
 from jaxsocial.env import grid, objects
 from jaxsocial.env.scenario import Layout, Scenario
+from jaxsocial.env.values import Probability
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,10 +30,11 @@ class GoalCycle:
         )
 
 
-def goal_cycle(density: float = 0.15, **sizes) -> Scenario:
+def goal_cycle(density: Probability = 0.15, **sizes) -> Scenario:
     """Returns the paper's scenario: identical goals in a hidden cyclic order, with a penalty for wrong ones.
 
-    Any field of `Scenario` can be set. Without ``clutter`` the fraction ``density`` of the inner cells are walls.
+    Any field of `Scenario` can be set. Without ``clutter`` the fraction ``density`` (0 to 1) of the inner cells are
+    walls.
 
     >>> goal_cycle(height=9, width=9, goals=4).clutter
     7

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Int, Key
 
 from jaxsocial.env import grid, objects
 from jaxsocial.env.scenario import Layout, Scenario
+from jaxsocial.env.values import Index, Probability, fit_fields
 
 GOAL = objects.encode(objects.GOAL, "yellow")
 SPAWN_CANDIDATES = 5
@@ -42,16 +43,13 @@ class Maze:
       ValueError: a number out of range, with the remedy.
     """
 
-    extra_connections: float = 0.05
-    """Probability that a further wall between two connected regions is opened."""
-    rooms: int = 4
-    """Rooms, or as many of them as fit."""
+    extra_connections: Probability = 0.05
+    """Probability that a further wall between two connected regions is opened, 0 to 1."""
+    rooms: Index = 4
+    """Rooms, 0 or more, or as many of them as fit."""
 
     def __post_init__(self):
-        if not 0 <= self.extra_connections <= 1:
-            raise ValueError(f"extra_connections={self.extra_connections}: choose 0 to 1")
-        if self.rooms < 0:
-            raise ValueError(f"rooms={self.rooms}: choose 0 or more")
+        fit_fields(self)
         if self.extra_connections and not self.rooms:
             raise ValueError(
                 f"extra_connections={self.extra_connections}: corridors without rooms are one region, with nothing "
@@ -204,14 +202,14 @@ def _openings(
     return jnp.where(opened[..., None], 2 * inside + 1 + across, 2 * max(region.shape) + 1).reshape(-1, 2)
 
 
-def maze(extra_connections: float = 0.05, rooms: int = 4, **sizes) -> Scenario:
+def maze(extra_connections: Probability = 0.05, rooms: Index = 4, **sizes) -> Scenario:
     """Returns the scenario: small rooms, winding corridors, and a yellow goal that ends an agent's episode.
 
     Any field of `Scenario` can be set, but there is no clutter, and sizes are odd.
 
     Args:
-      extra_connections: probability that a further wall between two connected regions is opened.
-      rooms: rooms, or as many of them as fit.
+      extra_connections: probability that a further wall between two connected regions is opened, 0 to 1.
+      rooms: rooms, 0 or more, or as many of them as fit.
       sizes: fields of `Scenario`.
 
     >>> maze(rooms=2, height=9, width=11).layout

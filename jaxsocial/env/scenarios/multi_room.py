@@ -8,6 +8,7 @@ every draw is valid, and every room can be reached.
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jaxtyping import Array, Int, Key
 
 from jaxsocial.env import grid, objects
 from jaxsocial.env.scenario import Layout, Scenario
+from jaxsocial.env.values import Range, fit_fields
 
 GOAL = objects.encode(objects.GOAL, "green")
 DOORS = tuple(
@@ -24,6 +26,8 @@ DOORS = tuple(
 )
 LARGEST_BOARD = 4
 """Fields on a side: a larger board would have too many paths to list."""
+Rooms = Annotated[int, Range(2, LARGEST_BOARD**2)]
+RoomSide = Annotated[int, Range(3, 4096)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,20 +38,23 @@ class MultiRoom:
       ValueError: numbers of rooms or sides that exclude each other, with the remedy.
     """
 
-    min_rooms: int = 2
-    max_rooms: int = 6
-    """The most rooms; every number is equally likely."""
-    min_side: int = 5
-    max_side: int = 8
-    """The most cells on a room's side, its walls included."""
+    min_rooms: Rooms = 2
+    """The fewest rooms, 2 to 16."""
+    max_rooms: Rooms = 6
+    """The most rooms, 2 to 16; every number is equally likely."""
+    min_side: RoomSide = 5
+    """The fewest cells on a room's side, its walls included, 3 to 4096."""
+    max_side: RoomSide = 8
+    """The most cells on a room's side, 3 to 4096."""
     doors: bool = True
     """Whether openings have closed doors, each of another colour than the one before."""
 
     def __post_init__(self):
-        for name, least in (("rooms", 2), ("side", 3)):
+        fit_fields(self)
+        for name in ("rooms", "side"):
             low, high = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
-            if not least <= low <= high:
-                raise ValueError(f"min_{name}={low}, max_{name}={high}: choose {least} or more, the smaller first")
+            if low > high:
+                raise ValueError(f"min_{name}={low}, max_{name}={high}: choose the smaller first")
 
     def __call__(self, key: Key[Array, ""], scenario: Scenario) -> Layout:
         room_key, door_key, goal_key, agent_key = jax.random.split(key, 4)
@@ -147,14 +154,19 @@ def _paths(rows: int, columns: int, length: int) -> Int[np.ndarray, "paths {leng
 
 
 def multi_room(
-    min_rooms: int = 2, max_rooms: int = 6, min_side: int = 5, max_side: int = 8, doors: bool = True, **sizes
+    min_rooms: Rooms = 2,
+    max_rooms: Rooms = 6,
+    min_side: RoomSide = 5,
+    max_side: RoomSide = 8,
+    doors: bool = True,
+    **sizes,
 ) -> Scenario:
     """Returns the scenario: a chain of rooms, and in the last a green goal that ends an agent's episode.
 
     Any field of `Scenario` can be set, but there is no clutter. Without ``max_steps`` there are 20 steps a room.
 
     Args:
-      min_rooms: the fewest rooms, 2 or more.
+      min_rooms: the fewest rooms, 2 to 16.
       max_rooms: the most rooms, 2 to 16.
       min_side: the fewest cells on a room's side, its walls included, 3 or more.
       max_side: the most cells on a room's side.

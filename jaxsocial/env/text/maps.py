@@ -21,7 +21,8 @@ Below it, after an empty line, a legend can define further characters, or redefi
     K: red locked door
     A: agent left on blue floor
 
-Common indentation and empty lines at either end are removed. Goals are numbered in reading order.
+Common indentation and empty lines at either end are removed, and the first blank line ends the map. So draw a first
+column, or a row, of nothing but bare floor with dots. Goals are numbered in reading order.
 """
 
 import functools
@@ -129,7 +130,10 @@ def _read_legend(number: int, line: str) -> tuple[str, Mark]:
     """Reads a line of the legend."""
     found = _LEGEND.fullmatch(line.strip())
     if not found:
-        raise ValueError(f"line {number}, {line.strip()!r}, is no line of a legend: write one such as x: red key")
+        raise ValueError(
+            f"line {number}, {line.strip()!r}, is no line of a legend: write one such as x: red key, or "
+            "draw rows of bare floor with . since a blank line ends the map"
+        )
     character, words = found[1], " ".join(found[2].split())
     agent = _AGENT.fullmatch(words)
     try:

@@ -79,6 +79,7 @@ def scenario_from_text(text: str, **sizes) -> Scenario:
     Raises:
       ValueError: a map or legend that cannot be read, with line, column and remedy; sizes that contradict it.
     """
+    text = text.removeprefix("\ufeff")  # a mark that some editors begin a file with
     drawn = read(text)
     height, width = drawn.grid.shape
     found: dict[str, Any] = {"name": NAME, "height": height, "width": width, "goals": len(drawn.goals), "clutter": 0}

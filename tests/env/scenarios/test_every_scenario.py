@@ -9,6 +9,7 @@ import pytest
 from jaxsocial import make_scenario
 from jaxsocial.env import objects
 from jaxsocial.env.registry import registered_scenarios
+from jaxsocial.env.scenario import View
 from tests.env.scenarios.layouts import areas, at, is_kind, layouts
 
 CASES = [
@@ -110,12 +111,36 @@ def test_sizes_are_checked_where_a_field_is_replaced(name, sizes):
         dataclasses.replace(scenario, agents=1000)
 
 
+def test_sizes_become_the_declared_types():
+    given = {"height": 9.0, "agents": np.int64(2), "colours": ["red", "blue"], "views": [{"size": 5}, {"size": 7}]}
+    made = make_scenario("goal_cycle", **given)
+    assert made == make_scenario("goal_cycle", height=9, agents=2, colours=("red", "blue"), views=(View(5), View(7)))
+    assert hash(made) == hash(dataclasses.replace(made))
+    assert isinstance(made.height, int)
+
+
 @pytest.mark.parametrize(
     ("name", "sizes", "remedy"),
     [
         ("cluttered", {"height": 4, "width": 4, "clutter": 4}, "goals=1, clutter=4, .* use fewer"),
-        ("cluttered", {"density": -0.1}, "clutter=-8: choose 0 or more"),
-        ("cluttered", {"hieght": 9}, "hieght"),
+        ("cluttered", {"density": -0.1}, r"density=-0\.1: choose 0 to 1"),
+        ("cluttered", {"hieght": 9}, "no size 'hieght': perhaps you meant height"),
+        ("cluttered", {"density": float("inf")}, "density=inf: choose 0 to 1"),
+        ("goal_cycle", {"density": float("nan")}, "density=nan: choose 0 to 1"),
+        (
+            "goal_cycle",
+            {"penalty": 2},
+            r"one of the rules, make_env\(scenario, make_rules\(scenario, penalty=2\)\)",
+        ),
+        ("goal_cycle", {"clutter": 0.15}, "clutter = 0.15 is of the wrong type: give a whole number"),
+        ("goal_cycle", {"height": "9"}, "height = '9' is of the wrong type: give a whole number"),
+        ("goal_cycle", {"colours": "red"}, "colours = 'red' is of the wrong type: give a list, each of it a text"),
+        ("goal_cycle", {"observation": "pixels"}, "observation='pixels': choose from rgb, symbolic, symbolic_world"),
+        ("goal_cycle", {"views": [{"sise": 5}]}, "field sise is unknown: choose from size, offset"),
+        ("goal_cycle", {"max_steps": 2**31}, "max_steps=2147483648: choose 2147483647 or less"),
+        ("goal_cycle", {"max_steps": 2**31 - 1}, "max_steps=2147483647: choose 238609293 or less for 3 agents"),
+        ("maze", {"extra_connections": float("nan")}, "extra_connections=nan: choose 0 to 1"),
+        ("MarlGrid-3AgentEmpty9x9-v0", {"agents": "3"}, "agents = '3' is of the wrong type"),
         ("empty", {"goals": 2}, "goals=2, .* 1 goal and no clutter, choose these or the scenario cluttered"),
         ("empty", {"clutter": 3}, "clutter=3: .* or the scenario cluttered"),
         ("visibility", {"width": 4}, "width=4: .* 5 rows and 5 columns"),
@@ -140,7 +165,7 @@ def test_sizes_are_checked_where_a_field_is_replaced(name, sizes):
         ("multi_room", {"goals": 0}, "goals=0, .* 1 to 9 goals"),
         ("multi_room", {"actions": 3}, "actions=3: .* choose 7, or doors=False"),
         ("multi_room", {"min_rooms": 7}, "min_rooms=7, max_rooms=6: .* smaller first"),
-        ("multi_room", {"min_side": 2}, "min_side=2, .* choose 3 or more"),
+        ("multi_room", {"min_side": 2}, "min_side=2: choose 3 to 4096"),
     ],
 )
 def test_impossible_sizes_are_refused_with_the_remedy(name, sizes, remedy):

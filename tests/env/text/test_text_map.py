@@ -134,10 +134,18 @@ def test_maps_are_equal_by_their_text():
     assert scenario_from_text(CYCLE) != scenario_from_text(CYCLE.replace(">", "A"))
 
 
+def test_blank_rows_and_first_columns_count_if_they_are_drawn_with_dots():
+    drawn = maps.read("..A0\n....\n.1 A")
+    assert drawn.grid.shape == (3, 4)
+    assert drawn.starts.tolist() == [[0, 2], [2, 3]]
+    assert maps.read("  A0\n  1A").grid.shape == (2, 2)
+
+
 def test_a_file_is_read_as_its_text(tmp_path):
     path = tmp_path / "cycle.txt"
-    path.write_text(CYCLE)
-    assert scenario_from_file(path, max_steps=9) == scenario_from_text(CYCLE, max_steps=9)
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_text(CYCLE, encoding=encoding)
+        assert scenario_from_file(path, max_steps=9) == scenario_from_text(CYCLE, max_steps=9)
     with pytest.raises(ValueError, match="is no file"):
         scenario_from_file(tmp_path / "none.txt")
 
@@ -154,6 +162,10 @@ def test_a_file_is_read_as_its_text(tmp_path):
         ("#" + 17 * "G" + "#", "17 goals and bonus tiles: draw 16 or fewer"),
         ("###\n#x#\n###\n\nx: rde key", "line 5: 'rde key' names no thing: write"),
         ("###\n#x#\n###\n\nred key", "line 5, 'red key', is no line of a legend: write one such as x: red key"),
+        (
+            "A  0\n    \n1  A",
+            "line 3, '1  A', is no line .* rows of bare floor with [.] since a blank line",
+        ),
         ("###\n#x#\n###\n\nx: locked key", "only a door is open, closed or locked, leave 'locked' out"),
         ("###\n#x#\n###\n\nx: key 3", "only bonus tiles are numbered, leave '3' out"),
         ("###\n#x#\n###\n\nx: ball with red key", "only a box holds a thing"),
