@@ -7,8 +7,8 @@ import sys
 
 from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
-from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_most, between, more_than, within
-from jaxsocial.reproduce.conditions import LOCAL_OPTIMUM, Scale
+from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_most, between, more_often_above, within
+from jaxsocial.reproduce.conditions import LEFT, LOCAL_OPTIMUM, Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 PIXELS = "SociAPL on pixels"
@@ -46,7 +46,7 @@ def figure(scale: Scale) -> Figure:
 def _escapes(scale: Scale) -> Expectation:
     """Returns the claim about SociAPL, which in the paper's own world includes a number."""
     level = [within(*scale.level)] if scale.level else []
-    return all_of(above(LOCAL_OPTIMUM), more_than("social vanilla"), *level)
+    return all_of(above(LOCAL_OPTIMUM), more_often_above(LEFT, "social vanilla"), *level)
 
 
 def draw(found: Findings, picture) -> None:

@@ -11,16 +11,13 @@ from jaxsocial.reproduce.claims import above, below_their_learner
 from jaxsocial.reproduce.conditions import LOCAL_OPTIMUM, Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Player, Row
 
-NOISE = 0.3
-"""The probability with which noisy experts act at random."""
-
 
 def figure(scale: Scale) -> Figure:
     """Returns the figure at a scale: a learner with each kind of expert, early ones only if experts are trained."""
     sociapl = conditions.social(scale)
     rows = [Row("SociAPL", sociapl, "learns", above(LOCAL_OPTIMUM)), *conditions.beside_experts(scale, sociapl)]
     beside: dict[str, tuple[tuple[Player, ...], float]] = {
-        "noisy experts": (scale.experts, NOISE),
+        "noisy experts": (scale.experts, scale.noise),
         "early experts": (scale.early_experts, 0.0),
         "an expert and a random one": ((scale.experts[0], "random"), 0.0),
     }

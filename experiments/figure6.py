@@ -45,9 +45,14 @@ def figure(scale: Scale) -> Figure:
                     episode=is_sociapl,
                 )
             )
-    scripted = "In the new worlds experts are scripted at every scale and know the way; the paper's are trained."
-    notes = f"{conditions.about(scale)} {scripted}"
-    return Figure("figure6", "Figure 6: zero-shot transfer", tuple(rows), draw, size=(11.0, 4.2), notes=notes)
+    notes = f"{conditions.about(scale)} In the new worlds experts are scripted at every scale; the paper's are trained."
+    if any(place.world.respawn for place in scale.places.values()):
+        notes += (
+            " In Four Rooms and Maze an agent that enters the goal starts again, so that a follower can be rewarded "
+            "more than once; in the paper its episode ends."
+        )
+    size = 3.7 * len(scale.places), 4.2
+    return Figure("figure6", "Figure 6: zero-shot transfer", tuple(rows), draw, size=size, notes=notes)
 
 
 def draw(found: Findings, picture) -> None:

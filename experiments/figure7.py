@@ -18,8 +18,10 @@ FAR = 2.0
 def figure(scale: Scale) -> Figure:
     """Returns the figure at a scale: learners tested alone and with experts."""
     mixed, social = conditions.mixed(scale), conditions.social(scale)
+    # As many steps as social and mixed training together.
+    solo = conditions.solo(scale, steps=scale.base.total_steps + conditions.mixed_steps(scale))
     rows = (
-        Row("solo SociAPL", conditions.solo(scale), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
+        Row("solo SociAPL", solo, "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
         Row("SociAPL, tested alone", social, alone=True),
         Row(
             "mixed, tested alone", mixed, "far above solo", times_as_much("solo SociAPL", FAR), alone=True, episode=True

@@ -12,8 +12,6 @@ from jaxsocial.reproduce.conditions import LOCAL_OPTIMUM, Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Row
 
 PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)
-PAPERS = 1.5
-"""The penalty of the paper's other figures."""
 LOW = 0.5
 """The highest penalty at which the paper sees learners explore alone; our choice among these."""
 KINDS = ("SociAPL", "SociAPL, tested alone", "solo SociAPL")
@@ -31,7 +29,7 @@ def figure(scale: Scale) -> Figure:
         reliance: tuple[str, Expectation | None] = ("", None)
         if penalty <= LOW:
             reliance = "no reliance on others", about(tested_alone)
-        elif penalty == PAPERS:
+        elif penalty == scale.base.rules.penalty:
             reliance = "relies on others", times_as_much(tested_alone, 2.0)
         exploration = ("explores alone", above(LOCAL_OPTIMUM)) if penalty <= LOW else ("", None)
         rows += [

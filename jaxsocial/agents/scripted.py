@@ -1,7 +1,8 @@
 """Scripted experts that follow shortest paths to goals, computed from the true state.
 
-In a goal cycle one expert knows the hidden order, one infers it by trial and error in each episode, and one knows it
-and enters wrong goals on purpose. In other scenarios all go to the nearest goal. None opens doors.
+In a goal cycle one expert knows the hidden order, one knows it and waits for others, one infers it by trial and error
+in each episode, and one knows it and enters wrong goals on purpose. In other scenarios all go to the nearest goal. None
+opens doors.
 
 `distances` is a value iteration: costs of all cells and headings relax until none changes. It runs once per episode;
 the result is kept in the expert's memory.
@@ -19,6 +20,8 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import State
 
 UNREACHABLE = 10**8
+NEAR = 2
+"""Rows and columns to the nearest other agent within which a `waiting_expert` goes on: its view shows them."""
 DETOUR = 10**4
 """Cost of entering another goal on the way. It exceeds any detour, so that others are entered only where they block."""
 
@@ -125,6 +128,24 @@ def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
         return cost, _actions_towards(cost, wanted, state, agents, scenario)
 
     return Policy(init=lambda: _no_distances(scenario), apply=apply)
+
+
+def waiting_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
+    """Returns an expert that knows the order, and stands still while all others are more than `NEAR` cells away.
+
+    The others are the agents that do not play this policy. It does not wait for absent ones.
+    """
+    knowing = knowing_expert(seats, scenario)
+    others = [agent for agent in range(scenario.agents) if agent not in seats]
+
+    def apply(parameters, key, cost, state, observation, first):
+        cost, actions = knowing.apply(parameters, key, cost, state, observation, first)
+        position, active = state.position, state.active[jnp.array(others, jnp.int32)]
+        apart = jnp.abs(position[jnp.array(seats, jnp.int32)][:, None] - position[jnp.array(others, jnp.int32)])
+        near = ((apart.max(-1) <= NEAR) & active).any(-1) | ~active.any()
+        return cost, jnp.where(near, actions, waiting(scenario))
+
+    return Policy(init=knowing.init, apply=apply)
 
 
 class AntiExpertMemory(NamedTuple):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.policy import ABSENT, Perceived, Policy, absent_policy, distribution, random_policy
-from jaxsocial.agents.scripted import anti_expert, knowing_expert, searching_expert
+from jaxsocial.agents.scripted import anti_expert, knowing_expert, searching_expert, waiting_expert
 from jaxsocial.env import batching
 from jaxsocial.env.observations.observe import observe
 from jaxsocial.env.scenario import Scenario
@@ -20,6 +20,7 @@ PORTIONS = 4
 """A frozen network runs on a quarter of the batch at a time, since often all worlds need it."""
 PLAYERS: dict[str, Callable[[tuple[int, ...], Scenario], Policy]] = {
     "expert": knowing_expert,
+    "waiting_expert": waiting_expert,
     "searching_expert": searching_expert,
     "anti_expert": anti_expert,
     "random": lambda seats, scenario: random_policy(len(seats), scenario.actions),

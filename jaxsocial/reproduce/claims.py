@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import hypergeom, rankdata
+from scipy.stats import t as student
 
 from jaxsocial.evaluate.statistics import Score, interquartile_mean, middle_mean
 
 RESAMPLES = 2000
+SIGNIFICANT = 0.05
+"""The level of tests."""
 
 Numbers = Float[np.ndarray, "*resamples seeds"]
 Verdicts = Bool[np.ndarray, "*resamples"]
@@ -126,6 +130,25 @@ def times_as_much(other: str, times: float) -> Expectation:
     )
 
 
+def more_often_above(limit: float, other: str) -> Expectation:
+    """Claims that more seeds are above a limit than of another row: Fisher's exact test, one-sided at 5 %.
+
+    Ten seeds each find 9 in 10 against 3 in 10 with a probability of 82 %, twenty with 99 %.
+
+    Args:
+      limit: the value that counts.
+      other: the name of the other row.
+    """
+
+    def test(row: Finding, others: Mapping[str, Finding]) -> Verdicts:
+        counts = [np.sum(each.values > limit, axis=-1) for each in (row, others[other])]
+        sizes = [each.values.shape[-1] for each in (row, others[other])]
+        # The number of the row's seeds among all that are above the limit, if both rows were alike.
+        return np.asarray(hypergeom.sf(counts[0] - 1, sum(sizes), counts[0] + counts[1], sizes[0]) < SIGNIFICANT)
+
+    return Expectation(f"above {limit:g} in more seeds than {other}", test, (other,))
+
+
 def between(low: str, high: str) -> Expectation:
     """Claims a mean above one row's and below another's."""
     return Expectation(
@@ -155,6 +178,28 @@ def below_their_learner(seeds: float = 0.5) -> Expectation:
     """Claims that partners have less than their learner, in more than this share of seeds."""
     text = f"below their learner in more than {seeds:.0%} of seeds"
     return Expectation(text, lambda row, _: np.mean(row.difference > 0, axis=-1) > seeds)
+
+
+def rises_with(before: Mapping[str, str]) -> Expectation:
+    """Claims that what rows show rises with what others show of the same seeds: Spearman's test, one-sided at 5 %.
+
+    Args:
+      before: each row to the one that foretells it, seed by seed; their seeds are pooled.
+    """
+
+    def test(_: Finding, others: Mapping[str, Finding]) -> Verdicts:
+        pooled = [
+            np.concatenate([others[name].values for name in names], axis=-1) for names in (before, before.values())
+        ]
+        ranks = [rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in pooled]
+        count, (one, other) = pooled[0].shape[-1], ranks
+        spread = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+        correlation = (one * other).sum(-1) / np.where(spread > 0, spread, np.inf)
+        score = correlation * np.sqrt((count - 2) / np.maximum(1 - correlation**2, 1e-12))
+        return np.asarray(student.sf(score, count - 2) < SIGNIFICANT)
+
+    names = tuple(dict.fromkeys([*before, *before.values()]))
+    return Expectation(f"rises with {' and '.join(dict.fromkeys(before.values()))}", test, names)
 
 
 def all_of(*each: Expectation) -> Expectation:

@@ -23,7 +23,7 @@ from jaxsocial.training.metrics import METRICS
 from jaxsocial.training.progress import ProgressDisplay, Status
 from jaxsocial.training.stopping import Stopped
 
-FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour")
+FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour", "experts", "alone")
 CLAIMS, RECORDS = "claims.md", "runs"
 PATIENCE_SECONDS = 10.0
 """For another process that trains in the same store: one that was told to stop may still be saving."""

@@ -12,6 +12,8 @@ from jaxsocial.reproduce.figures import Condition, Player, Row, Trained
 
 LOCAL_OPTIMUM = 1.5
 """The highest return in the local optimum: one goal, and then the learner stops (PROTOCOL: Results to match)."""
+LEFT = 3.0
+"""The return above which one seed has left the local optimum. Outcomes are bimodal: few seeds are near it."""
 
 
 class Place(NamedTuple):
@@ -41,6 +43,12 @@ class Scale(NamedTuple):
     """SociAPL's return in the paper, from and to, if the world is the paper's."""
     imitation_steps: int = 10
     """Steps in a segment of behaviour cloning."""
+    noise: float = 0.3
+    """The probability with which noisy experts act at random."""
+    mixed_steps: int | None = None
+    """Further learner steps of mixed training; as many as before if None."""
+    longest_steps: int | None = None
+    """Learner steps of those that train until their return is flat; as many as of all others if None."""
 
 
 def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
@@ -77,9 +85,9 @@ def social(
     return Condition(name, config, partners=experts or scale.experts)
 
 
-def vanilla(scale: Scale) -> Condition:
+def vanilla(scale: Scale, name: str = "social vanilla") -> Condition:
     """Returns a learner with experts that predicts nothing."""
-    return social(scale, "none", name="social vanilla")
+    return social(scale, "none", name=name)
 
 
 def autoencoder(scale: Scale) -> Condition:
@@ -96,11 +104,19 @@ def on_pixels(scale: Scale) -> Condition:
     )
 
 
-def solo(scale: Scale, prediction: str | None = None) -> Condition:
-    """Returns a learner that trains alone; it predicts what the scale's learners do if ``prediction`` is None."""
+def solo(scale: Scale, prediction: str | None = None, steps: int | None = None) -> Condition:
+    """Returns a learner that trains alone.
+
+    Args:
+      scale: the scale.
+      prediction: what it predicts; the scale's if None.
+      steps: learner steps; the scale's if None.
+    """
     name = "solo vanilla" if prediction == "none" else "solo SociAPL"
-    target = prediction or scale.base.sizes.prediction
-    return Condition(name, presets.predicting(presets.alone(scale.base), target))
+    config = presets.predicting(presets.alone(scale.base), prediction or scale.base.sizes.prediction)
+    if steps is None:
+        return Condition(name, config)
+    return Condition(f"{name}, {steps / 1e6:g} M steps", dataclasses.replace(config, total_steps=steps))
 
 
 def imitation(scale: Scale) -> Condition:
@@ -108,9 +124,32 @@ def imitation(scale: Scale) -> Condition:
     return Condition("imitation", presets.imitating(scale.base, scale.imitation_steps), teacher=scale.searching[0])
 
 
-def mixed(scale: Scale) -> Condition:
-    """Returns SociAPL, trained further with three of four worlds without experts."""
-    return Condition("mixed", presets.mixed(scale.base), partners=scale.experts, start_from=social(scale))
+def mixed(scale: Scale, start_from: Condition | None = None) -> Condition:
+    """Returns a learner, SociAPL if None, trained further with three of four worlds without experts."""
+    start = start_from or social(scale)
+    config = dataclasses.replace(presets.mixed(start.config), total_steps=mixed_steps(scale))
+    name = "mixed" if start == social(scale) else f"mixed, from {start.name}"
+    return Condition(name, config, partners=start.partners, start_from=start)
+
+
+def mixed_steps(scale: Scale) -> int:
+    """Returns the learner steps of mixed training, which come on top of those before."""
+    return scale.mixed_steps or scale.base.total_steps
+
+
+def longer(scale: Scale, start_from: Condition) -> Condition:
+    """Returns a learner that continues beside its experts until `Scale.longest_steps`; itself if that is None."""
+    if scale.longest_steps is None:
+        return start_from
+    config = dataclasses.replace(start_from.config, total_steps=scale.longest_steps - scale.base.total_steps)
+    return Condition(f"{start_from.name}, continued", config, partners=start_from.partners, start_from=start_from)
+
+
+def on_symbols(scale: Scale) -> Scale:
+    """Returns the scale with symbols as observation in place of pictures."""
+    config = presets.symbolic(scale.base)
+    coefficients = config.coefficients._replace(prediction_weight=scale.base.coefficients.prediction_weight)
+    return scale._replace(base=dataclasses.replace(config, coefficients=coefficients))
 
 
 def with_penalty(condition: Condition, penalty: float) -> Condition:

@@ -1,6 +1,7 @@
 """The kinds of pictures: each seed thin or as a dot, and the interquartile mean over seeds."""
 
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +20,8 @@ COLOURS = {
     "social vanilla": "tab:green",
     "solo vanilla": "tab:orange",
     "social autoencoder": "tab:purple",
+    "SociAPL on symbols": "midnightblue",
+    "social vanilla on symbols": "darkgreen",
     "imitation": "crimson",
     "mixed": "tab:cyan",
     "SociAPL, noisy experts": "tab:olive",
@@ -47,7 +50,9 @@ def colour_of(finding: Finding | str) -> str:
     """
     if isinstance(finding, Finding):
         return PARTNERS if finding.of_partners else colour_of(finding.condition)
-    return COLOURS.get(finding.partition(", penalty")[0], UNKNOWN)
+    # What comes after these is a detail of the same condition.
+    name = re.split(", penalty|, continued|, [0-9.]+ M steps", finding)[0]
+    return COLOURS["mixed"] if name.startswith("mixed, from") else COLOURS.get(name, UNKNOWN)
 
 
 def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Sequence[str] = ()) -> None:

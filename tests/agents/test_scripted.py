@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 
 import jaxsocial
-from jaxsocial.agents.scripted import DETOUR, UNREACHABLE, anti_expert, distances, knowing_expert, searching_expert
+from jaxsocial.agents.scripted import (
+    DETOUR,
+    NEAR,
+    UNREACHABLE,
+    anti_expert,
+    distances,
+    knowing_expert,
+    searching_expert,
+    waiting_expert,
+)
 from jaxsocial.env import objects
 from jaxsocial.env.types import make_rules
-from tests.agents.worlds import play_drawn, play_many
+from tests.agents.worlds import drawn, play_drawn, play_many
 from tests.compiling import quick_jit
 
 EXPERTS = pytest.mark.parametrize("expert", [knowing_expert, searching_expert])
@@ -162,6 +171,17 @@ def test_in_the_papers_world_an_anti_expert_has_a_negative_return():
     _, reward = play_many(env, anti_expert, 64)
     returns = reward.sum((1, 2))
     assert returns.mean() < -10
+
+
+@pytest.mark.parametrize(
+    ("column", "active", "goes"), [(6 - NEAR, True, True), (5 - NEAR, True, False), (5 - NEAR, False, True)]
+)
+def test_a_waiting_expert_goes_on_only_near_another_agent_that_is_there(column, active, goes):
+    env, state = drawn(CORRIDOR, [(1, column, RIGHT), (1, 6, LEFT)])
+    state = state._replace(active=jnp.array([active, True]))
+    policy = waiting_expert((1,), env.scenario)
+    action = policy.apply(policy.parameters, None, policy.init(), state, None, jnp.bool_(True))[1]
+    assert action.tolist() == [objects.FORWARD if goes else objects.DONE]
 
 
 def test_turns_are_counted():

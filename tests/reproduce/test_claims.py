@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from scipy.stats import fisher_exact, spearmanr
 
 from jaxsocial.reproduce import claims
 from tests.reproduce import made_up
@@ -53,6 +54,29 @@ def test_most_seeds_beat_their_partners():
     assert not held(claims.below_their_learner(), [5, 0, 0], partners=[4, 4, 4])
     # Half of the seeds are not most.
     assert not held(claims.below_their_learner(), [5, 0], partners=[4, 4])
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "significant"),
+    [(9, 3, True), (9, 5, False), (9, 4, True), (3, 0, False), (4, 0, True), (3, 9, False)],
+)
+def test_more_seeds_leave_by_fishers_exact_test(own, other, significant):
+    rows = [made_up.finding([8.0] * count + [1.0] * (10 - count)) for count in (own, other)]
+    assert held(claims.more_often_above(3.0, "other"), rows[0].learner, {"other": rows[1]}) == significant
+    table = [[own, 10 - own], [other, 10 - other]]
+    assert (fisher_exact(table, "greater").pvalue < 0.05) == significant
+
+
+@pytest.mark.parametrize(
+    "after", [[1.0, 1.0, 6.0, 7.0], [7.0, 6.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], [2.0, 1.0, 8.0, 3.0]]
+)
+def test_a_skill_is_foretold_by_spearmans_test_over_pooled_seeds(after):
+    before = [0.9, 1.0, 3.0, 4.0]
+    rows = {"a": after, "b": [each + 0.1 for each in after], "a before": before, "b before": before}
+    found = {name: made_up.finding(values) for name, values in rows.items()}
+    claim = claims.rises_with({"a": "a before", "b": "b before"})
+    expected = spearmanr(rows["a"] + rows["b"], before + before, alternative="greater").pvalue < 0.05
+    assert claim.holds("a", found) == expected
 
 
 def test_one_lucky_seed_does_not_move_the_interquartile_mean():
