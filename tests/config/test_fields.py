@@ -90,7 +90,18 @@ def test_equal_configs_have_equal_hashes_however_they_are_made():
 
 
 def world_sizes(config):
-    names = "height width goals clutter agents view_size view_offset max_steps actions observation".split()
+    names = [
+        "height",
+        "width",
+        "goals",
+        "clutter",
+        "agents",
+        "view_size",
+        "view_offset",
+        "max_steps",
+        "actions",
+        "observation",
+    ]
     return {name: getattr(config.world, name) for name in names}
 
 
