@@ -77,7 +77,10 @@ def main() -> None:
     for name, worlds in zip(options.presets, options.worlds, strict=True):
         config = preset(name)
         config = dataclasses.replace(config, sizes=dataclasses.replace(config.sizes, worlds=worlds))
-        figures += [compare(predicting(config, target), options.runs) for target in options.predictions]
+        for target in options.predictions:
+            figures.append(compare(predicting(config, target), options.runs))
+            # Each takes minutes.
+            print(", ".join(f"{heading} {text(figures[-1])}" for heading, text in COLUMNS), flush=True)
     print_table(figures, COLUMNS)
     if options.out:
         record = machine("benchmarks.observations") | {

@@ -56,7 +56,7 @@ def train(
       ValueError: the folder exists, or the config's parts do not fit together.
       Stopped: SIGINT or SIGTERM; the run is saved.
     """
-    path = run.new_folder(Path("runs"), config) if folder is None else Path(folder)
+    path = run.new_folder(Path("runs"), config) if folder is None else Path(folder).expanduser()
     try:
         return _finished(path, lambda console: run.train(config, path, console, callbacks), console)
     finally:
@@ -78,8 +78,9 @@ class Run(os.PathLike):
         Raises:
           ValueError: there is no run in the folder.
         """
-        config_of(folder)
-        return cls(Path(folder))
+        path = Path(folder).expanduser()
+        config_of(path)
+        return cls(path)
 
     def __fspath__(self) -> str:
         """Returns the folder, for `os.fspath`."""
@@ -99,6 +100,11 @@ class Run(os.PathLike):
     def finished(self) -> bool:
         """Returns whether the run has been trained to its end and evaluated."""
         return (self.folder / EVALUATION).is_file()
+
+    @property
+    def health(self) -> dict[int, metrics.Health]:
+        """Returns, by seed, whether all numbers stayed finite in training so far, and after which step they were."""
+        return metrics.health(metrics.read(self.folder / metrics.METRICS))
 
     def resume(
         self, total_steps: int | None = None, callbacks: Sequence[Callback] = (), console: Console | None = None
@@ -142,7 +148,8 @@ class Run(os.PathLike):
           ValueError: there is no run or checkpoint, it is damaged, or arguments that do not fit it.
         """
         config, parameters = self._played(episodes, partners, first_level, levels, steps)
-        return returns.evaluate(config, episode_player(config, episodes, alone)(parameters), alone)
+        results = returns.evaluate(config, episode_player(config, episodes, alone)(parameters), alone)
+        return returns.with_health(results, config, self.health)
 
     def probe(
         self,
@@ -228,7 +235,7 @@ class Run(os.PathLike):
         Raises:
           ValueError: there is no such run or seed, or the path has another ending.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         if path.suffix not in (".gif", ".png"):
             raise ValueError(f"{path}: end the name in .gif or .png")
         config = without_teacher(self.config)
@@ -244,7 +251,7 @@ def _finished(folder: Path, train: Callable[[Console], Trained], console: Consol
     try:
         finish(train(console), console)
     except StoppedByCallback as stopped:
-        console.print(str(stopped), soft_wrap=True, highlight=False)
+        console.print(str(stopped), soft_wrap=True, highlight=False, markup=False)
     return Run(folder)
 
 

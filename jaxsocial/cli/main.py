@@ -8,12 +8,13 @@ import importlib
 import os
 import sys
 
+import jax
 from rich.console import Console
 
 from jaxsocial.cli.options import VERBS
-from jaxsocial.cli.parsing import DISK_FULL, INTERRUPTED, REFUSED, parse
+from jaxsocial.cli.parsing import DISK_FULL, REFUSED, parse
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
-from jaxsocial.training.stopping import Stopped
+from jaxsocial.training.stopping import INTERRUPTED, Stopped, interrupts_answered, leave
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,12 +24,22 @@ def main(arguments: list[str] | None = None) -> int:
       arguments: those of the command line by default.
 
     Returns:
-      The exit status: 0, 2 if the command was refused, 3 if the disk is full, 130 if it was stopped.
+      The exit status: 0, 1 if no seed's numbers stayed finite, 2 if the command was refused, 3 if the disk is full,
+      130 if it was stopped.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     # As `python -m` does: users' own scenarios (module:function) lie where commands are started.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
+    with interrupts_answered():
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        except KeyboardInterrupt:
+            if arguments is None:
+                leave()
+            return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
     try:
         chosen = parse(arguments)
         keep_compiled_programs()
@@ -36,20 +47,34 @@ def main(arguments: list[str] | None = None) -> int:
         use_all_cores()
         handler = next(handler for record, handler in VERBS.values() if isinstance(chosen, record))
         module, _, function = handler.partition(":")
-        return getattr(importlib.import_module(f"jaxsocial.cli.{module}"), function)(chosen, Console())
+        return getattr(importlib.import_module(f"jaxsocial.cli.{module}"), function)(chosen, Console(markup=False))
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        cure = ": free some space; a run continues from its last checkpoint by --resume" if full else ""
-        print(f"jaxsocial: {error.filename or 'a file'}: {error.strerror or error}{cure}", file=sys.stderr)
+        cure = "free some space; a run continues from its last checkpoint by --resume"
+        where = f"{error.filename}: " if error.filename is not None else ""
+        remedy = cure if full else "choose a place that can be used"
+        print(f"jaxsocial: {where}{error.strerror or error}: {remedy}", file=sys.stderr)
         return DISK_FULL if full else REFUSED
     except Stopped as stop:
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except Exception:
+        # jax's errors differ with the platform, so it is asked once more.
+        if _has_devices():
+            raise
+        named = os.environ.get("JAX_PLATFORMS", "")
+        print(f"jaxsocial: no device of JAX_PLATFORMS={named} is here: leave it out, or name another", file=sys.stderr)
+        return REFUSED
+
+
+def _has_devices() -> bool:
+    try:
+        return bool(jax.devices())
+    except Exception:
+        return False
 
 
 if __name__ == "__main__":

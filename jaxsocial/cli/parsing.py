@@ -5,10 +5,18 @@ import dataclasses
 import io
 import re
 import typing
+from pathlib import Path
 from typing import Annotated, Any, Union
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 import jaxsocial
 from jaxsocial.cli.help import SUMMARIES, meanings, short_help
@@ -23,7 +31,7 @@ from jaxsocial.env.text.text_map import scenario_from_file
 from jaxsocial.env.values import declared, fitting
 from jaxsocial.training import distributed
 
-REFUSED, DISK_FULL, INTERRUPTED = 2, 3, 130
+FAILED, REFUSED, DISK_FULL = 1, 2, 3
 """Exit statuses."""
 HIDDEN = ("name", "things", "views", "text")
 """Fields of a world that are no options: its scenario sets them, or they need Python."""
@@ -68,6 +76,7 @@ def parse(arguments: list[str]) -> Any:
     ]
     rules = ConstructorRegistry()
     rules.struct_rule(_world_settings)
+    rules.primitive_rule(_path)
     complaint = io.StringIO()
     try:
         # tyro prints a refusal as a box of several lines.
@@ -111,7 +120,7 @@ def _defaults(named: str | None, arguments: list[str]) -> dict[str, Any]:
     file = value_after("--scenario-file", arguments)
     if named is not None and file is not None:
         raise ValueError(f"both the scenario {named} and the file {file}: leave one of them out")
-    world = make_scenario(named or "goal_cycle") if file is None else scenario_from_file(file)
+    world = make_scenario(named or "goal_cycle") if file is None else scenario_from_file(Path(file).expanduser())
     if named is not None or file is not None:
         config = dataclasses.replace(config, world=in_place_of(config.world, world))
     return {
@@ -133,6 +142,19 @@ def value_after(option: str, arguments: list[str]) -> str | None:
         if name.replace("_", "-") == option:
             return value or next(iter(arguments[index + 1 :]), None)
     return None
+
+
+def _path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
+    """Returns how a path is read: shells leave the ~ of --out=~/run as it is."""
+    if info.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda given: Path(given[0]).expanduser(),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    )
 
 
 def _world_settings(info: StructTypeInfo) -> StructConstructorSpec | None:

@@ -5,12 +5,13 @@ from pathlib import Path
 from rich.console import Console
 
 from jaxsocial.cli.options import SweepOptions, SweepReportOptions
+from jaxsocial.cli.parsing import FAILED
 from jaxsocial.sweep import command
 from jaxsocial.sweep.executor import make_executor
 
 
 def sweep(chosen: SweepOptions, console: Console) -> int:
-    """Runs a sweep, or continues one; returns the exit status.
+    """Runs a sweep, or continues one; returns the exit status, 1 if no seed's numbers stayed finite.
 
     Raises:
       ValueError: options that do not fit together, or a sweep that cannot be run.
@@ -30,8 +31,8 @@ def sweep(chosen: SweepOptions, console: Console) -> int:
         console.print(f"run it: jaxsocial sweep --resume {folder}", soft_wrap=True, highlight=False)
         return 0
     command.run(declared, folder, executor, console)
-    command.report(folder, console)
-    return 0
+    ranking = command.report(folder, console)
+    return 0 if sum(ranking.settings["healthy_seeds"]) > 0 else FAILED
 
 
 def report(chosen: SweepReportOptions, console: Console) -> int:

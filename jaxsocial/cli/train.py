@@ -6,11 +6,14 @@ from rich.console import Console
 
 from jaxsocial import api
 from jaxsocial.cli.options import TrainOptions
+from jaxsocial.cli.parsing import FAILED
 from jaxsocial.training import distributed
 
 
 def train(chosen: TrainOptions, console: Console) -> int:
     """Trains and evaluates a run, together with other hosts if they are given; returns the exit status.
+
+    It is 1 if no seed's numbers stayed finite.
 
     Raises:
       ValueError: options that do not fit together.
@@ -28,7 +31,8 @@ def train(chosen: TrainOptions, console: Console) -> int:
     distributed.join(hosts)
     console = console if distributed.is_first() else Console(quiet=True)
     if chosen.resume is not None:
-        api.Run(chosen.resume).resume(chosen.longer, console=console)
+        run = api.Run(chosen.resume).resume(chosen.longer, console=console)
     else:
-        api.train(chosen.config, chosen.out, console=console)
-    return 0
+        run = api.train(chosen.config, chosen.out, console=console)
+    health = run.health.values()
+    return FAILED if health and not any(seed.healthy for seed in health) else 0

@@ -21,7 +21,7 @@ def finish(trained: Trained, console: Console) -> list[returns.Result]:
     results, config = measure(trained), trained.config
     steps, minutes = config.iterations * config.iteration_steps, trained.seconds / 60
     console.print(returns.table(results, f"{config.preset}: {steps:,} steps in {minutes:.1f} min"))
-    console.print(f"everything of this run is in {trained.folder}", soft_wrap=True, highlight=False)
+    console.print(f"everything of this run is in {trained.folder}", soft_wrap=True, highlight=False, markup=False)
     return results
 
 
@@ -32,10 +32,11 @@ def measure(trained: Trained) -> list[returns.Result]:
     """
     folder, config = trained.folder, trained.config
     play = episode_player(config, config.evaluation_episodes)
-    results = returns.evaluate(config, play(trained.parameters))
+    rows = metrics.read(folder / METRICS)
+    results = returns.with_health(returns.evaluate(config, play(trained.parameters)), config, metrics.health(rows))
     results += returns.results_of(play(trained.untrained), config, "untrained learner", [0])
     config = without_teacher(config)
-    media.write_learning_curve(folder / CURVE, metrics.read(folder / METRICS), results, config)
+    media.write_learning_curve(folder / CURVE, rows, results, config)
     first_seed = jax.tree.map(lambda x: x[0], trained.parameters)
     media.write_episode(folder / EPISODE, config, first_seed, make_agent_setup(config), config.seed)
     write_at_once(folder / EVALUATION, json.dumps(returns.plain(results), indent=2) + "\n")

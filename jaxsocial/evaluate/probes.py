@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from rich import box
-from rich.table import Table
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
@@ -15,6 +13,7 @@ from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
 from jaxsocial.evaluate.statistics import Score, masked_mean, mean_over_seeds
+from jaxsocial.training.tables import Table
 
 PROBES = {
     "partners": "the run's own partners",
@@ -147,22 +146,18 @@ def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Sco
 
 
 def table(results: list[Probed], title: str) -> Table:
-    """Returns a table for a terminal of 80 columns: a column for each probe, learners one below the other."""
-    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    drawn.add_column()
-    for name in dict.fromkeys(result.probe for result in results):
-        drawn.add_column(name, justify="right", no_wrap=True)
+    """Returns a table: a column for each probe, learners one below the other."""
+    names, rows = tuple(dict.fromkeys(result.probe for result in results)), []
     for learner in dict.fromkeys(result.learner for result in results):
         scores = [result.scores for result in results if result.learner == learner]
-        drawn.add_row(learner)
-        drawn.add_row("return", *(_short(one["return"].mean) for one in scores))
-        drawn.add_row("95 %", *(f"{one['return'].low:.1f}, {one['return'].high:.1f}" for one in scores))
+        rows.append((learner, *[""] * len(names)))
+        rows.append(("return", *(_short(one["return"].mean) for one in scores)))
+        rows.append(("95 %", *(f"{one['return'].low:.1f}, {one['return'].high:.1f}" for one in scores)))
         for name, label in SHOWN.items():
             # Losses of different targets differ in scale.
             digits = ".3g" if name in ERRORS else ".2f"
-            drawn.add_row(label, *(_short(one[name].mean, digits) for one in scores))
-        drawn.add_section()
-    return drawn
+            rows.append((label, *(_short(one[name].mean, digits) for one in scores)))
+    return Table(title, ("", *names), rows)
 
 
 def _short(value: float, digits: str = ".2f") -> str:

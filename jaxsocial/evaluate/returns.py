@@ -1,14 +1,16 @@
 """Returns, goals and penalties of every player over whole episodes, with intervals."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from rich.table import Table
 
 from jaxsocial.config.config import Config
 from jaxsocial.evaluate.episodes import Episodes
 from jaxsocial.evaluate.statistics import Score, score
+from jaxsocial.training.metrics import Health
+from jaxsocial.training.tables import Table
 
 
 class Result(NamedTuple):
@@ -20,6 +22,10 @@ class Result(NamedTuple):
     return_: Score
     goals: Score
     penalties: Score
+    healthy: bool | None = None
+    """Whether all numbers of the learner stayed finite in training; None for other players."""
+    last_good_step: int | None = None
+    """Learner steps after which they were finite."""
 
 
 def learner_names(config: Config) -> list[str]:
@@ -53,6 +59,21 @@ def evaluate(config: Config, episodes: Episodes, alone: bool = False) -> list[Re
     return results
 
 
+def with_health(results: Sequence[Result], config: Config, health: Mapping[int, Health]) -> list[Result]:
+    """Returns results that say of each learner whether its numbers stayed finite in training.
+
+    Args:
+      results: of `evaluate`.
+      config: of the run.
+      health: by seed, see `training.metrics.health`.
+    """
+    names = learner_names(config)
+    return [
+        result._replace(**health[result.seed]._asdict()) if result.player in names and result.seed in health else result
+        for result in results
+    ]
+
+
 def results_of(episodes: Episodes, config: Config, player: str, seats: list[int]) -> list[Result]:
     """Scores one kind of player.
 
@@ -66,10 +87,11 @@ def results_of(episodes: Episodes, config: Config, player: str, seats: list[int]
       One result for each seed.
     """
     sums = episode_sums(episodes, seats)
-    return [
-        Result(player, config.seed + index, len(own), *(score(values[index]) for values in sums.values()))
-        for index, own in enumerate(sums["return"])
-    ]
+    results = []
+    for index, own in enumerate(sums["return"]):
+        return_, goals, penalties = (score(values[index]) for values in sums.values())
+        results.append(Result(player, config.seed + index, len(own), return_, goals, penalties))
+    return results
 
 
 def episode_sums(episodes: Episodes, seats: list[int]) -> dict[str, Float[np.ndarray, "S E"]]:
@@ -89,24 +111,27 @@ def episode_sums(episodes: Episodes, seats: list[int]) -> dict[str, Float[np.nda
 
 
 def table(results: list[Result], title: str) -> Table:
-    """Returns a table of results for a terminal."""
-    drawn = Table(title=title, title_justify="left")
-    for heading in ("who", "seed", "episodes", "return [95 %]", "goals", "penalties"):
-        drawn.add_column(heading, justify="left" if heading == "who" else "right", no_wrap=heading != "who")
+    """Returns a table of results."""
+    rows = []
     for result in results:
+        bad = f" (not finite after step {result.last_good_step:,})" if result.healthy is False else ""
         means = (f"{each.mean:.2f}" for each in (result.goals, result.penalties))
-        drawn.add_row(result.player, str(result.seed), str(result.episodes), str(result.return_), *means)
-    return drawn
+        rows.append((result.player + bad, str(result.seed), str(result.episodes), str(result.return_), *means))
+    return Table(title, ("who", "seed", "episodes", "return [95 %]", "goals", "penalties"), rows)
 
 
 def plain(results: list[Result]) -> list[dict]:
-    """Converts results to values that JSON can hold.
+    """Converts results to values that JSON can hold; what is None is left out.
 
     >>> plain([Result("learner", 3, 16, Score(1, 0, 2), Score(2, 1, 3), Score(0, 0, 0))])[0]["return"]
     {'mean': 1, 'low': 0, 'high': 2}
     """
     scores = ("return_", "goals", "penalties")
     return [
-        {name.rstrip("_"): value._asdict() if name in scores else value for name, value in result._asdict().items()}
+        {
+            name.rstrip("_"): value._asdict() if name in scores else value
+            for name, value in result._asdict().items()
+            if value is not None
+        }
         for result in results
     ]

@@ -41,6 +41,8 @@ class Finding:
     """Whether the row is about the partners."""
     alone: bool = False
     """Whether the learner is tested alone."""
+    last_good_steps: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    """Of seeds whose numbers did not stay finite: the learner steps after which they were."""
 
     @property
     def is_whole(self) -> bool:

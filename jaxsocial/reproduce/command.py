@@ -20,7 +20,7 @@ from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.training import metrics
 from jaxsocial.training.folder import locked
 from jaxsocial.training.metrics import METRICS
-from jaxsocial.training.progress import ProgressDisplay, Status
+from jaxsocial.training.progress import ProgressDisplay, Status, working
 from jaxsocial.training.stopping import Stopped
 
 FIGURES = ("figure4", "figure5", "figure6", "figure7", "penalty", "behaviour", "experts", "alone")
@@ -112,7 +112,9 @@ def reproduce(
     if not partial:
         if len(left) < len(rows):
             known = f"{len(rows) - len(left)} of {len(rows)} rows are in {places.records}"
-            console.print(f"{figure.name}: {known}; --out FOLDER makes all anew", highlight=False, soft_wrap=True)
+            console.print(
+                f"{figure.name}: {known}; --out FOLDER makes all anew", highlight=False, markup=False, soft_wrap=True
+            )
         stopped = _train(figure, conditions_of(left), places, console, deadline)
     runs = {store.run_name(row.condition) for row in left}
     # All rows of a run are measured here if one is: rows of one run use one training of it.
@@ -191,7 +193,7 @@ def _train(
             return Stopped(f"{figure.name}: stopped and saved with {watch.left()}. The same command continues")
         finally:
             for line in watch.warnings():
-                console.print(line, highlight=False)
+                console.print(line, highlight=False, markup=False)
     return None
 
 
@@ -259,7 +261,7 @@ def _measure(
         half = partial and run not in whole
         here = {key: own for key, own in keys.items() if store.can_be_measured(own[0], places.runs, half)}
         if here:
-            with console.status(f"measuring {run}"):
+            with working(console, f"measuring {run}"):
                 record = store.measure(here, places.runs, scale.episodes, records)
             store.write_record(record, places.records)
             # An episode is drawn again only if its numbers are new.
@@ -303,8 +305,8 @@ def rebuild(make: Callable[[Scale], Figure], scale: Scale, places: Places, conso
     for row in figure.rows:
         if row.name in found.rows:
             verdict = report.verdict(row, found).replace("*", "")
-            console.print(f"{row.name}: {found.rows[row.name].score} {verdict}", highlight=False)
-    console.print(f"wrote {folder}", soft_wrap=True, highlight=False)
+            console.print(f"{row.name}: {found.rows[row.name].score} {verdict}", highlight=False, markup=False)
+    console.print(f"wrote {folder}", soft_wrap=True, highlight=False, markup=False)
 
 
 def write_claims(scale: Scale, places: Places) -> None:

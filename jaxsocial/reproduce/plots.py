@@ -1,5 +1,6 @@
 """The kinds of pictures: each seed thin or as a dot, and the interquartile mean over seeds."""
 
+import itertools
 import math
 import re
 import textwrap
@@ -69,12 +70,16 @@ def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Seque
         colour, seeds = colour_of(condition), _by_seed(found.curves[condition])
         for steps, returns in seeds:
             axes.plot(steps, _smoothed(returns), color=colour, linewidth=0.6, alpha=0.5)
-        # Runs of different lengths of chunk log at different steps: they are compared at those of the first.
-        steps = seeds[0][0]
-        middle = middle_mean(np.stack([np.interp(steps, *one) for one in seeds], axis=-1))
+        if not seeds:
+            continue
+        # Runs of different lengths of chunk log at different steps: they are compared at those of the longest.
+        # A shorter one counts as far as it goes.
+        steps = max((steps for steps, _ in seeds), key=lambda steps: steps[-1])
+        each = [np.interp(steps, *one, left=np.nan, right=np.nan) for one in seeds]
+        middle = middle_mean(np.stack(each, axis=-1))
         label = f"{condition} ({len(seeds)} seeds)"
         axes.plot(steps, _smoothed(middle), color=colour, linewidth=2, label=label)
-    for style, row in zip(STYLES, [row for row in levels if row in found.rows], strict=False):
+    for style, row in zip(itertools.cycle(STYLES), [row for row in levels if row in found.rows], strict=False):
         mean = found.rows[row].score.mean
         axes.axhline(mean, color="0.35", linewidth=1, linestyle=style, label=f"{row} ({mean:.1f})")
     _plain(axes, "learner steps (millions)", "return of an episode")
@@ -82,11 +87,12 @@ def curves(axes: Axes, found: Findings, conditions: Sequence[str], levels: Seque
 
 
 def _by_seed(rows: Sequence[Mapping]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns (millions of steps, returns) of each seed."""
+    """Returns (millions of steps, returns) of each seed with a known return."""
     found = []
     for seed in dict.fromkeys(row["seed"] for row in rows):
         own = [row for row in rows if row["seed"] == seed and row["return"] is not None]
-        found.append((np.array([row["step"] / 1e6 for row in own]), np.array([row["return"] for row in own])))
+        if own:
+            found.append((np.array([row["step"] / 1e6 for row in own]), np.array([row["return"] for row in own])))
     return found
 
 
@@ -141,7 +147,8 @@ def _dots(axes: Axes, x: np.ndarray, finding: Finding, size: int) -> None:
 def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], xlabel: str) -> None:
     """Draws a line for each kind of row over a number, through the points that it has.
 
-    Seeds are dots; interquartile means have intervals. Learners that are tested alone are hollow and dashed.
+    A line is interrupted where it has no point and another one has: it would state a value that is not known. Seeds are
+    dots; interquartile means have intervals. Learners that are tested alone are hollow and dashed.
 
     Args:
       axes: where to draw.
@@ -155,10 +162,11 @@ def lines(axes: Axes, found: Findings, rows: Mapping[str, Mapping[float, str]], 
         there = {x: found.rows[name] for x, name in names.items() if name in found.rows}
         if not there:
             continue
-        places = np.array(list(there)) + step * (index - (len(rows) - 1) / 2)
-        for place, finding in zip(places, there.values(), strict=True):
-            _dots(axes, np.full(len(finding.seeds), place - step / 3), finding, 3)
-        scores = np.array([finding.score for finding in there.values()]).T
+        places = np.array(numbers) + step * (index - (len(rows) - 1) / 2)
+        for place, x in zip(places, numbers, strict=True):
+            if x in there:
+                _dots(axes, np.full(len(there[x].seeds), place - step / 3), there[x], 3)
+        scores = np.array([there[x].score if x in there else (np.nan,) * 3 for x in numbers]).T
         first, counts = next(iter(there.values())), sorted({_seeds(finding) for finding in there.values()})
         ends, style = np.abs(scores[1:] - scores[0]), "--" if first.alone else "-"
         bars = axes.errorbar(places, scores[0], ends, color=colour_of(first), lw=1, elinewidth=1.5, marker="_", ms=12)

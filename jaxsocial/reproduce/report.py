@@ -77,6 +77,12 @@ def _finding(row: Row, episodes: int, parts: list[Part]) -> Finding:
         partners=partners,
         of_partners=row.of_partners,
         alone=row.alone,
+        last_good_steps={
+            seed: good
+            for record, _ in parts
+            for seed, good in zip(record.seeds, record.last_good_steps or (), strict=False)
+            if good < record.steps
+        },
     )
 
 
@@ -111,6 +117,12 @@ def markdown(figure: Figure, found: Findings, episodes: Container[str] = ()) -> 
     lines += [_line(_cells(row, found)) for row in figure.rows if row.name in found.rows]
     missing = [row.name for row in figure.rows if row.name not in found.rows]
     lines += ["", f"Not yet measured: {', '.join(missing)}."] if missing else []
+    bad = {
+        f"{finding.condition} seed {seed} after {short_count(good)} steps"
+        for finding in found.rows.values()
+        for seed, good in finding.last_good_steps.items()
+    }
+    lines += ["", f"Learned no more, since a number was not finite: {', '.join(sorted(bad))}."] if bad else []
     lines += ["", _how(found), ""]
     lines += [figure.notes, ""] if figure.notes else []
     shown = [row for row in figure.rows if row.episode and episode_name(row) in episodes]

@@ -149,6 +149,8 @@ class Record:
     """Points of training: step, seed, penalty, return."""
     measurements: dict[str, Measurement]
     """By key (`measurement_key`)."""
+    last_good_steps: list[int] | None = None
+    """Learner steps after which all numbers of each seed were finite; None in records of earlier versions."""
 
     @property
     def is_whole(self) -> bool:
@@ -267,6 +269,7 @@ def measure(rows: Mapping[str, list[Row]], runs: Path, episodes: int, records: S
         seeds=list(range(config.seed, config.seed + config.seeds)),
         curve=_curve(folder),
         measurements=known,
+        last_good_steps=[one.last_good_step for one in metrics.health(metrics.read(folder / METRICS)).values()] or None,
     )
     for other in records:
         if (other.run, other.provenance) == (record.run, trained):

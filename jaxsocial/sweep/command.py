@@ -1,7 +1,6 @@
 """The commands sweep and sweep-report: plan, run, resume and report a sweep."""
 
 import datetime
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +13,24 @@ from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report.page import best_table, write
-from jaxsocial.sweep.report.ranking import About
+from jaxsocial.sweep.report.ranking import About, Ranking
 from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
-from jaxsocial.sweep.work import DOES_NOT_FIT, Task, is_done, read_settings, write_plain, write_settings, write_task
-from jaxsocial.training.progress import ProgressDisplay, Status
+from jaxsocial.sweep.work import (
+    DOES_NOT_FIT,
+    Task,
+    check_settings,
+    is_done,
+    read_plain,
+    read_settings,
+    settings_digest,
+    write_plain,
+    write_settings,
+    write_task,
+)
+from jaxsocial.training.progress import ProgressDisplay, Status, working
 from jaxsocial.training.provenance import PROVENANCE
 from jaxsocial.training.stopping import Stopped
+from jaxsocial.training.tables import counted
 
 SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
 WORK, MEASURE = "jaxsocial.sweep.work:work", "jaxsocial.sweep.plan:measure"
@@ -44,6 +55,8 @@ def begin(file: Path, folder: Path, executor: Executor, console: Console) -> Swe
       Stopped: a program could not be compiled or timed.
     """
     sweep = read_sweep(file)
+    if sweep.repeated:
+        console.print(f"{sweep.repeated} of the declared settings equal others, and are trained once")
     prepare(sweep, folder)
     shutil.copy(file, folder / FILE)
     try:
@@ -76,7 +89,7 @@ def read(folder: Path) -> Sweep:
     """
     if not (folder / SWEEP).is_file():
         raise ValueError(f"{folder} holds no sweep: name the folder that `jaxsocial sweep` printed")
-    options = json.loads((folder / SWEEP).read_text())
+    options = read_plain(folder / SWEEP)
     steps, keep = options.pop("halving").values()
     return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), **options)
 
@@ -91,14 +104,17 @@ def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console) 
       console: where to print.
 
     Raises:
-      ValueError: settings cannot be built.
+      ValueError: settings cannot be built, or have changed since they were planned.
       Stopped: a program could not be compiled or timed.
     """
     found = groups(sweep.settings, range(len(sweep.settings)))
     jobs = [folder / PLAN / f"group{number}" for number in range(len(found))]
     for job, group in zip(jobs, found, strict=True):
-        write_task(job, Task(entries(sweep.settings, group), 0, [], 0.0, executor.memory_gib))
-    with console.status(f"compiling and timing {len(found)} programs"):
+        members = entries(sweep.settings, group)
+        digest = settings_digest(members, sweep.settings)
+        write_task(job, Task(members, 0, [], 0.0, executor.memory_gib, settings=digest))
+        check_settings(job, sweep.settings)
+    with working(console, f"compiling and timing {counted(len(found), 'program')}"):
         _execute(jobs, MEASURE, executor, folder, console)
     console.print(plan.plan_table(sweep, found, [plan.read_measured(job) for job in jobs], executor.processes))
 
@@ -121,15 +137,15 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
         names = [item.name for item in items]
 
         def status(names: Sequence[str] = names) -> Status:
-            return Status(table.steps_done(folder, names), f"{len(names)} items")
+            return Status(table.steps_done(folder, names), counted(len(names), "item"))
 
         with ProgressDisplay(console, rungs.total_steps(folder, items), status):
             _execute(items, WORK, executor, folder, console)
         if rung + 1 < plan.rungs(sweep):
             alive = rungs.survivors(table.read(folder), sweep, alive)
-            console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False)
+            console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False, markup=False)
     table.write_whole(folder)
-    console.print(f"the table is {folder / table.WHOLE}", soft_wrap=True, highlight=False)
+    console.print(f"the table is {folder / table.WHOLE}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path, console: Console) -> None:
@@ -141,7 +157,7 @@ def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path,
             # A killed process may leave half a character.
             for line in log.read_text(errors="replace").splitlines() if log.is_file() else []:
                 if DOES_NOT_FIT in line:
-                    console.print(f"{ended.folder.name}: {line}", highlight=False)
+                    console.print(f"{ended.folder.name}: {line}", highlight=False, markup=False)
             failed += [ended] if ended.error is not None else []
     except KeyboardInterrupt:
         raise Stopped(f"stopped; continue with: jaxsocial sweep --resume {folder}") from None
@@ -153,7 +169,7 @@ def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path,
         )
 
 
-def report(folder: Path, console: Console, measure: str | None = None) -> None:
+def report(folder: Path, console: Console, measure: str | None = None) -> Ranking:
     """Ranks the settings of a sweep, finished or not, and draws their results.
 
     Args:
@@ -161,18 +177,22 @@ def report(folder: Path, console: Console, measure: str | None = None) -> None:
       console: where to print.
       measure: the column to rank by; that of the sweep if None.
 
+    Returns:
+      The settings, best first.
+
     Raises:
       ValueError: there is no sweep, no table yet, or no such column.
     """
     sweep, found, facts = read(folder), table.read(folder), {}
     for first in sorted((folder / rungs.ITEMS).glob(f"*/{PROVENANCE}"))[:1]:
-        known = json.loads(first.read_text())
+        known = read_plain(first)
         versions = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
         facts = {"date": known["date"], "devices": ", ".join(known["devices"]), "versions": versions}
     about = About(folder.name, varied(sweep), measure or sweep.measure, sweep.larger_is_better, facts)
     ranking = write(found, about, folder / REPORT)
     console.print(best_table(ranking, about))
-    console.print(f"wrote {folder / REPORT}", soft_wrap=True, highlight=False)
+    console.print(f"wrote {folder / REPORT}", soft_wrap=True, highlight=False, markup=False)
+    return ranking
 
 
 def varied(sweep: Sweep) -> tuple[str, ...]:

@@ -5,15 +5,11 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import jax
-import psutil
 
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import program_key
+from jaxsocial.training.devices import GIB, memory_limit
 from jaxsocial.training.program import Program, make_program
-
-SHARE = 0.9
-"""The share of free memory that is used."""
-GIB = 2**30
 
 
 class Entry(NamedTuple):
@@ -58,15 +54,6 @@ def config_of(entry: Entry, settings: Sequence[Config]) -> Config:
     """Returns the config of one seed."""
     # A checkpoint holds a whole batch, so none can be kept for a single run.
     return dataclasses.replace(settings[entry.setting], seed=entry.seed, seeds=1, keep_every=0)
-
-
-def memory_limit() -> int:
-    """Returns the bytes of each device that a program may use."""
-    counted = jax.devices()[0].memory_stats() or {}
-    if "bytes_limit" in counted:
-        return int(SHARE * counted["bytes_limit"])
-    # CPU devices report nothing, and share the machine's memory.
-    return int(SHARE * psutil.virtual_memory().available / len(jax.local_devices()))
 
 
 def fitted(

@@ -1,6 +1,5 @@
 """The plan of a sweep before it runs: groups, batches, memory and time, measured on its own programs."""
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -8,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-from rich.table import Table
 
 from jaxsocial.config.config import Config
 from jaxsocial.sweep.members import GIB, config_of, fitted
 from jaxsocial.sweep.spec import Sweep
-from jaxsocial.sweep.work import DONE, is_done, read_settings, read_task, write_plain
+from jaxsocial.sweep.work import DONE, is_done, read_plain, read_settings, read_task, write_plain
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
+from jaxsocial.training.tables import Table, counted
 
 TIMED = 3
 """Iterations of which the fastest counts."""
@@ -67,7 +66,7 @@ def read_measured(folder: Path) -> Measured:
     Raises:
       ValueError: the group's settings cannot be built.
     """
-    found = json.loads((folder / DONE).read_text())
+    found = read_plain(folder / DONE)
     if "refused" in found:
         (folder / DONE).unlink()  # the reason, such as a missing file, may be gone the next time
         first = read_task(folder).entries[0].setting
@@ -131,7 +130,7 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
 
 
 def plan_table(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence[Measured], processes: int) -> Table:
-    """Returns the plan, for a terminal.
+    """Returns the plan.
 
     Args:
       sweep: the sweep.
@@ -139,27 +138,19 @@ def plan_table(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence
       measured: the program of each group.
       processes: the number of items that run at once.
     """
-    table, each = Table(title_justify="left"), []
-    for heading in ("group", "settings", "seeds", "at once", "batches", "GiB", "compiling", "minutes"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    rows, each = [], []
     for number, (group, found) in enumerate(zip(groups, measured, strict=True)):
         count = sum(sweep.settings[setting].seeds for setting in group)
         each.append(group_seconds(found, count, sweep.settings[group[0]], sweep))
-        table.add_row(
-            str(number),
-            str(len(group)),
-            str(count),
-            str(min(found.members, count)),
-            str(math.ceil(count / found.members)),
-            f"{found.bytes / GIB:.2f} of {found.limit / GIB:.1f}",
-            f"{found.compile_seconds:.0f} s",
-            f"{each[-1] / 60:.1f}",
-        )
+        counts = number, len(group), count, min(found.members, count), math.ceil(count / found.members)
+        memory = f"{found.bytes / GIB:.2f} of {found.limit / GIB:.1f}"
+        rows.append((*map(str, counts), memory, f"{found.compile_seconds:.0f} s", f"{each[-1] / 60:.1f}"))
     # The longest group keeps one process busy to the end.
     seconds = max(sum(each) / min(processes, len(each)), max(each))
     seeds = sum(config.seeds for config in sweep.settings)
-    table.title = (
-        f"{len(sweep.settings)} settings, {seeds} seeds of them in all, {len(groups) * rungs(sweep)} compilations, "
-        f"{measured[0].devices} x {measured[0].kind} a process: about {seconds / 60:.1f} minutes"
+    title = (
+        f"{counted(len(sweep.settings), 'setting')}, {counted(seeds, 'seed')} of them in all, "
+        f"{counted(len(groups) * rungs(sweep), 'compilation')}, {measured[0].devices} x {measured[0].kind} a process: "
+        f"about {seconds / 60:.1f} minutes"
     )
-    return table
+    return Table(title, ("group", "settings", "seeds", "at once", "batches", "GiB", "compiling", "minutes"), rows, 0)

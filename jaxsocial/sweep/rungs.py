@@ -3,8 +3,8 @@
 The items of a rung are written down before it begins, so that a resumed sweep has the same items.
 """
 
-import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +14,22 @@ from jaxsocial.sweep.members import Entry, entries, groups
 from jaxsocial.sweep.plan import evaluated_at, rung_end
 from jaxsocial.sweep.report.ranking import About, rank
 from jaxsocial.sweep.spec import Sweep
-from jaxsocial.sweep.work import Task, is_done, locations, read_settings, read_task, write_plain, write_task
+from jaxsocial.sweep.work import (
+    Task,
+    check_settings,
+    is_done,
+    locations,
+    read_plain,
+    read_settings,
+    read_task,
+    settings_digest,
+    write_plain,
+    write_task,
+)
 
 ITEMS = "items"
+NAME = re.compile(r"rung\d+-group\d+-part\d+")
+"""The name of an item."""
 
 
 def begin_rung(
@@ -31,15 +44,21 @@ def begin_rung(
       alive: the numbers of the settings that are still in the sweep.
       processes: the number of items that run at once.
       memory_gib: the GiB that may be used on each device; those that are free if None.
+
+    Raises:
+      ValueError: settings have changed since the rung was written down, or it names no items.
     """
     path = folder / f"rung-{rung}.json"
     if not path.is_file():
         tasks = _tasks(folder, sweep, rung, alive, processes, memory_gib)
         write_plain(path, [(name, task._asdict()) for name, task in tasks.items()])
     folders = []
-    for name, task in json.loads(path.read_text()):
+    for name, task in read_plain(path):
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{path} names {name!r}, which is no item: restore that file, or begin another sweep")
         folders.append(folder / ITEMS / name)
         write_task(folders[-1], Task(**task))
+        check_settings(folders[-1], sweep.settings)
     return folders
 
 
@@ -66,7 +85,8 @@ def _tasks(
         for first in range(0, len(members), size):
             own = members[first : first + size]
             sources = [known[entry] for entry in own] if rung else None
-            task = Task(own, end, evaluated_at(config, sweep), sweep.save_seconds, memory_gib, sources)
+            digest = settings_digest(own, sweep.settings)
+            task = Task(own, end, evaluated_at(config, sweep), sweep.save_seconds, memory_gib, sources, digest)
             tasks[f"rung{rung}-group{number}-part{first // size}"] = task
     return tasks
 

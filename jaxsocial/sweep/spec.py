@@ -2,10 +2,12 @@
 
 import dataclasses
 import itertools
+import math
+import sys
 import tomllib
 import typing
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,16 +18,20 @@ from jaxsocial.config.fields import fitting, type_of, with_fields
 from jaxsocial.config.presets import preset
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.settings import in_place_of
+from jaxsocial.training.member import metric_names
+from jaxsocial.training.pretrained import with_pinned_runs
 
 Values = dict[str, Any]
 """Values of fields by their dotted names."""
 EPISODES = 64
 """Default number of episodes per seed at each evaluation."""
-GRIDS = {"linear": np.linspace, "log": np.geomspace}
+GRIDS = ("linear", "log")
 DRAWS = ("uniform", "log_uniform", "integers", "choice")
 OPTIONS = ("evaluations", "measure", "larger_is_better", "save_seconds")
 BASE = {"seed": "seed", "seeds": "seeds", "episodes": "evaluation_episodes"}
 """Names at the top of the file, and the config fields that they set."""
+MEASURED = ("return", "goals", "penalties")
+"""What whole episodes are measured for: columns of the table after ``evaluation.``"""
 NAMES = ("preset", "scenario", *BASE, *OPTIONS, "fixed", "grid", "list", "draw", "halving")
 
 
@@ -52,6 +58,8 @@ class Sweep:
     """The number of evenly spaced evaluations; the last is at the end."""
     save_seconds: float = 60.0
     """Seconds between two checkpoints."""
+    repeated: int = 0
+    """The number of declared settings that equal an earlier one, and are left out."""
 
     def __post_init__(self):
         if self.evaluations < 1:
@@ -59,8 +67,18 @@ class Sweep:
         steps, keep = self.halving
         if not 0 < keep < 1:
             raise ValueError(f"halving.keep={keep}: choose above 0 and below 1, such as 0.5")
-        if list(steps) != sorted(set(steps)) or min(steps, default=1) <= 0:
-            raise ValueError(f"halving.steps={list(steps)}: choose increasing numbers above 0")
+        if list(steps) != sorted(set(steps)) or min(steps, default=1) <= 0 or not _finite(*steps):
+            raise ValueError(f"halving.steps={list(steps)}: choose increasing numbers above 0, none of them infinite")
+        if not 0 <= self.save_seconds < math.inf:
+            raise ValueError(f"save_seconds={self.save_seconds}: choose 0 or more")
+        if self.measure not in (known := measures(self.settings)):
+            raise ValueError(f"measure={self.measure!r} will be no column: choose from {', '.join(known)}")
+
+
+def measures(settings: Sequence[Config]) -> list[str]:
+    """Returns the columns of the table that settings can be ranked by."""
+    names = (name for config in settings for name in metric_names(config))
+    return ["return", *(f"evaluation.{name}" for name in MEASURED), *dict.fromkeys(names)]
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -72,8 +90,8 @@ def read_sweep(path: Path) -> Sweep:
     if not path.is_file():
         raise ValueError(f"{path} is no file: name one that declares a sweep (docs/sweeps.md)")
     try:
-        plain = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no TOML: {error}") from None
     return make_sweep(plain)
 
@@ -97,46 +115,52 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
         if len(values) < sum(map(len, combination)):
             raise ValueError(f"a field is in more than one of grid, list and draw: {sorted(values)}")
         try:
-            settings.append(with_fields(base, values))
+            # A resumed sweep, in another folder, has to find the same networks.
+            settings.append(with_pinned_runs(with_fields(base, values)))
         except ValueError as error:
             text = ", ".join(f"{name} = {value}" for name, value in values.items()) or "without changes"
             raise ValueError(f"the setting {text} cannot be built: {error}") from None
     halving = _checked(plain.get("halving", {}), Halving._fields, "halving")
     options = _typed({name: plain[name] for name in OPTIONS if name in plain}, Sweep, "")
-    return Sweep(tuple(settings), Halving(**_typed(halving, Halving, "halving.")), **options)
+    once, halving = tuple(dict.fromkeys(settings)), Halving(**_typed(halving, Halving, "halving."))
+    return Sweep(once, halving, **options, repeated=len(settings) - len(once))
 
 
 def _base(plain: Mapping[str, Any]) -> Config:
     """Returns the config that all settings begin from."""
-    base = dataclasses.replace(preset(plain.get("preset", "quickstart")), evaluation_episodes=EPISODES)
-    if "scenario" in plain:
-        base = dataclasses.replace(base, world=in_place_of(base.world, make_scenario(plain["scenario"])))
+    named = {name: fitting(plain[name], str, name) for name in ("preset", "scenario") if name in plain}
+    base = dataclasses.replace(preset(named.get("preset", "quickstart")), evaluation_episodes=EPISODES)
+    if "scenario" in named:
+        base = dataclasses.replace(base, world=in_place_of(base.world, make_scenario(named["scenario"])))
     given = {field: fitting(plain[name], int, name) for name, field in BASE.items() if name in plain}
-    return with_fields(dataclasses.replace(base, **given), flattened(plain.get("fixed", {})))
+    return with_fields(dataclasses.replace(base, **given), flattened(plain.get("fixed", {}), "fixed"))
 
 
 def _axes(base: Config, plain: Mapping[str, Any]) -> list[list[Values]]:
     """Returns the alternatives that grid, list and draw declare."""
     grid = {
         name: axis_values(name, axis, type_of(base, name) is int)
-        for name, axis in flattened(plain.get("grid", {})).items()
+        for name, axis in flattened(plain.get("grid", {}), "grid").items()
     }
     points = [dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())]
     tables = plain.get("list", [{}])
     if not isinstance(tables, list) or not tables:
         raise ValueError("list is empty or no list: write each setting below [[list]]")
-    rows = [flattened(table) for table in tables]
+    rows = [flattened(table, "list") for table in tables]
     for name in itertools.chain(*rows):
         type_of(base, name)
     if "draw" not in plain:
         return [points, rows]
     draw = _checked(plain["draw"], ("count", "seed", "fields"), "draw")
-    count, fields = draw.get("count", 0), flattened(draw.get("fields", {}))
-    if not isinstance(count, int) or count < 1 or not fields:
+    count, seed = (fitting(draw.get(name, 0), int, f"draw.{name}") for name in ("count", "seed"))
+    fields = flattened(draw.get("fields", {}), "draw.fields")
+    if seed < 0:
+        raise ValueError(f"draw.seed={seed}: choose 0 or more")
+    if count < 1 or not fields:
         raise ValueError("draw has nothing to draw: give draw.count, 1 or more, and fields below [draw.fields]")
     for name in fields:
         type_of(base, name)
-    columns = [drawn_values(name, axis, count, draw.get("seed", 0)) for name, axis in fields.items()]
+    columns = [drawn_values(name, axis, count, seed) for name, axis in fields.items()]
     return [points, rows, [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]]
 
 
@@ -157,10 +181,18 @@ def axis_values(name: str, axis: Any, whole: bool = False) -> list[Any]:
       ValueError: it is no axis.
     """
     if isinstance(axis, dict):
-        (kind, given), *more = axis.items()
-        if more or kind not in GRIDS or len(given) != 3:
-            raise ValueError(f"grid.{name}={axis}: give a list, or linear or log = [first, last, how many]")
-        axis = GRIDS[kind](float(given[0]), float(given[1]), int(given[2])).tolist()
+        match axis:
+            case {"linear": [first, last, int(count)], **rest} if _finite(first, last, count) and not rest:
+                axis = np.linspace(first, last, max(0, count)).tolist()
+            case {"log": [first, last, int(count)], **rest} if (
+                _finite(first, last, count) and min(first, last) > 0 and not rest
+            ):
+                axis = np.geomspace(first, last, max(0, count)).tolist()
+            case _:
+                raise ValueError(
+                    f"grid.{name}={axis}: give a list, or linear or log = [first, last, how many], log with both "
+                    "above 0"
+                )
         axis = [round(point) for point in axis] if whole else axis
     if not isinstance(axis, list):
         raise ValueError(f"grid.{name}={axis!r} is no axis: give a list; one value for all settings goes into [fixed]")
@@ -187,11 +219,11 @@ def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
     # `hash` of a string differs from process to process.
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     match axis:
-        case {"uniform": [low, high]} if low < high:
+        case {"uniform": [low, high]} if _finite(low, high) and low < high:
             return generator.uniform(low, high, count).tolist()
-        case {"log_uniform": [low, high]} if 0 < low < high:
+        case {"log_uniform": [low, high]} if _finite(low, high) and 0 < low < high:
             return np.exp(generator.uniform(np.log(low), np.log(high), count)).tolist()
-        case {"integers": [int(low), int(high)]} if low <= high:
+        case {"integers": [int(low), int(high)]} if _finite(low, high) and low <= high:
             return generator.integers(low, high, count, endpoint=True).tolist()
         case {"choice": [_, *_] as values}:
             return [values[index] for index in generator.integers(len(values), size=count)]
@@ -201,22 +233,44 @@ def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
     )
 
 
-def flattened(table: Mapping[str, Any], prefix: str = "") -> Values:
+def flattened(table: Any, where: str, prefix: str = "") -> Values:
     """Returns nested tables as one level of dotted names; tables that declare an axis stay whole.
 
-    >>> flattened({"rules": {"penalty": 1.0}, "coefficients": {"gamma": {"linear": [0.9, 1.0, 3]}}})
+    >>> flattened({"rules": {"penalty": 1.0}, "coefficients": {"gamma": {"linear": [0.9, 1.0, 3]}}}, "grid")
     {'rules.penalty': 1.0, 'coefficients.gamma': {'linear': [0.9, 1.0, 3]}}
+
+    Args:
+      table: the table, as TOML has it.
+      where: its name, for messages.
+      prefix: the beginning of all names.
+
+    Raises:
+      ValueError: it is no table, or a field's is empty.
     """
     values: Values = {}
-    for name, value in table.items():
+    for name, value in _table(table, where).items():
+        if value == {}:
+            raise ValueError(f"{where}.{prefix}{name} is an empty table: give a value, or leave it out")
         # TOML reads a dotted key as tables in tables.
         nested = isinstance(value, dict) and not set(value) & {*GRIDS, *DRAWS}
-        values |= flattened(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+        values |= flattened(value, where, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
     return values
 
 
-def _checked(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> Mapping[str, Any]:
-    for name in table:
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where} = {value!r} is no table: write its fields below [{where}]")
+    return value
+
+
+def _finite(*values: Any) -> bool:
+    """Returns whether all are numbers that a float can hold. A bool is none, though it is an int in Python."""
+    kinds = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return kinds and all(abs(value) <= sys.float_info.max for value in values)
+
+
+def _checked(table: Any, names: tuple[str, ...], where: str) -> Mapping[str, Any]:
+    for name in _table(table, where):
         if name not in names:
             raise ValueError(f"{where}.{name} is unknown here: choose from {', '.join(names)}")
     return table

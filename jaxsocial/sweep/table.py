@@ -1,21 +1,41 @@
 """The sweep's table: one row per setting, seed, learner and log point, with every field of the config as a column.
 
 The table is a folder of Parquet files. A file is written atomically and never changed, and any Parquet reader takes the
-folder for one table. An item that resumes from a checkpoint first drops the rows that it wrote after it.
+folder for one table: all files have the same columns. A file's name ends in the digest of its content. An item that
+resumes from a checkpoint first drops the rows that it wrote after it.
 """
 
+import hashlib
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 
-TABLE, WHOLE = "table", "results.parquet"
+from jaxsocial.config.config import Config
+from jaxsocial.config.fields import flat
+from jaxsocial.sweep.spec import measures
+
+TABLE, WHOLE, DIGEST = "table", "results.parquet", "results.sha256"
 KEYS = ("setting", "seed", "learner", "step")
-PART = re.compile(r"(?P<item>[^.]+)\.batch-(?P<first>\d+)-(?P<last>\d+)\.(?P<step>\d+)\.parquet")
+PART = re.compile(
+    r"(?P<item>[^.]+)\.batch-(?P<first>\d+)-(?P<last>\d+)\.(?P<step>\d+)(\.(?P<digest>[0-9a-f]{12}))?\.parquet"
+)
+"""The name of a file; earlier versions wrote no digest."""
 
 
-def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> None:
+def schema_of(settings: Sequence[Config]) -> pa.Schema:
+    """Returns the columns of a sweep's table and their types, the same in all of its files."""
+    # Of all settings at once: a field may be absent in some of them.
+    fields = pa.Table.from_pylist([flat(config) for config in settings]).schema
+    keys = [pa.field(name, pa.int64()) for name in KEYS]
+    return pa.schema([*keys, *fields, *(pa.field(name, pa.float64()) for name in measures(settings))])
+
+
+def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict], schema: pa.Schema | None = None) -> None:
     """Adds rows, as one file.
 
     Args:
@@ -23,20 +43,28 @@ def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict]) -> Non
       writer: the name of a batch; no other writer uses it.
       step: the learner step of the rows.
       rows: dicts with the keys of the table, config fields and metrics.
+      schema: `schema_of` the sweep's settings; what follows from the rows if None.
     """
+    file = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(list(rows), schema), file)
     # Padded, so that the order of names is the order of steps.
-    path = sweep / TABLE / f"{writer}.{step:015d}.parquet"
+    path = sweep / TABLE / f"{writer}.{step:015d}.{_digest(file.getvalue())}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     # A kill leaves the old name or the new one, and readers look for .parquet only.
     new = path.with_suffix(".new")
-    pd.DataFrame(rows).to_parquet(new, index=False)
+    new.write_bytes(file.getvalue())
     new.replace(path)  # atomic, and the pattern of readers matches no ".new"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def cut(sweep: Path, writer: str, step: int) -> None:
     """Drops the rows of a writer after a learner step."""
     for path in (sweep / TABLE).glob(f"{writer}.*.parquet"):
-        if int(path.name.split(".")[-2]) > step:
+        part = PART.fullmatch(path.name)
+        if part and int(part["step"]) > step:
             path.unlink()
 
 
@@ -55,14 +83,33 @@ def read(sweep: Path) -> pd.DataFrame:
     """Reads the table so far, sorted by its keys.
 
     Raises:
-      ValueError: the folder has no table yet.
+      ValueError: the folder has no table yet, or a file is damaged.
     """
     # One file is read faster than thousands.
-    whole = sweep / WHOLE
-    parts = [whole] if whole.is_file() else sorted((sweep / TABLE).glob("*.parquet"))
+    whole, known = sweep / WHOLE, sweep / DIGEST
+    if whole.is_file():
+        again = f"delete it, and it is made again from {sweep / TABLE}"
+        return in_order(_read(whole, known.read_text().strip() if known.is_file() else None, again))
+    parts = sorted((sweep / TABLE).glob("*.parquet"))
     if not parts:
         raise ValueError(f"{sweep} has no table yet: start it with `jaxsocial sweep`, or let it run for longer")
-    return in_order(pd.concat([pd.read_parquet(path) for path in parts], ignore_index=True))
+    read = []
+    for path in parts:
+        part = PART.fullmatch(path.name)
+        item = part["item"] if part else "of this batch"
+        again = f"delete table/{item}.* and items/{item}, then jaxsocial sweep --resume {sweep} trains it again"
+        read.append(_read(path, part["digest"] if part else None, again))
+    return in_order(pd.concat(read, ignore_index=True))
+
+
+def _read(path: Path, digest: str | None, remedy: str) -> pd.DataFrame:
+    content = path.read_bytes()
+    if digest not in (None, _digest(content)):
+        raise ValueError(f"{path} is damaged: {remedy}")
+    try:
+        return pd.read_parquet(io.BytesIO(content))
+    except (OSError, pa.ArrowException) as error:  # without a digest
+        raise ValueError(f"{path} is damaged ({error}): {remedy}") from None
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -75,4 +122,5 @@ def write_whole(sweep: Path) -> None:
     new = sweep / f"{WHOLE}.new"
     (sweep / WHOLE).unlink(missing_ok=True)  # otherwise `read` returns it
     read(sweep).to_parquet(new, index=False)
+    (sweep / DIGEST).write_text(_digest(new.read_bytes()) + "\n")
     new.replace(sweep / WHOLE)

@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsocial.config.config import Config, from_plain, to_plain
-from jaxsocial.config.fields import flat
+from jaxsocial.config.fields import config_hash, digest, flat
 from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
 from jaxsocial.sweep.members import Entry, Fit, config_of, fitted, is_out_of_memory, padded
+from jaxsocial.sweep.spec import MEASURED
 from jaxsocial.training import checkpoint, loop, metrics
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.training.folder import write_at_once
@@ -32,7 +33,6 @@ from jaxsocial.training.stopping import Stopped, stop_requests
 TASK, DONE, SETTINGS, SIZE = "item.json", "done.json", "settings.json", "size.json"
 DOES_NOT_FIT = "members do not fit at once"
 """What an item writes to its log if a device runs out of memory."""
-MEASURED = ("return", "goals", "penalties")
 
 
 class Task(NamedTuple):
@@ -49,6 +49,8 @@ class Task(NamedTuple):
     """The GiB that may be used on each device; those that are free if None."""
     sources: list[tuple[str, int]] | None = None
     """For each member the batch that it continues from and its index there; None for new members."""
+    settings: str | None = None
+    """`settings_digest` of its entries; None in items of earlier versions."""
 
 
 class Batch(NamedTuple):
@@ -70,6 +72,25 @@ class Compiled(NamedTuple):
     fit: Fit
 
 
+def settings_digest(entries: Sequence[Entry], settings: Sequence[Config]) -> str:
+    """Returns digits that identify the settings of some members. A new field with a neutral default changes none."""
+    return digest([config_hash(settings[number]) for number in dict.fromkeys(entry.setting for entry in entries)])
+
+
+def check_settings(folder: Path, settings: Sequence[Config]) -> None:
+    """Checks that the settings of an item are those that it was made for.
+
+    Raises:
+      ValueError: they have changed.
+    """
+    task = read_task(folder)
+    if task.settings not in (None, settings_digest(task.entries, settings)):
+        raise ValueError(
+            f"the settings of {folder.name} have changed in {folder.parents[1] / SETTINGS} since it was made: restore "
+            "that file, or begin another sweep"
+        )
+
+
 def write_task(folder: Path, task: Task) -> None:
     """Makes the folder of an item, unless it exists."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +100,7 @@ def write_task(folder: Path, task: Task) -> None:
 
 def read_task(folder: Path) -> Task:
     """Reads what `write_task` has written."""
-    task = Task(**json.loads((folder / TASK).read_text()))
+    task = Task(**read_plain(folder / TASK))
     return task._replace(entries=[Entry(*entry) for entry in task.entries])
 
 
@@ -90,12 +111,24 @@ def write_settings(sweep: Path, settings: Sequence[Config]) -> None:
 
 def read_settings(sweep: Path) -> list[Config]:
     """Reads what `write_settings` has written."""
-    return [from_plain(plain) for plain in json.loads((sweep / SETTINGS).read_text())]
+    return [from_plain(plain) for plain in read_plain(sweep / SETTINGS)]
 
 
 def write_plain(path: Path, plain: Any) -> None:
     """Writes JSON atomically."""
     write_at_once(path, json.dumps(plain) + "\n")
+
+
+def read_plain(path: Path) -> Any:
+    """Reads JSON.
+
+    Raises:
+      ValueError: the file is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): restore it, or begin another sweep") from None
 
 
 def is_done(folder: Path) -> bool:
@@ -105,7 +138,7 @@ def is_done(folder: Path) -> bool:
 
 def locations(folder: Path) -> dict[Entry, tuple[str, int]]:
     """Returns the batch and the index in it of each member of a finished item."""
-    found = json.loads((folder / DONE).read_text())
+    found = read_plain(folder / DONE)
     return {Entry(setting, seed): (batch, index) for setting, seed, batch, index in found}
 
 
@@ -122,6 +155,7 @@ def work(folder: Path) -> None:
     use_all_cores()
     write_provenance(folder)
     task, settings = read_task(folder), read_settings(folder.parents[1])
+    check_settings(folder, settings)
     configs, done = [config_of(entry, settings) for entry in task.entries], []
     with stop_requests() as stop:
         compiled = compiled_for(configs, task.memory_gib)
@@ -200,7 +234,7 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Ca
     program = compiled.program.others(configs)
     members, done = _begin(batch, program, len(configs), settings)
     fields = {entry.setting: flat(settings[entry.setting]) for entry in batch.task.entries}
-    config = configs[0]
+    config, schema = configs[0], table.schema_of(settings)
 
     def record(chunk: Chunk) -> None:
         # Empty means NaN in the table: all rows need the same columns.
@@ -211,7 +245,7 @@ def train(batch: Batch, compiled: Compiled, settings: Sequence[Config], stop: Ca
             evaluated = {name: np.stack([own[name].mean(1) for own in sums], axis=1) for name in MEASURED}
         step = chunk.iteration * config.iteration_steps
         rows = _rows(batch.task.entries, step, chunk.metrics, evaluated, fields)
-        table.write_part(batch.folder.parents[2], _writer(batch.folder), step, rows)
+        table.write_part(batch.folder.parents[2], _writer(batch.folder), step, rows, schema)
 
     loop.train(
         program,
@@ -257,7 +291,7 @@ def _restored(sources: list[tuple[Path, int]], iteration: int, program: Program,
     """Restores members from batches and their indices there; the last member fills the program."""
     shapes, starts, found, start = jax.eval_shape(program.untrained), {}, [], 0
     for folder in dict.fromkeys(folder for folder, _ in sources):
-        held = json.loads((folder / SIZE).read_text())
+        held = read_plain(folder / SIZE)
         like = jax.tree.map(lambda x, held=held: jax.ShapeDtypeStruct((held, *x.shape[1:]), x.dtype), shapes)
         found.append(checkpoint.restore(folder, iteration, like))
         starts[folder], start = start, start + held

@@ -1,6 +1,7 @@
 """Training: from a config to compiled programs, checkpoints and a run folder."""
 
 MODULES = (
+    "tables",
     "stopping",
     "folder",
     "provenance",

@@ -10,10 +10,7 @@ from jaxsocial.config.traced import player_noise, traced_config
 from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.learning.rollout import AgentSetup
-from jaxsocial.training.pretrained import frozen_player, source_of
-
-FROZEN = "run:"
-"""Prefix of a partner that is the folder of an earlier run."""
+from jaxsocial.training.pretrained import FROZEN, frozen_player, source_of
 
 
 def make_agent_setup(config: Config) -> AgentSetup:

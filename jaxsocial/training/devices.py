@@ -9,12 +9,16 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 import platformdirs
+import psutil
 from jax.sharding import Mesh, NamedSharding
 
 from jaxsocial.config.config import Config
-from jaxsocial.training.distributed import placed
+from jaxsocial.training.distributed import any_host, placed
 
 Tree = TypeVar("Tree")
+SHARE = 0.9
+"""The share of free memory that is used."""
+GIB = 2**30
 MEMBERS, WORLDS = "members", "worlds"
 """The axes of a mesh."""
 LEAST_SECONDS = 0.5
@@ -48,6 +52,33 @@ def use_all_cores() -> None:
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):  # jax has started
         jax.config.update("jax_num_cpu_devices", min(cores, MOST_CORES))
+
+
+def memory_limit() -> int:
+    """Returns the bytes of each device that a program may use."""
+    counted = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" in counted:
+        return int(SHARE * counted["bytes_limit"])
+    # CPU devices report nothing, and share the machine's memory.
+    return int(SHARE * psutil.virtual_memory().available / len(jax.local_devices()))
+
+
+def check_memory(needed: int, config: Config) -> None:
+    """Checks that a run fits into memory. All hosts call it.
+
+    Args:
+      needed: the bytes of its program on each device.
+      config: its config.
+
+    Raises:
+      ValueError: it does not, with the number of worlds that fits.
+    """
+    limit, worlds = memory_limit(), config.sizes.worlds
+    if any_host(needed > limit):
+        raise ValueError(
+            f"sizes.worlds={worlds}: training takes {needed / GIB:.1f} GiB on each device, and {limit / GIB:.1f} may "
+            f"be used, enough for about {int(worlds * limit / needed):,}: choose fewer, fewer seeds, or smaller sizes"
+        )
 
 
 def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:

@@ -13,7 +13,7 @@ from jaxsocial.config.penalty import Progress, advanced, first_progress
 from jaxsocial.config.traced import TracedConfig, player_noise, training_rules
 from jaxsocial.env.types import Rules
 from jaxsocial.learning import sharding
-from jaxsocial.learning.minibatch import Metrics
+from jaxsocial.learning.minibatch import SHARES, Metrics
 from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.learning.update import Learner, new_learner, one_iteration
 
@@ -38,6 +38,20 @@ class MemberSetup(NamedTuple):
     agents: AgentSetup
     worlds: int
     """Worlds of one member on one device."""
+
+
+def metric_names(config: Config) -> tuple[str, ...]:
+    """Returns the names of the metrics of a config, without compiling it or starting a device.
+
+    >>> from jaxsocial.config.presets import preset
+    >>> "prediction_loss" in metric_names(preset("paper")), "prediction_loss" in metric_names(preset("paper-vanilla"))
+    (True, False)
+    """
+    terms = ("imitation_loss", "agreement") if config.teacher else ("policy_loss", "value_loss", "ratio_error")
+    predicted = () if config.sizes.prediction == "none" else ("prediction_loss", *SHARES)
+    means = (f"{who}_{what}" for who in ("social", "solo", "partner") for what in ("return", "goals", "penalties"))
+    common = ("loss", "entropy", "approx_kl", "minibatches", "restored", "episodes", "penalty", "stage", "healthy")
+    return *common, *terms, *predicted, *means
 
 
 def begin(keys: Key[Array, " members"], traced: TracedConfig, setup: MemberSetup) -> Member:
@@ -122,7 +136,8 @@ def train_one(
         social, solo = metrics["social_return"], metrics["solo_return"]
         return_ = jnp.where(jnp.isnan(social), solo, social).mean()
         progress = advanced(member.progress, traced.stages, return_, iteration_steps)
-        checked = (*jax.tree.leaves(learner.parameters), metrics["loss"])
+        # An infinite second moment of Adam leaves the weights finite, and ends all learning.
+        checked = (*jax.tree.leaves((learner.parameters, learner.optimiser_state)), metrics["loss"])
         finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in checked]).all()
         member = _unless_bad(member, Member(learner, progress, finite))
         facts = {"penalty": rules.penalty.mean(), "stage": member.progress.stage, "healthy": member.healthy}

@@ -4,9 +4,9 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -133,6 +133,32 @@ def rows_until(path: Path, config: Config, iteration: int) -> list[Row]:
             nearest = farthest = step
             rows.append(row)
     return rows
+
+
+class Health(NamedTuple):
+    """Whether all numbers of a seed stayed finite."""
+
+    healthy: bool
+    last_good_step: int
+    """Learner steps after which all were finite; the seed keeps what it had learned then."""
+
+
+def health(rows: Iterable[Row]) -> dict[int, Health]:
+    """Returns the health of each seed of a run, from all rows of its training.
+
+    >>> health([{"step": step, "seed": 3, "learner": 0, "healthy": share} for step, share in ((64, 1.0), (128, 0.5))])
+    {3: Health(healthy=False, last_good_step=96)}
+    """
+    found: dict[int, Health] = {}
+    last: dict[int, int] = {}
+    for row in rows:
+        if row.get("learner", 0) == 0:
+            # A row is the mean over the iterations since the last one. Early versions wrote none.
+            seed, share = row["seed"], row.get("healthy", 1.0)
+            before = found.get(seed, Health(True, 0))
+            good = before.last_good_step + round(share * (row["step"] - last.get(seed, 0)))
+            found[seed], last[seed] = Health(before.healthy and share == 1, good), row["step"]
+    return found
 
 
 def learner_return(row: Row) -> float:

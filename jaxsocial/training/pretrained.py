@@ -25,6 +25,9 @@ from jaxsocial.training import checkpoint
 from jaxsocial.training.checkpoint import restore_parameters
 from jaxsocial.training.folder import config_of
 
+FROZEN = "run:"
+"""Prefix of a partner that is the folder of an earlier run."""
+
 
 class Source(NamedTuple):
     """The networks that FOLDER, FOLDER@STEPS, FOLDER#SEED or FOLDER@STEPS#SEED.LEARNER names."""
@@ -40,19 +43,23 @@ class Source(NamedTuple):
 def source_of(text: str) -> Source:
     """Parses the name of networks. After @ or #, anything but a number belongs to the folder's name.
 
+    A folder of the whole name comes first: runs may be called ``we#1``.
+
     >>> source_of("runs/a@64_000#4.1")
     Source(folder=PosixPath('runs/a'), steps=64000, seed=4, learner=1)
 
     Raises:
       ValueError: no folder is named.
     """
+    if text and (whole := Path(text).expanduser()).is_dir():
+        return Source(whole)
     found = re.fullmatch(
         r"(?P<folder>.*?)(@(?P<steps>\d+(_\d+)*))?(#(?P<seed>\d+)(\.(?P<learner>\d+))?)?", text, re.ASCII
     )
     if found is None or not found["folder"]:
         raise ValueError(f"{text!r} names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED")
     steps, seed = (int(found[name]) if found[name] else None for name in ("steps", "seed"))
-    return Source(Path(found["folder"]), steps, seed, int(found["learner"] or 0))
+    return Source(Path(found["folder"]).expanduser(), steps, seed, int(found["learner"] or 0))
 
 
 def pinned(text: str) -> str:
@@ -68,6 +75,26 @@ def pinned(text: str) -> str:
         steps = iteration * config_of(source.folder).iteration_steps
     seat = "" if source.seed is None else f"#{source.seed}.{source.learner}"
     return f"{source.folder.resolve()}{'' if steps is None else f'@{steps}'}{seat}"
+
+
+def with_pinned_runs(config: Config) -> Config:
+    """Returns a config in which every earlier run is `pinned`: partners, teacher and ``start_from``.
+
+    Raises:
+      ValueError: the run of ``start_from`` does not exist. Partners are refused when they are loaded.
+    """
+    if config.start_from:
+        config_of(source_of(config.start_from).folder)
+
+    def fixed(player: str) -> str:
+        return FROZEN + pinned(player.removeprefix(FROZEN)) if player.startswith(FROZEN) else player
+
+    return dataclasses.replace(
+        config,
+        partners=tuple(map(fixed, config.partners)),
+        teacher=fixed(config.teacher),
+        start_from=config.start_from and pinned(config.start_from),
+    )
 
 
 class LoadedPolicy(NamedTuple):
@@ -126,7 +153,7 @@ def load_policy(
     Raises:
       ValueError: there is no such run, checkpoint, seed or learner.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     config = config_of(folder)
     if not 0 <= learner < config.sizes.learners:
         raise ValueError(f"learner={learner} was not trained in {folder}: choose 0 to {config.sizes.learners - 1}")
@@ -145,9 +172,10 @@ def load_learners(folder: str | Path, seed: int | None = None, steps: int | None
     Raises:
       ValueError: there is no such run, checkpoint or seed.
     """
+    folder = Path(folder).expanduser()
     config = config_of(folder)
     index = _seed_index(seed, folder, config)
-    return jax.tree.map(lambda x: x[index], restore_parameters(Path(folder), config, steps)[0])
+    return jax.tree.map(lambda x: x[index], restore_parameters(folder, config, steps)[0])
 
 
 def _seed_index(seed: int | None, folder: str | Path, config: Config) -> int:

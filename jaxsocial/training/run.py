@@ -16,11 +16,11 @@ from rich.console import Console
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
 from jaxsocial.training import checkpoint, distributed, loop, metrics
-from jaxsocial.training.build import FROZEN
+from jaxsocial.training.devices import check_memory
 from jaxsocial.training.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, existing_run, new_run, write_config
 from jaxsocial.training.loop import Chunk
 from jaxsocial.training.member import Member
-from jaxsocial.training.pretrained import pinned
+from jaxsocial.training.pretrained import with_pinned_runs
 from jaxsocial.training.program import Program, make_program
 from jaxsocial.training.progress import ProgressDisplay, Status
 from jaxsocial.training.provenance import write_provenance
@@ -78,13 +78,11 @@ def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Ca
       Stopped: asked to stop by a signal; the members are saved.
     """
 
-    def fixed(player: str) -> str:
-        return FROZEN + pinned(player.removeprefix(FROZEN)) if player.startswith(FROZEN) else player
-
     with _held_by_first_host(new_run(folder, console.print)):
-        config = dataclasses.replace(config, partners=tuple(map(fixed, config.partners)), teacher=fixed(config.teacher))
+        config = with_pinned_runs(config)
         distributed.check_alike("config", json.dumps(to_plain(config)))
         program = make_program(config)
+        check_memory(program.memory(config.chunk_iterations), config)
         members = program.begin()
         if distributed.is_first():
             write_provenance(folder)
@@ -142,6 +140,7 @@ def resume(
             )
         rows = metrics.rows_until(path, config, iteration)
         program = make_program(config)
+        check_memory(program.memory(config.chunk_iterations), config)
         # With a checkpoint, the run of start_from is not read: it may be gone.
         members = program.begin() if begun is None else checkpoint.restore(folder, begun, program.untrained())
         # All have read by now.
@@ -185,7 +184,8 @@ def _train(
         called_off = any(answers)
 
     total = config.iterations * config.iteration_steps
-    with ProgressDisplay(console, total) as display, stop_requests() as stop:
+    done = iteration * config.iteration_steps
+    with ProgressDisplay(console, total, done_steps=done) as display, stop_requests() as stop:
         try:
             members = loop.train(
                 program,

@@ -1,9 +1,17 @@
 """Requests to stop, which are read between chunks of training."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+
+NOTICE = "stopping after this compilation or log point; Ctrl-C again to leave now"
+NOTICE_SECONDS, LEAVE_SECONDS = 0.5, 3.0
+"""How long the main thread has to end by itself after the first and the second Ctrl-C."""
+INTERRUPTED = 130
+"""The exit status of a process that was interrupted."""
 
 
 class Stopped(Exception):  # noqa: N818, a request, not an error
@@ -42,3 +50,43 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupts_answered() -> Iterator[None]:
+    """Answers Ctrl-C at once, also while the main thread compiles, where Python runs no handler of signals.
+
+    At the first it says what follows. At the second it ends the process, unless the main thread does so itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread receives signals
+        return
+    received, written = os.pipe()
+    os.set_blocking(written, False)
+    ended = threading.Event()
+    before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    threading.Thread(target=_answer, args=(received, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        ended.set()
+        os.close(written)
+
+
+def _answer(received: int, ended: threading.Event) -> None:
+    """Reads the numbers of signals, as they arrive, until the other end is closed."""
+    interrupts = 0
+    with open(received, "rb", buffering=0) as signals:
+        while number := signals.read(1):
+            interrupts += number[0] == signal.SIGINT
+            if number[0] == signal.SIGINT and not ended.wait(NOTICE_SECONDS if interrupts == 1 else LEAVE_SECONDS):
+                if interrupts > 1:
+                    leave()
+                print(f"jaxsocial: {NOTICE}", file=sys.stderr, flush=True)
+
+
+def leave() -> None:
+    """Ends this process without unwinding: a computation may still run, and use what Python would take down."""
+    sys.stdout.flush()
+    os._exit(INTERRUPTED)

@@ -1,5 +1,6 @@
 """The command line: refusals, help, options of worlds, and verbs that need no training."""
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from jaxsocial.config.presets import presets
 from jaxsocial.env.registry import make_scenario, registered_scenarios
 from jaxsocial.env.text.text_map import scenario_from_file
 from tests import runs
+
+ROOT = Path(jaxsocial.__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,13 @@ from tests import runs
         ("draw goal_cycle --world.penalty 1", "jaxsocial --help"),
         ("evaluate nowhere --first-level -1", "--first-level=-1: choose 0 or more"),
         ("reproduce figure4 --time-limit nan", "--time-limit=nan: choose 0 or more"),
+        ("draw goal_cycle --out nosuch/w.png", "nosuch: The directory does not exist"),
+        ("draw goal_cycle --out nosuch/w.txt", "nosuch/w.txt: No such file or directory"),
+        ("draw --scenario-file ~/nowhere.txt", "home/nowhere.txt is no file"),
+        ("train --scenario-file=~/nowhere.txt", "home/nowhere.txt is no file"),
+        ("train --partners run:~/nowhere expert", "home/nowhere holds no run"),
+        ("evaluate ~/nowhere", "home/nowhere holds no run"),
+        ("sweep ~/nowhere.toml", "home/nowhere.toml is no file"),
         ("draw --seed 3 goal_cycle", "name the scenario first: jaxsocial draw goal_cycle"),
         ("dance", "jaxsocial --help"),
         ("", "Expected one of"),
@@ -87,6 +97,7 @@ from tests import runs
 def test_a_refusal_is_one_line_with_the_remedy(command, remedy, capsys, tmp_path, monkeypatch):
     if "--out tests" not in command:
         monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path.parent / "home"))
     assert main.main(command.split()) == 2
     complaint = capsys.readouterr().err
     assert remedy in complaint
@@ -144,7 +155,7 @@ def test_the_version_is_the_package_s(capsys):
 
 def test_the_package_runs_as_a_module():
     command = [sys.executable, "-m", "jaxsocial", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(jaxsocial.__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == f"jaxsocial {jaxsocial.__version__}\n"
 
 
@@ -216,6 +227,24 @@ def test_a_drawn_world_is_the_level_s_and_a_map_of_it_can_be_drawn_again(tmp_pat
     assert picture.shape == (48, 56, 3)
     np.testing.assert_array_equal(picture, again)
     assert capsys.readouterr().out.splitlines()[0] == "wrote world.txt"
+
+
+def test_names_of_files_are_printed_as_they_are(tmp_path, monkeypatch, capsys):
+    """Square brackets are no markup."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "[").mkdir()
+    for name in ("[red]y.txt", "[/x].txt"):
+        assert main.main(["draw", "empty", "--out", name]) == 0
+        assert capsys.readouterr().out == f"wrote {name}\n"
+
+
+def test_a_missing_device_is_named_in_one_line():
+    command = [sys.executable, "-m", "jaxsocial", "draw", "empty", "--out", "/dev/null.png"]
+    environment = os.environ | {"JAX_PLATFORMS": "cuda", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("jaxsocial: no device of JAX_PLATFORMS=cuda is here")
+    assert "Traceback" not in done.stderr
 
 
 def test_presets_and_scenarios_are_listed(capsys):

@@ -182,13 +182,20 @@ def test_unknown_values_are_null_in_json_and_a_dash_in_the_table(finished_run):
     assert plain["lag"] == {"mean": None, "low": None, "high": None}
     assert plain["prediction_error_with_others"]["mean"] is None
     assert plain["penalties"] == {"mean": 0, "low": 0, "high": 0}
-    column = probes.table([result], "").columns[1]
-    assert [column.header, *column.cells] == ["partners", "", "0.00", "0.0, 0.0", *["0.00"] * 3, *["-"] * 5]
+    table = probes.table([result], "")
+    assert table.headings[1] == "partners"
+    assert [row[1] for row in table.rows] == [
+        "",
+        "0.00",
+        "0.0, 0.0",
+        *["0.00"] * 3,
+        *["-"] * 5,
+    ]
 
 
 @pytest.mark.parametrize(("error", "shown"), [(0.0123, "0.0123"), (0.5178, "0.518"), (2.0, "2")])
 def test_errors_of_any_scale_are_shown_as_they_are(error, shown):
     score = Score(error, error, error)
     scores = dict.fromkeys(("return", *probes.SHOWN), score)
-    column = probes.table([probes.Probed("learner", "partners", 2, 6, scores)], "").columns[1]
-    assert list(column.cells)[-2:] == [shown, shown]
+    table = probes.table([probes.Probed("learner", "partners", 2, 6, scores)], "")
+    assert [row[1] for row in table.rows[-2:]] == [shown, shown]

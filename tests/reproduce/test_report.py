@@ -104,6 +104,13 @@ def test_the_text_below_says_how_it_was_made():
     assert text.count("an episode") == 1
 
 
+def test_seeds_that_died_are_named():
+    bad = made_up.finding([1, 2], last_good_steps={1: 250_000})
+    text = report.markdown(FIGURE, made_up.findings({"SociAPL": bad, "solo": [1]}))
+    assert "Learned no more, since a number was not finite: it seed 1 after 0.2 M steps." in text
+    assert "Learned no more" not in report.markdown(FIGURE, made_up.findings({"solo": [1]}))
+
+
 def test_table_and_pictures_are_written(tmp_path):
     found = made_up.findings({"solo": [1, 2], "SociAPL": [3, 4]}, {"solo": made_up.curve([1, 2, 3])})
     report.write(FIGURE, found, tmp_path)
@@ -190,5 +197,25 @@ def test_a_line_goes_through_the_points_that_it_has():
     found = made_up.findings({"at 0": [1.0], "at 1": [5.0], "other at 1": [3.0]})
     plots.lines(axes, found, {"it": {0.0: "at 0", 1.0: "at 1"}, "other": {0.0: "no", 1.0: "other at 1"}}, "penalty")
     assert axes.lines[2].get_ydata().tolist() == [1, 5]
-    assert axes.lines[4].get_ydata().tolist() == [3]
+    assert [y for y in axes.lines[4].get_ydata().tolist() if not np.isnan(y)] == [3]
     assert axes.get_xticks().tolist() == [0, 1]
+
+
+def test_no_line_states_a_value_that_another_line_has_and_it_has_not():
+    axes = Picture().subplots()
+    found = made_up.findings({"it 0": [1], "it 1": [2], "it 2": [3], "other 0": [6.6], "other 2": [1.0]})
+    rows = {kind: {float(x): f"{kind} {x}" for x in (0, 1, 2)} for kind in ("it", "other")}
+    plots.lines(axes, found, rows, "penalty")
+    assert axes.lines[3].get_ydata().tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(axes.lines[6].get_ydata(), [6.6, np.nan, 1.0])
+
+
+def test_the_mean_over_seeds_goes_as_far_as_the_longest_of_them():
+    points = [
+        {"step": s, "seed": seed, "penalty": 1, "return": seed} for seed in (0, 2) for s in range(1, 3 + 2 * seed)
+    ]
+    points += [{"step": 1, "seed": 9, "penalty": 1, "return": None}]
+    axes = Picture().subplots()
+    plots.curves(axes, made_up.findings({}, {"it": points, "unknown": points[-1:]}), ["it", "unknown"])
+    assert axes.lines[2].get_ydata() == pytest.approx([1, 4 / 3, 5 / 3, 2, 2, 2])  # smoothed
+    assert axes.get_legend_handles_labels()[1] == ["it (2 seeds)"]

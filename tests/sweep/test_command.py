@@ -16,11 +16,13 @@ import pytest
 from rich.console import Console
 
 from jaxsocial.cli import main
-from jaxsocial.sweep import command, plan, rungs, table
+from jaxsocial.config.fields import flat
+from jaxsocial.sweep import command, plan, rungs, table, work
 from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
 from jaxsocial.sweep.work import Task, write_task
+from jaxsocial.training.member import metric_names
 from jaxsocial.training.stopping import Stopped
 from tests.sweep.tiny import FILE, GRID, tiny
 
@@ -236,6 +238,70 @@ def test_the_process_that_plans_starts_no_device(tmp_path):
         "raise SystemExit(xla_bridge.backends_are_initialized())"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+def test_settings_that_changed_since_their_item_was_made_are_refused(tmp_path):
+    command.prepare(tiny(), tmp_path / "sweep")
+    rungs.begin_rung(tmp_path / "sweep", tiny(), 0, range(4), 1, None)
+    settings = tmp_path / "sweep" / "settings.json"
+    settings.write_text(settings.read_text().replace('"learning_rate": 0.1', '"learning_rate": 0.2', 1))
+    with pytest.raises(ValueError, match=r"rung0-group0-part0 have changed in .*settings.json"):
+        rungs.begin_rung(tmp_path / "sweep", command.read(tmp_path / "sweep"), 0, range(4), 1, None)
+    with pytest.raises(ValueError, match="have changed"):
+        work.work(tmp_path / "sweep" / "items" / "rung0-group0-part0")
+    settings.write_text(settings.read_text()[:99])
+    with pytest.raises(ValueError, match=r"settings.json is damaged"):
+        command.read(tmp_path / "sweep")
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/tmp/x", "rung0-group0-part0/../../x", ""])
+def test_a_rung_names_items_of_its_own_sweep(tmp_path, name):
+    command.prepare(tiny(), tmp_path / "sweep")
+    rungs.begin_rung(tmp_path / "sweep", tiny(), 0, range(4), 1, None)
+    path = tmp_path / "sweep" / "rung-0.json"
+    path.write_text(path.read_text().replace("rung0-group0-part0", name))
+    with pytest.raises(ValueError, match="which is no item"):
+        rungs.begin_rung(tmp_path / "sweep", tiny(), 0, range(4), 1, None)
+    assert not list(tmp_path.glob("**/x"))
+
+
+def test_all_files_of_a_table_have_the_same_columns(tmp_path):
+    """Groups differ in their metrics, and in fields that some of them leave out."""
+    settings = tiny(grid={"sizes.prediction": ["none", "symbols"], "teacher": ["", "expert"]}).settings
+    schema = table.schema_of(settings)
+    for number, config in enumerate(settings):
+        row = dict.fromkeys(table.KEYS, number) | flat(config) | dict.fromkeys(metric_names(config), float(number))
+        table.write_part(tmp_path, f"group{number}.batch-0-1", 64, [row], schema)
+    rows = pd.read_parquet(tmp_path / "table")
+    assert rows["prediction_loss"].isna().tolist() == [True, True, False, False]
+    assert rows["imitation_loss"].isna().tolist() == [True, False, True, False]
+    pd.testing.assert_frame_equal(table.in_order(rows), table.read(tmp_path))
+
+
+def test_a_damaged_file_of_a_table_is_refused(tmp_path):
+    row = dict.fromkeys(table.KEYS, 1)
+    table.write_part(tmp_path, "item.batch-0-1", 64, [row])
+    table.write_whole(tmp_path)
+    whole, (part,) = tmp_path / table.WHOLE, (tmp_path / "table").iterdir()
+    for path, remedy in ((whole, "it is made again"), (part, "sweep --resume")):
+        content = path.read_bytes()
+        for place in range(0, len(content), 97):
+            path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+            with pytest.raises(ValueError, match=rf"{path.name} is damaged: .*{remedy}"):
+                table.read(tmp_path)
+        path.unlink()
+    part.with_name("item.batch-0-1.000000000000064.parquet").write_bytes(content[:-9])  # of an earlier version
+    with pytest.raises(ValueError, match="is damaged"):
+        table.read(tmp_path)
+
+
+def test_equal_settings_are_trained_once_and_it_is_said(tmp_path, monkeypatch):
+    output = io.StringIO()
+    monkeypatch.setattr(command, "show_plan", lambda *arguments: None)
+    path = file_of(tmp_path, grid={"rules.penalty": [0.5, 0.5, 1.5]})
+    sweep = command.begin(path, tmp_path / "sweep", Executor(lambda *arguments: iter(())), Console(file=output))
+    assert len(sweep.settings) == 2
+    assert "1 of the declared settings equal others, and are trained once" in output.getvalue()
 
 
 def test_varied_fields_are_those_that_differ_among_settings():

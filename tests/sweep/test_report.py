@@ -1,15 +1,17 @@
 """A sweep's report: the ranking, the pictures, and a page that needs no other file."""
 
 import base64
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from jaxsocial.sweep.report import drawing, margins, parallel, ranking
 from jaxsocial.sweep.report.fields import fields, groups, labels, number_labels, shortened
-from jaxsocial.sweep.report.page import write
+from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About
 from tests.sweep import made_up
 
@@ -276,6 +278,30 @@ def test_small_and_unusual_sweeps_have_reports(settings, seeds, known, pictures,
     assert len(list((tmp_path / "new").glob("*.png"))) == pictures
     page = (tmp_path / "new" / "report.html").read_text()
     assert ("Nothing is known of return yet" in page) != known
+
+
+def test_statements_need_enough_settings(tmp_path):
+    """A grid of six would say that a field explains everything."""
+    grid = [{"rate": float(rate), "memory": memory} for rate in (1, 2, 3) for memory in (8, 16)]
+    for settings, said in ((grid, "too few settings to say"), (grid * 3, "alone it explains 99% of the variance")):
+        table = made_up.table(settings, lambda number, *_: 1.0 + number % 6 // 2)
+        table["evaluation.return"] = table["return"]
+        write(table, About("a test", ("rate", "memory"), "evaluation.return"), tmp_path)
+        page = (tmp_path / "report.html").read_text()
+        assert said in page
+        assert "Best is setting 4 (rate = 3; memory = 8): evaluation return 3." in page
+
+
+def test_the_best_table_is_readable_at_80_columns(tmp_path):
+    settings = [{"coefficients.learning_rate": 10.0**-n, "network.channels": "16, 32, 64"} for n in range(3)]
+    about = About("[/x]", tuple(settings[0]), "return")
+    ranking = write(made_up.table(settings, lambda number, *_: float(number)), about, tmp_path)
+    output = io.StringIO()
+    Console(file=output, width=80).print(best_table(ranking, about))
+    title, *headings, first, _, _ = output.getvalue().splitlines()
+    assert title == "[/x]: best by return, interquartile mean over seeds"
+    assert " ".join(first.split()) == "2 0.01 16, 32, 64 2.00 [2.00, 2.00] 3 of 3 2,000"
+    assert " ".join(" ".join(headings).split()) == "learning healthy setting rate channels return [95 %] seeds steps"
 
 
 def test_a_setting_without_a_known_value_is_at_the_end_of_the_table(tmp_path):

@@ -1,6 +1,8 @@
 """A sweep's file: the settings that it declares, and the errors of a wrong one before anything runs."""
 
 import math
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,9 @@ from jaxsocial.config.fields import flat
 from jaxsocial.config.presets import preset
 from jaxsocial.sweep.members import config_of, entries, groups
 from jaxsocial.sweep.spec import make_sweep, read_sweep
+from jaxsocial.training import checkpoint, folder
+
+VERSION_1 = Path(__file__).parents[1] / "training" / "version_1"
 
 
 def written(tmp_path, text: str):
@@ -131,6 +136,39 @@ def test_the_table_has_every_field_by_its_name():
         ("[draw]\ncount = 3\n[draw.fields]\nrules.penalty = { log_uniform = [0, 1] }", "low above 0"),
         ("[draw]\ncount = 3\n[draw.fields]\nrules.penalty = { choice = [] }", "one value or more"),
         ("[grid]\nrules.penalty = [1]\n[[list]]\nrules.penalty = 2", "more than one of grid, list and draw"),
+        ("measure = 'evaluaton.return'", "choose from return, evaluation.return, evaluation.goals"),
+        ("measure = 'imitation_loss'", "will be no column"),
+        ("preset = ['paper']", "preset = ['paper'] is of the wrong type: give a text"),
+        ("scenario = ['maze']", "scenario = ['maze'] is of the wrong type"),
+        ("[[grid]]\nrules.penalty = [1]", "write its fields below [grid]"),
+        ("[[fixed]]\nrules.penalty = 1", "write its fields below [fixed]"),
+        ("grid = 5", "grid = 5 is no table"),
+        ("list = [1, 2]", "list = 1 is no table"),
+        ("draw = 3", "draw = 3 is no table"),
+        ("draw.fields = 3", "draw.fields = 3 is no table"),
+        ("draw.count = true", "draw.count = True is of the wrong type"),
+        ("draw.count = 2\ndraw.seed = 'a'", "draw.seed = 'a' is of the wrong type"),
+        ("draw.count = 2\ndraw.seed = -1", "choose 0 or more"),
+        ("draw.count = 2\ndraw.fields.rules.penalty = {uniform = ['a', 'b']}", "uniform = [low, high]"),
+        ("draw.count = 2\ndraw.fields.rules.penalty = {uniform = [0, inf]}", "uniform = [low, high]"),
+        ("draw.count = 2\ndraw.fields.network.memory = {integers = [true, 5]}", "integers = [low, high]"),
+        ("halving = 3", "halving = 3 is no table"),
+        ("halving.steps = [inf]", "finite"),
+        ("[grid]\nrules.penalty = {linear = 5}", "[first, last, how many]"),
+        ("[grid]\nrules.penalty = {linear = [0, 1, 2.5]}", "[first, last, how many]"),
+        ("[grid]\nrules.penalty = {linear = [0, nan, 2]}", "[first, last, how many]"),
+        ("[grid]\nrules.penalty = {linear = [0, 1, -2]}", "is empty"),
+        ("[grid]\nrules.penalty = {linear = [0, 1, 2], log = [1, 2, 3]}", "[first, last, how many]"),
+        ("[grid]\nrules.penalty = {log = [0, 1, 2]}", "log with both above 0"),
+        ("[grid]\nrules.penalty = {linear = [2026-01-01, 1, 3]}", "[first, last, how many]"),
+        ("[grid]\nrules.penalty = {}", "grid.rules.penalty is an empty table"),
+        ("[grid]\nrules.penalty = [2026-01-01]", "give a number"),
+        ("[fixed]\ntotal_steps = inf", "total_steps = inf is of the wrong type: give a whole number"),
+        ("[fixed]\nnetwork.channels = [nan]", "a list, each of it a whole number"),
+        ("[fixed]\nrules.penalty = 1" + "0" * 400, "give a number"),
+        ("seed = 2026-01-01", "give a whole number"),
+        ("save_seconds = nan", "save_seconds"),
+        ("save_seconds = inf", "choose 0 or more"),
         ("[halving]\nstep = [3]", "choose from steps, keep"),
         ("[halving]\nsteps = [3, 2]", "choose increasing numbers"),
         ("[halving]\nsteps = [3]\nkeep = 1.0", "below 1"),
@@ -141,6 +179,36 @@ def test_a_wrong_file_is_refused_in_one_line_with_the_remedy(text, remedy, tmp_p
         read_sweep(written(tmp_path, text))
     assert remedy in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "sweep.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"sweep.toml is no TOML"):
+        read_sweep(tmp_path / "sweep.toml")
+
+
+def test_equal_settings_are_trained_once():
+    """Values that differ in the file may be equal in a config, and draws of few choices repeat."""
+    grid = {"coefficients.learning_rate": [1e-3, 1, 1.0, 0.001], "network.memory": [8, 16]}
+    sweep = make_sweep({"grid": grid})
+    assert [(s.coefficients.learning_rate, s.network.memory) for s in sweep.settings] == [
+        *((0.001, 8), (0.001, 16)),
+        *((1.0, 8), (1.0, 16)),
+    ]
+    assert sweep.repeated == 4
+    drawn = make_sweep({"draw": {"count": 20, "fields": {"network.memory": {"choice": [8, 16]}}}})
+    assert (len(drawn.settings), drawn.repeated) == (2, 18)
+
+
+def test_runs_that_settings_name_are_absolute_and_pinned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(VERSION_1, tmp_path / "base")
+    fixed = {"teacher": "run:~/base", "start_from": "base"}
+    (setting,) = make_sweep({"fixed": fixed, "list": [{"partners": ["run:base#3", "expert"]}]}).settings
+    named = f"{tmp_path}/base@{checkpoint.latest(VERSION_1) * folder.config_of(VERSION_1).iteration_steps}"
+    assert (setting.partners, setting.teacher) == ((f"run:{named}#3.0", "expert"), f"run:{named}")
+    assert setting.start_from == named
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxsocial.config.fields import flat
 from jaxsocial.sweep import command, rungs, table, work
 from jaxsocial.sweep.members import GIB, config_of, entries, fitted
+from jaxsocial.sweep.spec import measures
 from jaxsocial.training import metrics
+from jaxsocial.training.member import metric_names
 from jaxsocial.training.program import make_program
 from tests.sweep.tiny import GRID, tiny
 
@@ -61,6 +64,7 @@ def test_the_table_has_a_row_per_setting_seed_and_log_point(whole):
     evaluated = rows.groupby("step")["evaluation.return"].count()
     assert evaluated.to_dict() == {128: 0, 256: 0, 384: 0, 512: 8}
     assert rows["return"].notna().all()
+    assert set(rows.columns) == {*table.KEYS, *flat(tiny().settings[0]), *measures(tiny().settings)}
     # Losses differ between rates, seeds and points; between penalties only after a wrong goal.
     assert rows["loss"].nunique() > 2 * 2 * 4
 
@@ -78,6 +82,14 @@ def test_rows_equal_those_of_a_single_run(whole):
     mine = rows[(rows["setting"] == 3) & (rows["seed"] == 1)]
     for name in ("return", "loss", "entropy", "value_loss", "penalty"):
         np.testing.assert_allclose(mine[name], [row[name] for row in alone], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"teacher": ["expert"]}, {"sizes.prediction": ["others"]}])
+def test_metrics_have_the_names_that_are_known_beforehand(changes):
+    (config,) = tiny(grid=changes).settings
+    program = make_program(config)
+    traced = jax.eval_shape(lambda members: program.chunk(members, 1)[1], jax.eval_shape(program.begin))
+    assert set(traced) == set(metric_names(config))
 
 
 def test_a_finished_item_does_no_work(whole, monkeypatch):

@@ -42,6 +42,16 @@ def test_a_source_is_a_folder_steps_a_seed_and_a_learner(text, source):
     assert source_of(text) == source
 
 
+def test_a_folder_s_own_name_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("we#1", "we@64"):
+        (tmp_path / name).mkdir()
+        assert source_of(name) == Source(Path(name))
+        shutil.copy(Path(__file__).parent / "version_1" / "config.json", name)
+        assert source_of(pretrained.pinned(name)) == Source(tmp_path / name)
+    assert source_of("we#1#3") == Source(Path("we#1"), seed=3)
+
+
 @pytest.mark.parametrize("text", ["", "@64", "#3", "@64#3.1"])
 def test_a_source_names_a_folder(text):
     with pytest.raises(ValueError, match="names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED"):

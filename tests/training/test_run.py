@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.evaluate import finish
-from jaxsocial.training import checkpoint, metrics, pretrained
+from jaxsocial.training import checkpoint, devices, metrics, pretrained
 from jaxsocial.training.folder import config_of
 from tests import runs
 
@@ -35,6 +35,27 @@ def test_every_seed_has_its_own_rows(finished_run):
     assert [(row["step"], row["seed"]) for row in rows] == [(s * 64, seed) for s in (1, 2, 3, 4) for seed in (3, 4)]
     assert rows[0]["loss"] != rows[1]["loss"]
     assert all(row["episodes"] == 8 for row in rows)
+
+
+def test_seeds_whose_optimiser_overflows_are_not_healthy(tmp_path, capsys):
+    """Adam's second moment becomes infinite, which leaves the weights and the loss finite, and ends all learning."""
+    folder = tmp_path / "dead"
+    steps = ("--total-steps", str(2 * runs.ITERATION), "--seeds", "2", "--seed", "3")
+    assert runs.train(folder, *steps, "--coefficients.value-weight", "1e30") == 1
+    assert "(not finite" in capsys.readouterr().out
+    learners = json.loads((folder / "evaluation.json").read_text())[:2]
+    assert [(one["seed"], one["healthy"], one["last_good_step"]) for one in learners] == [(3, False, 0), (4, False, 0)]
+    assert "healthy" not in json.loads((folder / "evaluation.json").read_text())[-1]
+
+
+def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_begins(tmp_path, monkeypatch, capsys):
+    steps = ("--total-steps", str(4 * runs.ITERATION), "--seeds", "2", "--seed", "3")
+    monkeypatch.setattr(devices, "memory_limit", lambda: 9_999)
+    assert runs.train(tmp_path / "run", *steps) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("jaxsocial: sizes.worlds=8: training takes 0.0 GiB on each device")
+    assert "choose fewer, fewer seeds" in complaint
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 @pytest.mark.slow

@@ -58,6 +58,12 @@ def importance(values: pd.Series, groups: Groups) -> float:
     return float(max(0.0, 1 - within / whole))
 
 
+def spare(values: pd.Series, groups: Groups) -> int:
+    """Returns by how many the settings with a known value exceed the groups that they are in."""
+    known = values.dropna()
+    return len(known) - groups.codes.reindex(known.index).nunique()
+
+
 def importances(values: pd.Series, fields: Sequence[Field], larger_is_better: bool) -> dict[str, float]:
     """Returns the importance of each field by name, the greatest first.
 

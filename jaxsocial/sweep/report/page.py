@@ -11,17 +11,19 @@ from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.table import Table
 
 from jaxsocial.evaluate.statistics import Score
 from jaxsocial.sweep.report import drawing, margins
-from jaxsocial.sweep.report.fields import Field, fields, labels, number, number_labels, plain
+from jaxsocial.sweep.report.fields import Field, fields, groups, labels, number, number_labels, plain
 from jaxsocial.sweep.report.parallel import AXES, parallel
 from jaxsocial.sweep.report.ranking import About, Ranking, check, curves, rank
+from jaxsocial.training.tables import Table, counted
 
 RANKING, REPORT = "ranking.csv", "report.html"
 PICTURES = ("curves.png", "one-way-*.png", "two-way-*.png", "parallel.png")
 DOTS_PER_INCH = 150
+LEAST_SPARE = 10
+"""Settings beyond one for each group, from which a share of variance is stated."""
 BEST = 50
 """Settings in the page's table."""
 PAGE = Template("""<!doctype html>
@@ -115,7 +117,7 @@ def pictures(table: pd.DataFrame, ranking: Ranking, about: About) -> Iterator[Pi
     caption = "Each line is a setting, averaged over its seeds and learners; the best are emphasized."
     yield _picture("Training", caption, "curves", drawing.curves(means, ranking, panels, about))
     for field in sorted(varied, key=lambda one: -shares[one.name]):
-        caption = f"{field.name}: alone it explains {shares[field.name]:.0%} of the variance among settings."
+        caption = f"{field.name}: {_explained(shares[field.name], margins.spare(values, groups(field)))}"
         name = f"one-way-{_file_part(field)}"
         yield _picture("One field", caption, name, drawing.one_way_picture(ranking, field, about))
     for first, second in margins.pairs(varied, shares):
@@ -126,6 +128,14 @@ def pictures(table: pd.DataFrame, ranking: Ranking, about: About) -> Iterator[Pi
         caption = "Each line is a setting, through its value of each field to its result; the best are the darkest."
         drawn = parallel(ranking, margins.most_important(varied, shares, AXES), about)
         yield _picture("All fields", caption, "parallel", drawn)
+
+
+def _explained(share: float, spare: int) -> str:
+    """Returns what is said of the share of the variance that a field explains."""
+    if spare < LEAST_SPARE:
+        return "there are too few settings to say how much of the variance among them it explains."
+    # Never all of it: there are few settings.
+    return f"alone it explains {min(share, 0.99):.0%} of the variance among settings."
 
 
 def _file_part(field: Field) -> str:
@@ -153,7 +163,7 @@ def page(ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
         figure = f"<figure>\n{image}\n<figcaption>{caption}</figcaption>\n</figure>"
         sections.setdefault(f"<h2>{html.escape(picture.section)}</h2>", []).append(figure)
     left = len(ranking.settings) - BEST
-    rest = f"The other {_many(left, 'setting')} are in ranking.csv." if left > 0 else "The same is in ranking.csv."
+    rest = f"The other {counted(left, 'setting')} are in ranking.csv." if left > 0 else "The same is in ranking.csv."
     return PAGE.substitute(
         name=html.escape(about.name),
         summary=html.escape(summary(ranking, about)),
@@ -168,19 +178,15 @@ def page(ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
 def summary(ranking: Ranking, about: About) -> str:
     """Returns what was swept and the best setting, in a sentence or two."""
     settings, measure = ranking.settings, plain(about.measure)
-    text = f"{_many(len(settings), 'setting')} of {', '.join(labels(about.varied)) or 'nothing that differs'}, "
-    text += f"{_many(int(settings.seeds.max()), 'seed')} each."
+    text = f"{counted(len(settings), 'setting')} of {', '.join(labels(about.varied)) or 'nothing that differs'}, "
+    text += f"{counted(int(settings.seeds.max()), 'seed')} each."
     best = settings.iloc[0]
     if pd.isna(best["interquartile_mean"]):
         return f"{text} Nothing is known of {measure} yet."
     values = zip(labels(about.varied), (best[name] for name in about.varied), strict=True)
     at = "; ".join(f"{label} = {number(value, 4) if isinstance(value, float) else value}" for label, value in values)
     mean = number(best["interquartile_mean"], 4)
-    return f"{text} Best is setting {best['setting']}{f' ({at})' if at else ''} with a {measure} of {mean}."
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("s" if count != 1 else "")
+    return f"{text} Best is setting {best['setting']:.0f}{f' ({at})' if at else ''}: {measure} {mean}."
 
 
 def _how(ranking: Ranking, about: About) -> str:
@@ -193,8 +199,8 @@ def _how(ranking: Ranking, about: About) -> str:
     dropped = int(ranking.dropped.sum())
     if dropped:
         text += (
-            f" {_many(dropped, 'setting')} trained for fewer steps than the others and follow them; pictures show them "
-            "at their last value."
+            f" {counted(dropped, 'setting')} trained for fewer steps than the others and follow them; pictures show "
+            "them at their last value."
         )
     return text
 
@@ -211,25 +217,24 @@ def _table(ranking: Ranking, about: About) -> str:
     interval = mean + " [" + low + ", " + high + "]"
     shown[f"{plain(about.measure)} [95 %]"] = interval.where(best["low"].notna(), "not known")
     counts = zip(best["healthy_seeds"], best["seeds"], strict=True)
-    shown["healthy"] = [f"{healthy} of {_many(seeds, 'seed')}" for healthy, seeds in counts]
+    shown["healthy"] = [f"{healthy} of {counted(seeds, 'seed')}" for healthy, seeds in counts]
     shown["learner steps"] = best["steps"].map("{:,}".format)
     return pd.DataFrame(shown).to_html(index=False, escape=True, border=0)
 
 
 def best_table(ranking: Ranking, about: About, most: int = 10) -> Table:
-    """Returns the best settings, for a terminal.
+    """Returns the best settings.
 
     Args:
       ranking: the ranked settings.
       about: what they are about.
       most: the largest number of settings.
     """
-    drawn = Table(title=f"{about.name}: best by {about.measure}, interquartile mean over seeds", title_justify="left")
-    for heading in ("setting", *labels(about.varied), "[95 %]", "healthy", "steps"):
-        drawn.add_column(heading, justify="right", no_wrap=heading not in labels(about.varied))
+    rows = []
     for row in ranking.settings.head(most).to_dict("records"):
         values = [f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in about.varied]
         measured = str(Score(row["interquartile_mean"], row["low"], row["high"]))
         healthy = f"{row['healthy_seeds']:.0f} of {row['seeds']}"
-        drawn.add_row(str(row["setting"]), *values, measured, healthy, f"{row['steps']:,}")
-    return drawn
+        rows.append((str(row["setting"]), *values, measured, healthy, f"{row['steps']:,}"))
+    headings = ("setting", *labels(about.varied), f"{plain(about.measure)} [95 %]", "healthy seeds", "steps")
+    return Table(f"{about.name}: best by {about.measure}, interquartile mean over seeds", headings, rows, 0)

@@ -1,0 +1,60 @@
+"""Ctrl-C while the main thread is in one long call, as in a compilation."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxsocial.training.stopping import NOTICE
+
+BUSY = """
+import hashlib, sys
+from jaxsocial.training.stopping import interrupts_answered, stop_requests
+with interrupts_answered(), stop_requests() as stop:
+    print("begun", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", {rounds})
+    print("asked" if stop() else "not asked", flush=True)
+"""
+
+
+def busy(rounds):
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY.format(rounds=rounds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == f"jaxsocial: {NOTICE}\n"
+    return process
+
+
+def test_the_first_is_answered_at_once_and_work_ends_by_itself():
+    said, complaint = busy(1_500_000).communicate(timeout=60)
+    assert (said, complaint) == ("asked\n", "")
+
+
+def test_the_second_ends_the_process_at_once():
+    process, began = busy(2_000_000_000), time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 130
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.slow
+def test_a_command_that_compiles_answers_and_leaves(tmp_path):
+    arguments = ["train", "--preset", "paper", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen([sys.executable, "-m", "jaxsocial", *arguments], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while not (tmp_path / "run" / "config.json").is_file():
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == f"jaxsocial: {NOTICE}\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
