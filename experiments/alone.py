@@ -44,13 +44,10 @@ def draw(found: Findings, picture) -> None:
     """Draws a dot for each seed: goals alone before mixed training, return alone after it."""
     axes = picture.subplots()
     for kind in KINDS:
-        rows = [found.rows.get(name.format(kind)) for name in (BEFORE, AFTER)]
-        if None not in rows:
-            before, after = rows
-            colour = plots.colour_of(kind)
-            axes.plot(
-                before.values, after.values, "o", color=colour, alpha=0.7, label=f"{kind} (n = {len(after.seeds)})"
-            )
+        before, after = (found.rows.get(name.format(kind)) for name in (BEFORE, AFTER))
+        if before and after:
+            label, colour = f"{kind} (n = {len(after.seeds)})", plots.colour_of(kind)
+            axes.plot(before.values, after.values, "o", color=colour, alpha=0.7, label=label)
     axes.set(xlabel="goals alone before mixed training", ylabel="return alone after mixed training")
     axes.axhline(1, color="0.6", linewidth=1, linestyle="--", label="one goal, then nothing")
     axes.spines[["top", "right"]].set_visible(False)
