@@ -114,11 +114,11 @@ class ReproduceOptions:
     """Reproduces figures of the paper: trains what is missing, measures it, and writes tables and pictures."""
 
     figures: tyro.conf.Positional[tuple[str, ...]]
-    """Among figure4, figure5, figure6, figure7, penalty, behaviour, or all of these."""
+    """Among figure4, figure5, figure6, figure7, penalty, behaviour, experts, alone, or all of these."""
     scale: str = "laptop"
     """smoke: minutes, runs every step; laptop: hours on two cores; paper: the paper's sizes."""
     seeds: Count | None = None
-    """A multiple of the scale's number of seeds (5; smoke: 2). Trains the missing ones."""
+    """A multiple of the scale's number of seeds (5; laptop: 10; smoke: 2). Trains the missing ones."""
     time_limit: NotNegative | None = None
     """Minutes, 0 or more, after which to save and stop; the same command continues."""
     partial: bool = False
