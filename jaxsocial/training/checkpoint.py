@@ -99,10 +99,10 @@ def _sha256(path: Path) -> str:
 
 
 def _drop_old(folder: Path, period: int) -> None:
-    """Deletes checkpoints but the last, and each that is ``period`` iterations or more after the one kept before."""
+    """Deletes checkpoints but the last, and the first at or after each multiple of ``period`` iterations."""
     done, kept = _iterations(folder), 0
     for iteration in done:
-        if period and iteration - kept >= period:
+        if period and iteration // period > kept // period:
             kept = iteration
         elif iteration not in done[-KEPT:]:
             shutil.rmtree(folder / CHECKPOINTS / str(iteration))

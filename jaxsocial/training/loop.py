@@ -51,8 +51,9 @@ def train(
       save: (members, iteration) -> None.
       stop: returns whether training is asked to stop; called after each chunk, on every host.
       call_iterations: iterations in one compiled call; those of a chunk if None.
-      save_iterations: saves after so many iterations since the last save.
-      save_seconds: the same in seconds.
+      save_iterations: saves at multiples of it, or after the chunk in which one is passed; so a run that was stopped
+        in between saves where one that was not does.
+      save_seconds: saves after so many seconds since the last save.
 
     Returns:
       The members after the last iteration.
@@ -72,7 +73,8 @@ def train(
         metrics = {name: np.concatenate([measured[name] for measured in calls], axis=1) for name in calls[0]}
         iteration += size
         record(Chunk(members, iteration, metrics, time.monotonic() - began))
-        due = iteration - saved_at >= save_iterations or time.monotonic() - saved_time >= save_seconds
+        passed = iteration // save_iterations > saved_at // save_iterations
+        due = passed or time.monotonic() - saved_time >= save_seconds
         stopping = distributed.any_host(stop()) and iteration < end
         if due or stopping or iteration == end:
             save(members, iteration)

@@ -171,7 +171,7 @@ def test_some_checkpoints_of_a_run_that_became_longer_are_kept_for_good(partners
         (tmp_path / "checkpoints" / str(iteration)).mkdir(parents=True)
     checkpoint.save(tmp_path, members_at(180), 180, config)
     there = sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
-    assert there == [90, 170, 180]  # 80 iterations apart, and the last two
+    assert there == [90, 170, 180]  # the first after 80 and after 160, and the last two
 
 
 def test_a_save_replaces_what_a_killed_one_left_and_later_checkpoints(partners_run, tmp_path):
