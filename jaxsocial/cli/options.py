@@ -23,7 +23,7 @@ class TrainOptions:
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     scenario: str | None = None
-    """Replaces the preset's world; agents, view and actions stay. See `jaxsocial scenarios`; your own is
+    """Replaces the preset's world; agents, views and actions stay. See `jaxsocial scenarios`; your own is
     module:function."""
     scenario_file: Path | None = None
     """Replaces the preset's world by a map in characters."""

@@ -11,7 +11,7 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.text import text_map
 from jaxsocial.env.values import fitting
 
-KEPT = ("agents", "view_size", "view_offset", "tile_pixels", "see_through_walls", "actions")
+KEPT = ("agents", "view_size", "view_offset", "tile_pixels", "see_through_walls", "observation", "inputs", "actions")
 """The settings a run keeps if another scenario replaces its own."""
 
 
@@ -67,7 +67,7 @@ def changed(world: Scenario, **changes) -> Scenario:
 
 
 def in_place_of(old: Scenario, new: Scenario) -> Scenario:
-    """Returns the new world for the agents of the old one: their number, views and actions stay.
+    """Returns the new world for the agents of the old one: their number, views, observations and actions stay.
 
     If something can be picked up or opened, all actions are needed, and the new world has 7.
 

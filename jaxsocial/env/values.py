@@ -187,7 +187,7 @@ def _number(value: Any, kind: type, within: Range) -> int | float:
     try:
         number = kind(value)
     except OverflowError:
-        number = math.copysign(math.inf, value)
+        number = math.inf if value > 0 else -math.inf
     if remedy := within.remedy(number):
         raise _OutOfRange(remedy)
     return number

@@ -29,11 +29,11 @@ ROOT = Path(jaxsocial.__file__).parents[1]
         ("train --coefficients.learning-rate fast", "It takes FLOAT"),
         ("train --sizes.prediction nxet", "sizes.prediction='nxet': choose from none, frame, current_frame, symbols"),
         ("train --preset papre", "choose from quickstart"),
-        ("train --world.view-offset 9", "choose 0 to 6"),
+        ("train --world.view-offset 9", "choose 0 to 4"),
         ("train --world.agents 5", "name one for each"),
         ("train --partners expert wizard", "choose from expert"),
         ("train --preset laptop --network.channels 8 8 8 8 8", "use fewer"),
-        ("train --sizes.prediction frame --network.channels 8 8 8 8 8", "use fewer"),
+        ("train --preset laptop --sizes.prediction frame --network.channels 8 8 8 8 8", "use fewer"),
         ("train --network.encoder convs", "network.encoder='convs': choose from convolutions, tile_contrast, symbolic"),
         ("train --network.memory-type rnn", "network.memory_type='rnn': choose from lstm, gru, none"),
         ("train --world.clutter 60", "enlarge the world"),
@@ -56,7 +56,7 @@ ROOT = Path(jaxsocial.__file__).parents[1]
         ("train --scenario visibility", "or other partners"),
         ("train --world.name maze", "train --help-all for every field"),
         ("train --world.inputs symbols", "which add them themselves: leave them out"),
-        ("train --world.observation symbolic", 'network.encoder "symbolic"'),
+        ("train --preset laptop --world.observation symbolic", 'network.encoder "symbolic"'),
         ("train --preset laptop-symbolic --world.observation rgb", 'choose world.observation "symbolic"'),
         ("train --coefficients.gamma 1.5", "coefficients.gamma=1.5: choose 0 to 1"),
         ("train --penalty 2", "Perhaps you meant --rules.penalty."),
@@ -185,7 +185,8 @@ def test_a_scenario_replaces_the_preset_s_world_and_keeps_its_agents(capsys):
 
 def test_a_scenario_s_own_settings_are_options():
     world = parse(["train", "--scenario=maze", "--world.extra-connections", "0.5"]).config.world
-    assert world == make_scenario("maze", extra_connections=0.5, agents=3, view_offset=3, actions=3)
+    kept = {"agents": 3, "view_size": 5, "view_offset": 1, "actions": 3, "observation": "symbolic"}
+    assert world == make_scenario("maze", extra_connections=0.5, **kept)
     assert parse(["draw", "maze", "--extra-connections", "0.5", "--agents", "2"]).world == make_scenario(
         "maze", extra_connections=0.5, agents=2
     )

@@ -149,8 +149,12 @@ def test_readme_is_short():
 
 
 def test_claims_are_those_of_the_results():
-    results = ROOT / "experiments" / "results" / "laptop"
+    results, page = ROOT / "experiments" / "results" / "laptop", (ROOT / "docs" / "results.md").read_text()
+    if not (results / CLAIMS).is_file():
+        assert "No judging seed of it has been trained so far" in page
+        assert not re.search(r"\| (holds|\*\*does not hold\*\*)", page), "there is nothing that it could hold by"
+        return
     claims = (results / CLAIMS).read_text()
-    assert claims.replace("](", "](../experiments/results/laptop/") in (ROOT / "docs" / "results.md").read_text()
+    assert claims.replace("](", "](../experiments/results/laptop/") in page
     made = set(re.findall(r"\[(\w+)\]\(\1/results.md\)", claims))
     assert made == {path.parent.name for path in results.glob("*/results.md")} != set()

@@ -34,6 +34,7 @@ def tiny_config() -> Config:
         # So large that learning shows in two updates.
         coefficients=quick.coefficients._replace(learning_rate=0.02),
         partners=("expert",),
+        rules=RulesConfig(penalty=1.5, prestige_scale=1.0),
         seeds=2,
         total_steps=2 * 64,
         log_steps=64,

@@ -1,12 +1,12 @@
 """A figure from nothing to its table, stopped and begun again."""
 
 import dataclasses
-import shutil
 
 import jax
 import numpy as np
 import pytest
 
+from jaxsocial.config.config import to_plain
 from jaxsocial.reproduce import command, report, store, train
 from jaxsocial.reproduce.command import FIGURES
 from jaxsocial.reproduce.conditions import seed_batches
@@ -17,7 +17,6 @@ from jaxsocial.training import folder as files
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.stopping import Stopped
 from tests.reproduce.conftest import in_this_process, make, run, tiny_figure, tiny_scale
-from tests.reproduce.test_store import COMMITTED
 
 
 def without_times(made):
@@ -367,7 +366,8 @@ def test_every_figure_can_be_planned_at_every_scale(name, scale, tmp_path):
     assert len({condition.name for condition in planned}) == len(planned)
     assert train.left_to_train(planned, tmp_path) > 0
     if scale != "smoke":
-        assert all(condition.config.seeds == 5 for condition in planned if condition.name != "expert")
+        seeds = {"laptop": 10, "paper": 5}[scale]
+        assert all(condition.config.seeds == seeds for condition in planned if condition.name != "expert")
         assert make_scale(scale).episodes >= 100
 
 
@@ -403,12 +403,27 @@ def test_what_there_is_not_is_refused_in_a_line(capsys, monkeypatch, tmp_path):
 
 
 def test_of_all_figures_those_are_reported_that_are_recorded(capsys, tmp_path):
-    (imitation,) = [path for path in COMMITTED.iterdir() if path.name.startswith("imitation")]
-    shutil.copytree(
-        COMMITTED,
-        tmp_path / "laptop" / "runs",
-        ignore=lambda *_: [path.name for path in COMMITTED.iterdir() if path != imitation],
+    scale = make_scale("laptop")
+    (row,) = [row for row in command.load("figure4", scale).rows if row.name == "imitation"]
+    tested, run_name = store.how_tested(row, scale.episodes), store.run_name(row.condition)
+    provenance = {"date": "2026-01-01T00", "git": "0", "devices": ["cpu:0"], "jax": "0"}
+    steps = row.condition.config.iterations * row.condition.config.iteration_steps
+    measures = {"return": [float(seed) for seed in range(10)]}
+    measurement = store.Measurement(tested, steps, measures, {}, provenance)
+    record = store.Record(
+        run=run_name,
+        condition="imitation",
+        config=to_plain(store.resolved(row.condition, tmp_path)),
+        provenance=provenance | {"versions": {"jax": "0"}, "python": "3"},
+        seconds=1.0,
+        steps=steps,
+        planned_steps=steps,
+        seeds=list(range(10)),
+        curve=[],
+        measurements={store.measurement_key(row, scale.episodes): measurement},
     )
+    (tmp_path / "laptop" / "runs").mkdir(parents=True)
+    store.write_record(record, tmp_path / "laptop" / "runs")
     assert run("reproduce", "all", "--scale", "laptop", "--report", "--out", str(tmp_path)) == 0
     said = "".join(capsys.readouterr().out.split())
     assert (tmp_path / "laptop" / "figure4" / "results.md").is_file()

@@ -15,7 +15,7 @@ from tests import runs
 PARTNERS = (
     *("--sizes.learners", "2", "--partners", "expert", "--seed", "3", "--world.max-steps", "6", "--world.goals", "8"),
     *("--partner-schedule.epsilon", "0.1", "--partner-schedule.leave", "0.2", "--partner-schedule.rejoin", "0.3"),
-    *("--stages.penalties", "0.5", "1", "1.5", "--stages.steps", "64", "128", "--penalty-ramp.initial-fraction", "1"),
+    *("--stages.penalties", "0.5", "1", "1.5", "--stages.steps", "64", "128", "--rules.penalty", "1.5"),
     *("--coefficients.learning-rate", "1e-3", "--total-steps", str(5 * runs.ITERATION), "--keep-every", "2"),
 )
 """Two learners and an expert that leaves and rejoins, with penalties in stages; every second checkpoint is kept.
