@@ -25,7 +25,7 @@ WORLDS = 12
 
 def small_config(world, partners=(), prediction="none") -> Config:
     preset = presets.preset("quickstart")
-    network = dataclasses.replace(preset.network, channels=(4,), dense=8, memory=8, heads=(8,))
+    network = dataclasses.replace(preset.network, encoder="convolutions", channels=(4,), dense=8, memory=8, heads=(8,))
     sizes = dataclasses.replace(preset.sizes, prediction=prediction)
     rules = RulesConfig(penalty=PENALTY)
     return dataclasses.replace(preset, world=world, partners=partners, network=network, sizes=sizes, rules=rules)

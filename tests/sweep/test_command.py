@@ -150,7 +150,7 @@ def test_settings_that_cannot_be_built_are_refused_before_anything_runs(tmp_path
         ("sweep wrong.toml", "perhaps you meant rules.penalty"),
         ("sweep tiny.toml --out there", "choose another --out"),
         ("sweep tiny.toml --processes 0", "choose 1 or more"),
-        ("sweep tiny.toml --memory-gib 0", "choose above 0"),
+        ("sweep tiny.toml --memory-gib 0", "choose a number above 0"),
         ("sweep tiny.toml --backend cloud", "Expected one of"),
         ("sweep-report nowhere", "holds no sweep"),
         ("sweep-report begun", "has no table yet"),
