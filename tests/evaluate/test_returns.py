@@ -38,5 +38,5 @@ def test_an_observation_that_the_network_cannot_encode_is_refused(capsys):
         ValueError, match=r"needs RGB images, and world.observation is 'symbolic': choose world.observation .rgb."
     ):
         network_of(small_config(dataclasses.replace(ROOM, observation="symbolic")))
-    assert command("train", "--world.observation", "symbolic") == 2
+    assert command("train", "--preset", "laptop", "--world.observation", "symbolic") == 2
     assert 'choose world.observation "rgb"' in capsys.readouterr().err
