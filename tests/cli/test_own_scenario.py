@@ -63,7 +63,8 @@ def test_it_is_made_and_changed_and_read_again_like_those_of_the_package(folder)
     world = jaxsocial.make_scenario(NAME, width=11, agents=2, gate=1)
     assert (world.name, world.layout.gate, type(world.layout.gate)) == (NAME, 1.0, float)
     config = parse(["train", "--scenario", NAME, "--world.gate", "0.25"]).config
-    assert config.world == jaxsocial.make_scenario(NAME, gate=0.25, agents=3, view_offset=3, actions=3)
+    kept = {"agents": 3, "view_size": 5, "view_offset": 1, "actions": 3, "observation": "symbolic"}
+    assert config.world == jaxsocial.make_scenario(NAME, gate=0.25, **kept)
     assert from_plain(json.loads(json.dumps(to_plain(config)))) == config
     assert {name: differences(config)[name] for name in ("world.name", "world.gate")} == {
         "world.name": NAME,

@@ -78,7 +78,7 @@ def test_a_ramp_scales_the_penalty(tmp_path, monkeypatch):
 def test_evaluation_names_learner_partners_and_untrained_learner(finished_run):
     results = json.loads((finished_run / "evaluation.json").read_text())
     assert [(r["player"], r["seed"]) for r in results] == [
-        (player, seed) for player in ("learner", "expert", "untrained learner") for seed in (3, 4)
+        (player, seed) for player in ("learner", "searching_expert", "untrained learner") for seed in (3, 4)
     ]
     for result in results:
         assert result["episodes"] == 16
