@@ -120,7 +120,7 @@ def _defaults(named: str | None, arguments: list[str]) -> dict[str, Any]:
     file = value_after("--scenario-file", arguments)
     if named is not None and file is not None:
         raise ValueError(f"both the scenario {named} and the file {file}: leave one of them out")
-    world = make_scenario(named or "goal_cycle") if file is None else scenario_from_file(Path(file).expanduser())
+    world = make_scenario(named or "goal_cycle") if file is None else scenario_from_file(file)
     if named is not None or file is not None:
         config = dataclasses.replace(config, world=in_place_of(config.world, world))
     return {

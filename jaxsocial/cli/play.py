@@ -1,5 +1,8 @@
 """The verbs play and draw."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import imageio.v3 as imageio
 import jax
 from rich.console import Console
@@ -10,6 +13,8 @@ from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Rules, make_rules
 from jaxsocial.play import game, terminal
+from jaxsocial.training.folder import config_of
+from jaxsocial.training.pretrained import FROZEN, source_of
 
 
 def play(chosen: PlayOptions, console: Console) -> int:
@@ -19,7 +24,8 @@ def play(chosen: PlayOptions, console: Console) -> int:
       ValueError: the console is no terminal, or options that do not fit together.
     """
     terminal.refuse_unfit(console)
-    table = game.make_setup(chosen.world, _rules(chosen.world, chosen.level), chosen.partners)
+    rules = rules_of_game(chosen.world, chosen.level, chosen.partners)
+    table = game.make_setup(chosen.world, rules, chosen.partners)
     session = terminal.play(table, chosen.seed, console)
     returns = session.game.returns.tolist()
     results = (f"{name} {total:+.2f}" for name, total in zip(table.names, returns, strict=True))
@@ -35,7 +41,7 @@ def draw(chosen: DrawOptions, console: Console) -> int:
     """
     if chosen.out.suffix not in (".png", ".txt"):
         raise ValueError(f"--out {chosen.out}: end the name in .png or .txt")
-    rules = _rules(chosen.world, chosen.level)
+    rules = rules_of_game(chosen.world, chosen.level)
     state, _ = jax.jit(make_env(chosen.world, rules).reset)(jax.random.key(chosen.seed))
     if chosen.out.suffix == ".png":
         imageio.imwrite(chosen.out, render.image(state, rules, chosen.world, chosen.tile))
@@ -45,6 +51,19 @@ def draw(chosen: DrawOptions, console: Console) -> int:
     return 0
 
 
-def _rules(world: Scenario, level: int | None) -> Rules:
-    """Returns a world's default rules, on one fixed level if it is given."""
-    return make_rules(world) if level is None else make_rules(world, first_level=level, levels=1)
+def rules_of_game(world: Scenario, level: int | None, partners: Sequence[str] = ()) -> Rules:
+    """Returns the rules of the first partner that is a run, or the defaults.
+
+    Args:
+      world: the world.
+      level: the fixed level of all episodes; that of the rules if None.
+      partners: the names of the partners.
+
+    Raises:
+      ValueError: a partner's run does not exist.
+    """
+    runs = [source_of(name.removeprefix(FROZEN)).folder for name in partners if name.startswith(FROZEN)]
+    # A network sees prestige as its run's rules scale it.
+    numbers = dataclasses.asdict(config_of(runs[0]).rules) if runs else {}
+    fixed = {} if level is None else {"first_level": level, "levels": 1}
+    return make_rules(world, **(numbers | fixed))

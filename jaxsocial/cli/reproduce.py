@@ -7,12 +7,16 @@ import time
 from rich.console import Console
 
 from jaxsocial.cli.options import ReproduceOptions
+from jaxsocial.cli.parsing import FAILED
 from jaxsocial.reproduce import command
 from jaxsocial.reproduce.scales import make_scale
 
 
 def reproduce(chosen: ReproduceOptions, console: Console) -> int:
-    """Makes the figures, one after another, and the table of all claims; returns the exit status.
+    """Makes the figures, one after another, and the table of all claims.
+
+    Returns:
+      The exit status, 1 if a condition has no seed whose numbers stayed finite.
 
     Raises:
       ValueError: an unknown figure or scale, or nothing of any figure is measured.
@@ -24,14 +28,16 @@ def reproduce(chosen: ReproduceOptions, console: Console) -> int:
         make(scale)  # refused before anything is trained
     places = command.Places(chosen.runs / scale.name, chosen.out / scale.name)
     limit = math.inf if chosen.time_limit is None else chosen.time_limit
-    deadline, missing = time.monotonic() + 60 * limit, list[command.NothingMeasured]()
+    deadline, missing, status = time.monotonic() + 60 * limit, list[command.NothingMeasured](), 0
     try:
         for make in figures:
             try:
                 if chosen.report:
-                    command.rebuild(make, scale, places, console)
+                    found = command.rebuild(make, scale, places, console)
                 else:
-                    command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
+                    found = command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
+                if any(set(row.seeds) == set(row.last_good_steps) for row in found.rows.values()):
+                    status = FAILED
             except command.NothingMeasured as nothing:
                 # One figure without results must not keep the others from being made.
                 missing.append(nothing)
@@ -41,4 +47,4 @@ def reproduce(chosen: ReproduceOptions, console: Console) -> int:
         raise missing[0]
     for nothing in missing:
         console.print(str(nothing), highlight=False)
-    return 0
+    return status

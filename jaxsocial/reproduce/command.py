@@ -285,8 +285,8 @@ def _write_episodes(
                 store.write_episode(row, best[run], scale.episodes, places.runs, path)
 
 
-def rebuild(make: Callable[[Scale], Figure], scale: Scale, places: Places, console: Console) -> None:
-    """Writes a figure's table and picture from the records.
+def rebuild(make: Callable[[Scale], Figure], scale: Scale, places: Places, console: Console) -> Findings:
+    """Writes a figure's table and picture from the records, and returns what it shows.
 
     Args:
       make: makes the figure at a scale.
@@ -307,6 +307,7 @@ def rebuild(make: Callable[[Scale], Figure], scale: Scale, places: Places, conso
             verdict = report.verdict(row, found).replace("*", "")
             console.print(f"{row.name}: {found.rows[row.name].score} {verdict}", highlight=False, markup=False)
     console.print(f"wrote {folder}", soft_wrap=True, highlight=False, markup=False)
+    return found
 
 
 def write_claims(scale: Scale, places: Places) -> None:

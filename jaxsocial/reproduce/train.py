@@ -27,7 +27,7 @@ from jaxsocial.reproduce.store import SECONDS, folder_of, is_trained, resolved, 
 from jaxsocial.sweep.backends import local
 from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.training import checkpoint, loop, metrics
-from jaxsocial.training.devices import keep_compiled_programs
+from jaxsocial.training.devices import check_memory, keep_compiled_programs
 from jaxsocial.training.folder import config_of, write_at_once, write_config
 from jaxsocial.training.loop import members_of
 from jaxsocial.training.member import Member
@@ -221,11 +221,13 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
 
     Raises:
       Stopped: asked to stop; what was learned is saved.
+      ValueError: it does not fit into memory.
     """
     if stop():
         raise Stopped("stopped before it began")
     group, console = group_of(folder), Console(soft_wrap=True)
     config, program = group.configs[0], make_program(group.configs)
+    check_memory(program.memory(config.chunk_iterations), config)
     begun = checkpoint.last_whole(folder, group.configs, console.print)
     members = program.begin() if begun is None else checkpoint.restore(folder, begun, program.untrained())
     iteration = begun or 0

@@ -2,10 +2,8 @@
 
 import dataclasses
 import itertools
-import math
 import sys
 import tomllib
-import typing
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsocial.config.config import Config
-from jaxsocial.config.fields import fitting, type_of, with_fields
+from jaxsocial.config.fields import type_of, with_fields
 from jaxsocial.config.presets import preset
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.settings import in_place_of
+from jaxsocial.env.values import Count, Index, NotNegative, Positive, declared, fit_fields, fitting
 from jaxsocial.training.member import metric_names
 from jaxsocial.training.pretrained import with_pinned_runs
 
@@ -38,8 +37,8 @@ NAMES = ("preset", "scenario", *BASE, *OPTIONS, "fixed", "grid", "list", "draw",
 class Halving(NamedTuple):
     """Successive halving: the worse settings are dropped at given steps (Jamieson and Talwalkar, AISTATS 2016)."""
 
-    steps: tuple[float, ...] = ()
-    """Learner steps of each seed at which settings are compared, increasing; empty for no halving."""
+    steps: tuple[Positive, ...] = ()
+    """Learner steps of each seed at which settings are compared, above 0 and increasing; empty for no halving."""
     keep: float = 0.5
     """The share of settings that continues, above 0 and below 1."""
 
@@ -54,23 +53,20 @@ class Sweep:
     measure: str = "evaluation.return"
     """The column that settings are ranked by."""
     larger_is_better: bool = True
-    evaluations: int = 1
-    """The number of evenly spaced evaluations; the last is at the end."""
-    save_seconds: float = 60.0
-    """Seconds between two checkpoints."""
-    repeated: int = 0
-    """The number of declared settings that equal an earlier one, and are left out."""
+    evaluations: Count = 1
+    """The number of evenly spaced evaluations, 1 or more; the last is at the end."""
+    save_seconds: NotNegative = 60.0
+    """Seconds between two checkpoints, 0 or more."""
+    repeated: Index = 0
+    """The number of declared settings that equal an earlier one, and are left out, 0 or more."""
 
     def __post_init__(self):
-        if self.evaluations < 1:
-            raise ValueError(f"evaluations={self.evaluations}: choose 1 or more")
+        fit_fields(self)
         steps, keep = self.halving
         if not 0 < keep < 1:
             raise ValueError(f"halving.keep={keep}: choose above 0 and below 1, such as 0.5")
-        if list(steps) != sorted(set(steps)) or min(steps, default=1) <= 0 or not _finite(*steps):
-            raise ValueError(f"halving.steps={list(steps)}: choose increasing numbers above 0, none of them infinite")
-        if not 0 <= self.save_seconds < math.inf:
-            raise ValueError(f"save_seconds={self.save_seconds}: choose 0 or more")
+        if list(steps) != sorted(set(steps)):
+            raise ValueError(f"halving.steps={list(steps)}: choose increasing numbers")
         if self.measure not in (known := measures(self.settings)):
             raise ValueError(f"measure={self.measure!r} will be no column: choose from {', '.join(known)}")
 
@@ -87,6 +83,7 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
       ValueError: no such file, no TOML, or a sweep that cannot be run; one line that says what to do.
     """
+    path = Path(path).expanduser()
     if not path.is_file():
         raise ValueError(f"{path} is no file: name one that declares a sweep (docs/sweeps.md)")
     try:
@@ -277,5 +274,4 @@ def _checked(table: Any, names: tuple[str, ...], where: str) -> Mapping[str, Any
 
 
 def _typed(given: Mapping[str, Any], record: type, prefix: str) -> Values:
-    types = typing.get_type_hints(record)
-    return {name: fitting(value, types[name], f"{prefix}{name}") for name, value in given.items()}
+    return {name: fitting(value, declared(record)[name], f"{prefix}{name}") for name, value in given.items()}

@@ -15,11 +15,14 @@ import pytest
 from rich.console import Console
 
 import jaxsocial
+from jaxsocial.cli import play as command
+from jaxsocial.config.presets import preset
 from jaxsocial.env import objects, render
 from jaxsocial.env.text.text_map import scenario_from_text
 from jaxsocial.play import terminal
 from jaxsocial.play.game import Session, make_setup, press
 from jaxsocial.play.screen import Screen, frame, status
+from jaxsocial.training.folder import write_config
 
 ROOM = """
 ######
@@ -151,6 +154,14 @@ def test_maps_replace_pictures_on_request_or_where_pictures_do_not_fit(setup, st
         assert shown.startswith("######\n#>.k*#\n#^..*#\n######\n")
     own = frame(pressed("tv", start, setup), setup, SCREEN)
     assert len(re.sub(r"\x1b\[[0-9;]*m", "", own).split("\n")[0]) == 7
+
+
+def test_beside_a_trained_partner_the_rules_are_those_of_its_run(tmp_path):
+    config = preset("quickstart")
+    write_config(config, tmp_path / "config.json")
+    rules = command.rules_of_game(config.world, 5, ("expert", f"run:{tmp_path}@640#3"))
+    assert (rules.penalty, rules.prestige_scale, rules.first_level, rules.levels) == (2.0, 1.0, 5, 1)
+    assert command.rules_of_game(config.world, None, ("expert",)).prestige_scale == 4.0
 
 
 def test_a_terminal_that_is_too_small_is_refused_with_the_needed_size(setup, start):

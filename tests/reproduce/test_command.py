@@ -430,6 +430,9 @@ def test_of_all_figures_those_are_reported_that_are_recorded(capsys, tmp_path):
     assert (tmp_path / "laptop" / "figure4" / "results.md").is_file()
     assert "imitation:" in said
     assert said.count("hasnorecordfor") == len(FIGURES) - 1
+    store.write_record(dataclasses.replace(record, last_good_steps=[0] * 10), tmp_path / "laptop" / "runs")
+    assert run("reproduce", "figure4", "--scale", "laptop", "--report", "--out", str(tmp_path)) == 1, "all have died"
+    assert "imitation seed 9 after 0 steps" in (tmp_path / "laptop" / "figure4" / "results.md").read_text()
 
 
 def test_two_commands_do_not_train_in_the_same_store(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.store import folder_of, is_trained, read_records, run_name, seconds_of
 from jaxsocial.sweep.backends import local
 from jaxsocial.sweep.backends.items import Finished
-from jaxsocial.training import checkpoint, metrics, run
+from jaxsocial.training import checkpoint, devices, metrics, run
 from jaxsocial.training.stopping import Stopped
 from tests.reproduce.conftest import in_this_process, tiny_config
 
@@ -184,6 +184,14 @@ def test_a_seed_that_went_bad_is_reported(tmp_path, capsys):
     (tmp_path / "it-0" / "log.txt").write_text("--- begins\n" + capsys.readouterr().out)
     (line,) = watch.warnings()
     assert line.startswith("it-0: seed 1 stopped before step 64: its loss or a weight is no longer")
+
+
+def test_what_does_not_fit_into_memory_is_not_trained(tmp_path, monkeypatch):
+    (folder,) = train.ready_groups([Condition("it", tiny_config())], tmp_path)
+    monkeypatch.setattr(devices, "memory_limit", lambda: 9_999)
+    with pytest.raises(ValueError, match=r"sizes\.worlds=8: training takes .* choose fewer"):
+        train.train_group(folder, lambda: False)
+    assert checkpoint.latest(folder) is None
 
 
 @pytest.mark.slow

@@ -211,6 +211,12 @@ def test_runs_that_settings_name_are_absolute_and_pinned(tmp_path, monkeypatch):
     assert setting.start_from == named
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    written(tmp_path, "seeds = 3").rename(tmp_path / "own.toml")
+    assert read_sweep(Path("~/own.toml")).settings[0].seeds == 3
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is no file"):
         read_sweep(tmp_path / "nowhere.toml")

@@ -1,20 +1,28 @@
 """What docs/reliability.md reports: kills at random moments, and random flips of bytes."""
 
 import dataclasses
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import chex
+import jax
+import psutil
 import pytest
 
+import jaxsocial
+from jaxsocial.cli.parsing import parse
 from jaxsocial.training import checkpoint
 from jaxsocial.training.folder import config_of
 from tests import runs
 
-KILLS, ITERATIONS = 20, 150
+KILLS, ITERATIONS, CHUNKS, INTERRUPTS = 20, 150, 2000, 10
+ROOT = Path(__file__).parents[2]
 FLIPS = {"checkpoints": 150, "config.json": 50}
 MOST_POINTS = 5
 """Log points that a process reaches before it is killed, at most; some are killed before their first."""
@@ -52,6 +60,47 @@ def test_a_run_killed_at_random_moments_equals_one_that_was_not(tmp_path):
     chex.assert_trees_all_equal(own, other)
     for name in ("metrics.jsonl", "evaluation.json", "config.json"):
         assert (killed / name).read_text() == (whole / name).read_text()
+
+
+@pytest.mark.slow
+def test_a_long_run_does_not_grow(tmp_path):
+    """Memory after 2,000 chunks is that after 500: compilation and the caches of the first chunks are over by then."""
+    resident, process = {}, psutil.Process()
+
+    def measure(rows):
+        resident[rows[-1]["step"] // runs.ITERATION] = process.memory_info().rss
+
+    options = ("--total-steps", str(CHUNKS * runs.ITERATION), "--checkpoint-steps", str(50 * runs.ITERATION))
+    config = parse(["train", *runs.TINY, *options]).config
+    with jax.debug_key_reuse(False):
+        jaxsocial.train(config, tmp_path / "long", [measure])
+    assert len(resident) == CHUNKS
+    growth = resident[CHUNKS] / resident[CHUNKS // 4] - 1
+    print(f"{growth:.2%} of {resident[CHUNKS] >> 20} MiB")
+    assert growth < 0.01
+
+
+@pytest.mark.slow
+def test_ctrl_c_twice_at_random_moments_leaves_cleanly(tmp_path):
+    drawn = random.Random(0)
+    for number in range(INTERRUPTS):
+        folder = tmp_path / str(number)
+        arguments = ["reproduce", "figure4", "--scale", "smoke", "--runs", folder / "runs", "--out", folder / "out"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jaxsocial", *map(str, arguments)],
+            cwd=ROOT,
+            env=os.environ | {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_COMPILATION_CACHE": "0"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(drawn.uniform(5, 30))
+        process.send_signal(signal.SIGINT)
+        time.sleep(drawn.uniform(0.1, 2))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
 
 
 @pytest.mark.slow

@@ -93,9 +93,10 @@ def scenario_from_file(path: str | Path, **sizes) -> Scenario:
     Raises:
       ValueError: also if there is no such file.
     """
-    if not Path(path).is_file():
+    path = Path(path).expanduser()
+    if not path.is_file():
         raise ValueError(f"{path} is no file: name one that holds a map in characters")
-    return scenario_from_text(Path(path).read_text(encoding="utf-8"), **sizes)
+    return scenario_from_text(path.read_text(encoding="utf-8"), **sizes)
 
 
 def _free(drawn: Map):

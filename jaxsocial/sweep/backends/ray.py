@@ -84,12 +84,15 @@ def _run(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iter
 
 def _requirements(options: Options) -> dict[str, Any]:
     variables = memory_share(options.gpus_per_item) if options.gpus_per_item else {"JAX_PLATFORMS": "cpu"}
+    # Users' own scenarios (module:function) lie where the command is started.
+    places = filter(None, (os.getcwd(), os.environ.get("PYTHONPATH")))
+    variables = {**variables, "PYTHONPATH": os.pathsep.join(places)}
     return {
         "num_gpus": options.gpus_per_item,
         "num_cpus": options.cpus_per_item,
         "max_calls": 1,  # jax releases a GPU's memory only when its process ends
         "max_retries": options.retries,
-        "runtime_env": {"env_vars": dict(variables)},
+        "runtime_env": {"env_vars": variables},
     }
 
 

@@ -141,11 +141,13 @@ def test_blank_rows_and_first_columns_count_if_they_are_drawn_with_dots():
     assert maps.read("  A0\n  1A").grid.shape == (2, 2)
 
 
-def test_a_file_is_read_as_its_text(tmp_path):
+def test_a_file_is_read_as_its_text(tmp_path, monkeypatch):
     path = tmp_path / "cycle.txt"
+    monkeypatch.setenv("HOME", str(tmp_path))
     for encoding in ("utf-8", "utf-8-sig"):
         path.write_text(CYCLE, encoding=encoding)
         assert scenario_from_file(path, max_steps=9) == scenario_from_text(CYCLE, max_steps=9)
+    assert scenario_from_file("~/cycle.txt") == scenario_from_text(CYCLE)
     with pytest.raises(ValueError, match="is no file"):
         scenario_from_file(tmp_path / "none.txt")
 

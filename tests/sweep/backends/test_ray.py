@@ -111,8 +111,11 @@ def test_requirements_of_tasks():
     share = backend._requirements(backend.Options(gpus_per_item=0.25))
     assert share["num_gpus"] == 0.25
     assert share["max_calls"] == 1
-    assert share["runtime_env"] == {"env_vars": {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}}
-    assert backend._requirements(backend.Options(gpus_per_item=2.0))["runtime_env"] == {"env_vars": {}}
+    assert share["runtime_env"]["env_vars"]["XLA_PYTHON_CLIENT_MEM_FRACTION"] == "0.225"
+    whole = backend._requirements(backend.Options(gpus_per_item=2.0))["runtime_env"]["env_vars"]
+    # Where scenarios of the user's own are found.
+    assert set(whole) == {"PYTHONPATH"}
+    assert whole["PYTHONPATH"].split(os.pathsep)[0] == os.getcwd()
     with pytest.raises(ValueError, match=r"gpus_per_item 1\.5"):
         backend.Options(gpus_per_item=1.5)
 
