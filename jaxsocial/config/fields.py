@@ -62,16 +62,21 @@ def differences(config: Config) -> dict[str, Any]:
     >>> differences(preset("paper-vanilla"))
     {'world.name': 'goal_cycle', 'sizes.prediction': 'none', 'preset': 'paper-vanilla'}
     """
-    # A map's sizes follow from its text. A subclass of Config has defaults of its own.
     layout = config.world.layout
-    text = {"text": layout.text} if isinstance(layout, TextMap) else {}
-    usual = type(config)(world=make_scenario("goal_cycle"))
-    defaults = dict(_leaves(to_plain(usual) | {"world": to_plain(make_world(config.world.name, **text))}))
+    defaults = _defaults(type(config), config.world.name, layout.text if isinstance(layout, TextMap) else None)
     return {
         name: value
         for name, value in _leaves(to_plain(config))
         if name in ("world.name", "world.text") or name not in defaults or defaults[name] != value
     }
+
+
+@functools.cache
+def _defaults(kind: type[Config], world: str, text: str | None) -> dict[str, Any]:
+    """Returns the default of each field, for a subclass of Config those of its own."""
+    # A map's sizes follow from its text.
+    usual = make_world(world) if text is None else make_world(world, text=text)
+    return dict(_leaves(to_plain(kind(world=make_scenario("goal_cycle"))) | {"world": to_plain(usual)}))
 
 
 def config_hash(config: Config, ignored: Collection[str] = ()) -> str:

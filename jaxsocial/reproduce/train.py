@@ -225,7 +225,7 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
     """
     if stop():
         raise Stopped("stopped before it began")
-    group, console = group_of(folder), Console(soft_wrap=True)
+    group, console, began = group_of(folder), Console(soft_wrap=True), time.monotonic()
     config, program = group.configs[0], make_program(group.configs)
     check_memory(program.memory(config.chunk_iterations), config)
     begun = checkpoint.last_whole(folder, group.configs, console.print)
@@ -234,7 +234,7 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
     for one, own in zip(group.configs, group.folders, strict=True):
         metrics.cut(own / METRICS, metrics.rows_until(own / METRICS, one, iteration))
     saved = program.place(members), iteration
-    healthy, before, began = np.asarray(saved[0].healthy), seconds_of(folder), time.monotonic()
+    healthy, before = np.asarray(saved[0].healthy), seconds_of(folder)
 
     def record(chunk: loop.Chunk) -> None:
         nonlocal healthy

@@ -96,6 +96,7 @@ def test_a_new_option_with_a_neutral_default_changes_no_name(monkeypatch):
 
     monkeypatch.setattr(fields, "to_plain", with_option)
     monkeypatch.setattr(config_module, "to_plain", with_option)
+    monkeypatch.setattr(fields, "_defaults", fields._defaults.__wrapped__)  # it keeps what it has made
     plain = fields.to_plain(figure.rows[0].condition.config)
     assert "new_option" in plain.keys() & plain["world"].keys() & plain["network"].keys(), "the test adds it"
     assert names == [(store.run_name(row.condition), store.measurement_key(row, 100)) for row in figure.rows]
