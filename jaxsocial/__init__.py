@@ -46,7 +46,20 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-PACKAGES = ("env", "agents", "learning", "config", "training", "evaluate", "api", "play", "sweep", "reproduce", "cli")
+PACKAGES = (
+    "env",
+    "agents",
+    "learning",
+    "config",
+    "training",
+    "evaluate",
+    "api",
+    "play",
+    "bridges",
+    "sweep",
+    "reproduce",
+    "cli",
+)
 """From the bottom up, `api` being a module: each imports only from those before it. A test checks this order."""
 
 _LAZY = {

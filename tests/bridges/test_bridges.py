@@ -1,0 +1,212 @@
+"""Each bridge against the tests of the library on its other side. Libraries that are not installed are skipped."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsocial
+from jaxsocial.env.scenarios import marlgrid
+
+SMALL = {"height": 7, "width": 7, "goals": 3, "clutter": 0, "agents": 3, "max_steps": 12}
+SCENARIOS = [
+    pytest.param(name, marks=() if name in ("goal_cycle", "door_key") else pytest.mark.slow)
+    for name in (*jaxsocial.registered_scenarios(), *marlgrid.WORLDS)
+]
+LATE = {"spawn_delay": (0, 3), "agents": 2}
+
+
+def small(**sizes):
+    return jaxsocial.make("goal_cycle", **(SMALL | sizes))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_pettingzoo_accepts_every_scenario(name):
+    test = pytest.importorskip("pettingzoo.test")
+    from jaxsocial.bridges.pettingzoo import ParallelEnv  # noqa: PLC0415
+
+    env = jaxsocial.make(name)
+    test.parallel_api_test(ParallelEnv(env, "rgb_array"), num_cycles=40)
+    test.parallel_seed_test(lambda: ParallelEnv(env), num_cycles=10)
+
+
+def test_pettingzoo_s_agents_enter_late_leave_and_are_drawn():
+    pytest.importorskip("pettingzoo")
+    from jaxsocial.bridges.pettingzoo import ParallelEnv  # noqa: PLC0415
+
+    env = ParallelEnv(small(**LATE), "rgb_array")
+    _, infos = env.reset(seed=1)
+    assert [infos[agent]["present"] for agent in env.agents] == [True, False]
+    for _ in range(4):
+        _, _, _, _, infos = env.step(dict.fromkeys(env.agents, 2))
+    assert [infos[agent]["present"] for agent in env.agents] == [True, True]
+    assert env.render().shape == (7 * 16, 7 * 16, 3)
+    while env.agents:
+        _, _, _, truncated, _ = env.step(dict.fromkeys(env.agents, 0))
+    assert truncated == {"agent_0": True, "agent_1": True}
+
+
+@pytest.mark.parametrize("inputs", [(), ("reward", "position", "heading", "last_action", "goal_position", "others")])
+def test_gymnasium_accepts_a_learner_among_partners(inputs):
+    checker = pytest.importorskip("gymnasium.utils.env_checker")
+    from jaxsocial.bridges.gymnasium import LearnerEnv  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(does not have a spec|not having a spec|is probably too).*")
+        warnings.filterwarnings("error", message=".*obs returned.*")
+        checker.check_env(LearnerEnv(small(inputs=inputs), ("searching_expert",), "rgb_array"))
+
+
+def test_gymnasium_s_vector_of_worlds_restarts_in_the_same_step():
+    vector = pytest.importorskip("gymnasium.wrappers.vector")
+    from jaxsocial.bridges.gymnasium import LearnerVectorEnv  # noqa: PLC0415
+
+    env = vector.RecordEpisodeStatistics(LearnerVectorEnv(small(), 4, ("expert",)))
+    first, _ = env.reset(seed=0)
+    assert env.observation_space.contains(first)
+    lengths, returns, total = [], [], 0.0
+    for step in range(1, 13):
+        observation, reward, terminated, truncated, infos = env.step(np.full(4, 2))
+        total += reward
+        assert env.observation_space.contains(observation)
+        if step == SMALL["max_steps"]:
+            lengths, returns = infos["episode"]["l"], infos["episode"]["r"]
+            assert infos["_final_obs"].all()
+            assert all(env.single_observation_space.contains(one) for one in infos["final_obs"])
+            assert not (np.stack(infos["final_obs"]) == observation).all()
+    assert truncated.all()
+    assert not terminated.any()
+    assert lengths.tolist() == [12] * 4
+    np.testing.assert_allclose(returns, total)
+    again, _ = env.reset(seed=0)
+    assert (again == first).all()
+
+
+def test_stable_baselines_accepts_a_learner():
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    from jaxsocial.bridges.gymnasium import LearnerEnv  # noqa: PLC0415
+
+    checker.check_env(LearnerEnv(small(), ("expert",), "rgb_array"))
+
+
+def test_gymnax_restarts_tell_both_flags_and_the_last_observation():
+    pytest.importorskip("gymnax")
+    from jaxsocial.bridges.gymnax import LearnerEnv  # noqa: PLC0415
+
+    env = LearnerEnv(small(), ("expert",))
+    params = env.default_params
+    observation, state = jax.jit(env.reset)(jax.random.key(0), params)
+    assert env.observation_space(params).contains(observation)
+
+    def one_step(state, key):
+        observation, state, _, terminated, truncated, info = env.step(key, state, 2, params)
+        return state, (state.time, observation, terminated, truncated, info)
+
+    _, (time, seen, terminated, truncated, info) = jax.jit(
+        lambda state: jax.lax.scan(one_step, state, jax.random.split(jax.random.key(1), 13))
+    )(state)
+    assert time.tolist() == [*range(1, 12), 0, 1]
+    assert np.flatnonzero(truncated).tolist() == [11]
+    assert not terminated.any()
+    assert (info["truncated"] == truncated).all()
+    same = (info["final_observation"] == seen).all((-1, -2, -3))
+    assert np.flatnonzero(~same).tolist() == [11]
+
+
+def test_gymnax_s_parameters_are_traced_rules():
+    pytest.importorskip("gymnax")
+    from jaxsocial.bridges.gymnax import LearnerEnv  # noqa: PLC0415
+
+    env = LearnerEnv(small(), ("expert",))
+    rules = jaxsocial.make_rules(small().scenario, prestige_scale=0.1)
+    _, state = env.reset(jax.random.key(0))
+    seen = [
+        jax.jit(env.step)(jax.random.key(1), state, 2, env.default_params.replace(rules=own))[0]
+        for own in (small().rules, rules)
+    ]
+    assert seen[0].shape == seen[1].shape
+
+
+@pytest.mark.slow
+def test_rejax_trains_ppo():
+    rejax = pytest.importorskip("rejax")
+    from jaxsocial.bridges.gymnax import LearnerEnv  # noqa: PLC0415
+
+    env = LearnerEnv(small(observation="symbolic"), ("expert",), done=True)
+    algorithm = rejax.PPO.create(
+        env=env, env_params=env.default_params, total_timesteps=4096, num_envs=16, num_steps=32, eval_freq=2048
+    )
+    _, (lengths, returns) = jax.jit(algorithm.train)(jax.random.PRNGKey(0))
+    assert (lengths == SMALL["max_steps"]).all()
+    assert jnp.isfinite(returns).all()
+
+
+@pytest.mark.parametrize("auto_reset", [True, False])
+def test_stoa_s_wrappers_record_and_restart(auto_reset):
+    pytest.importorskip("stoa")
+    from stoa.core_wrappers.auto_reset import AutoResetWrapper  # noqa: PLC0415
+    from stoa.core_wrappers.episode_metrics import RecordEpisodeMetrics  # noqa: PLC0415
+    from stoa.core_wrappers.vmap import VmapWrapper  # noqa: PLC0415
+
+    from jaxsocial.bridges.stoa import LearnerEnv  # noqa: PLC0415
+
+    env = LearnerEnv(small(), ("expert",), auto_reset=auto_reset)
+    env = RecordEpisodeMetrics(env if auto_reset else AutoResetWrapper(env, next_obs_in_extras=True))
+    env = VmapWrapper(env, num_envs=3)
+    # Stoa's wrapper draws from a key that it keeps.
+    with jax.debug_key_reuse(auto_reset and jax.config.jax_debug_key_reuse):
+        _check_stoa(env)
+
+
+def _check_stoa(env):
+    state, timestep = jax.jit(env.reset)(jax.random.key(0))
+    assert timestep.first().all()
+
+    def one_step(state, _):
+        state, timestep = env.step(state, jnp.full(3, 2))
+        return state, timestep
+
+    _, found = jax.jit(lambda state: jax.lax.scan(one_step, state, None, 13))(state)
+    assert np.flatnonzero(found.truncated()[:, 0]).tolist() == [11]
+    assert found.extras["episode_metrics"]["episode_length"][11].tolist() == [12] * 3
+    same = (found.extras["next_obs"] == found.observation).all((-1, -2, -3))
+    assert np.flatnonzero(~same[:, 0]).tolist() == [11]
+    assert (found.discount == 1).all()
+
+
+def test_jaxmarl_s_wrapper_logs_returns_of_whole_episodes():
+    wrappers = pytest.importorskip("jaxmarl.wrappers.baselines")
+    from jaxsocial.bridges.jaxmarl import ParallelEnv  # noqa: PLC0415
+
+    env = wrappers.LogWrapper(ParallelEnv(small(), flat=True))
+    observations, state = jax.jit(env.reset)(jax.random.PRNGKey(0))
+    assert set(observations) == {"agent_0", "agent_1", "agent_2"}
+    space = env.observation_space("agent_0")
+    assert all(one.shape == space.shape for one in observations.values())
+
+    def one_step(state, key):
+        actions = {name: jnp.int32(2) for name in env.agents}
+        _, state, rewards, dones, infos = env.step(key, state, actions)
+        return state, (rewards, dones, infos)
+
+    _, (rewards, dones, infos) = jax.jit(
+        lambda state: jax.lax.scan(one_step, state, jax.random.split(jax.random.PRNGKey(1), 13))
+    )(state)
+    assert np.flatnonzero(dones["__all__"]).tolist() == [11]
+    total = np.stack([rewards[name][:12].sum() for name in env.agents])
+    np.testing.assert_allclose(infos["returned_episode_returns"][11], total, rtol=1e-5)
+
+
+def test_jaxmarl_restarts_from_a_given_state():
+    pytest.importorskip("jaxmarl")
+    from jaxsocial.bridges.jaxmarl import ParallelEnv  # noqa: PLC0415
+
+    env = ParallelEnv(small(max_steps=1))
+    start, given = env.reset(jax.random.key(0))
+    _, state = env.reset(jax.random.key(1))
+    actions = dict.fromkeys(env.agents, 2)
+    observations, after, *_ = jax.jit(env.step)(jax.random.key(2), state, actions, given)
+    assert (after.world.position == given.world.position).all()
+    assert all((observations[name] == start[name]).all() for name in env.agents)
