@@ -161,7 +161,9 @@ def test_at_the_deadline_items_are_told_to_stop(make_folders):
     assert list(finished) == []
     assert time.monotonic() - began < 13
     assert not (folders[2] / "ready").exists(), "begun after the deadline"
-    assert not any(alive(attempts(folder)[0]["pid"]) for folder in folders[:2])
+    # On a busy machine the deadline may pass before a process has started.
+    begun = [folder for folder in folders[:2] if (folder / "attempts.jsonl").is_file()]
+    assert not any(alive(attempts(folder)[0]["pid"]) for folder in begun)
 
 
 def test_a_process_is_pinned_to_the_core_of_its_slot(make_folders):
