@@ -13,7 +13,7 @@ import jaxsocial
 PACKAGE = Path(jaxsocial.__file__).parent
 ENV_NEEDS = {"jax", "numpy", "jaxtyping"}
 FEW_IMPORT = {
-    "flax": ("agents.networks",),
+    "flax": ("agents.networks", "bridges"),
     "distrax": ("agents.policy",),
     "orbax": ("training.checkpoint",),
     "matplotlib": ("evaluate", "reproduce", "sweep"),

@@ -32,6 +32,7 @@ RUN_BY_TEST = (
     "docs/environment.md",
     "docs/extending.md",
     "docs/training.md",
+    "docs/bridges.md",
     "docs/python.md",
     "docs/sweeps.md",
 )
@@ -59,6 +60,8 @@ EXAMPLES = [
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_an_example_runs(name, example, monkeypatch):
     monkeypatch.setattr(registry, "_SCENARIOS", registry.registered_scenarios())
+    for library in re.findall(r"jaxsocial\.bridges\.(\w+)", example):
+        pytest.importorskip(library)
     # The check of key reuse misjudges scans under vmap, and this page trains.
     with jax.debug_key_reuse(name != "docs/python.md"):
         exec(compile(example, name, "exec"), {"__name__": "example"})
