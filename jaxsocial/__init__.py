@@ -57,6 +57,7 @@ PACKAGES = (
     "play",
     "bridges",
     "sweep",
+    "loggers",
     "reproduce",
     "cli",
 )

@@ -17,7 +17,7 @@ FEW_IMPORT = {
     "distrax": ("agents.policy",),
     "orbax": ("training.checkpoint",),
     "matplotlib": ("evaluate", "reproduce", "sweep"),
-    "pandas": ("api", "evaluate", "reproduce", "sweep"),
+    "pandas": ("api", "evaluate", "reproduce", "sweep", "loggers"),
 }
 LEARNING_MAY_IMPORT = (
     "env.core",

@@ -1,4 +1,4 @@
 """The command line: options, their parser, and one module of handlers per group of verbs."""
 
-MODULES = ("options", "help", "parsing", "train", "evaluate", "play", "sweep", "reproduce", "listing", "main")
+MODULES = ("options", "help", "parsing", "train", "evaluate", "play", "sweep", "reproduce", "listing", "log", "main")
 """From the bottom up: a module imports only from those before it. A test checks this order."""

@@ -16,6 +16,8 @@ from jaxsocial.training.distributed import Hosts
 
 World = Annotated[Scenario, tyro.conf.arg(name="")]
 
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
@@ -27,6 +29,8 @@ class TrainOptions:
     module:function."""
     scenario_file: Path | None = None
     """Replaces the preset's world by a map in characters."""
+    log: tuple[Tracker, ...] = ()
+    """Sends metrics to trackers while it trains: tensorboard, wandb, trackio (docs/tracking.md)."""
     out: Path | None = None
     """The run's folder, which must not exist; by default a new one under runs/."""
     resume: Path | None = None
@@ -34,6 +38,30 @@ class TrainOptions:
     hosts: Annotated[Hosts, tyro.conf.arg(name="")] = Hosts()
     longer: tyro.conf.Suppress[int | None] = None
     """New length of the resumed run: what --total-steps gives beside --resume."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LogOptions:
+    """Sends the metrics of a run or a sweep to trackers of experiments; what was sent before is left out."""
+
+    run: tyro.conf.Positional[Path]
+    """The folder of the run or the sweep."""
+    to: tuple[Tracker, ...] = ("tensorboard",)
+    """Among tensorboard, wandb and trackio."""
+    project: str = "jaxsocial"
+    """The name under which trackers gather runs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """Writes the metrics of a run or a sweep as a file of another program."""
+
+    run: tyro.conf.Positional[Path]
+    """The folder of the run or the sweep."""
+    to: Literal["csv", "parquet", "marl-eval"] = "csv"
+    """The format; marl-eval is the JSON that marl-eval reads."""
+    out: Path | None = None
+    """The file; by default metrics.csv, metrics.parquet or metrics.json in the folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +212,8 @@ VERBS: dict[str, tuple[type, str]] = {
     "presets": (PresetsOptions, "listing:presets"),
     "sweep": (SweepOptions, "sweep:sweep"),
     "sweep-report": (SweepReportOptions, "sweep:report"),
+    "log": (LogOptions, "log:log"),
+    "export": (ExportOptions, "log:export"),
     "scenarios": (ScenariosOptions, "listing:scenarios"),
 }
 """Verb to (record of its options, "module:function" of `jaxsocial.cli` that runs it)."""

@@ -1,13 +1,16 @@
 """The verb train."""
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
 from jaxsocial import api
 from jaxsocial.cli.options import TrainOptions
 from jaxsocial.cli.parsing import FAILED
+from jaxsocial.loggers.send import Sender
 from jaxsocial.training import distributed
+from jaxsocial.training.run import new_folder
 
 
 def train(chosen: TrainOptions, console: Console) -> int:
@@ -30,9 +33,15 @@ def train(chosen: TrainOptions, console: Console) -> int:
         )
     distributed.join(hosts)
     console = console if distributed.is_first() else Console(quiet=True)
+    folder = chosen.resume or chosen.out
+    if chosen.log and folder is None:
+        folder = new_folder(Path("runs"), chosen.config)
+    senders = [Sender(folder, chosen.log)] if folder and chosen.log and distributed.is_first() else []
     if chosen.resume is not None:
-        run = api.Run(chosen.resume).resume(chosen.longer, console=console)
+        run = api.Run(chosen.resume).resume(chosen.longer, senders, console)
     else:
-        run = api.train(chosen.config, chosen.out, console=console)
+        run = api.train(chosen.config, folder, senders, console)
+    for sender in senders:
+        sender.close()
     health = run.health.values()
     return FAILED if health and not any(seed.healthy for seed in health) else 0
