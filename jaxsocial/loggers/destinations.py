@@ -62,11 +62,11 @@ class Wandb(Destination):
 
     def __init__(self, series: Series, folder: Path, project: str):
         """Begins or continues the run of one series; its identifier follows from the folder and the series."""
-        self._run = self._begin(_library(self.library), series, folder, project)
+        self._run = self._begin(series, folder, project)
 
-    def _begin(self, wandb: Any, series: Series, folder: Path, project: str) -> Any:
+    def _begin(self, series: Series, folder: Path, project: str) -> Any:
         identifier = hashlib.sha256(f"{folder.resolve()} {series.name}".encode()).hexdigest()[:16]
-        return wandb.init(
+        return _library(self.library).init(
             project=project,
             name=f"{folder.resolve().name} {series.name}",
             group=series.group,
@@ -99,9 +99,9 @@ class Trackio(Wandb):
 
     library = "trackio"
 
-    def _begin(self, trackio: Any, series: Series, folder: Path, project: str) -> Any:
+    def _begin(self, series: Series, folder: Path, project: str) -> Any:
         name = f"{folder.resolve().name} {series.name}"
-        return trackio.init(
+        return _library(self.library).init(
             project=project, name=name, group=series.group, config=series.config, resume="allow", embed=False
         )
 

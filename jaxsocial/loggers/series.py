@@ -67,14 +67,15 @@ def _of_run(folder: Path) -> Iterator[Series]:
 
 def _of_sweep(folder: Path) -> Iterator[Series]:
     settings = read_settings(folder)
-    for (setting, seed, learner), rows in table.read(folder).groupby(["setting", "seed", "learner"]):
-        config = settings[int(setting)]
-        kept = [name for name in rows.columns if name not in (*table.KEYS, *flat(config))]
-        points = [
-            (int(step), _known(row)) for step, row in zip(rows["step"], rows[kept].to_dict("records"), strict=True)
-        ]
+    rows: dict[tuple[int, int, int], list[dict]] = {}
+    for row in table.read(folder).to_dict(orient="records"):
+        rows.setdefault((row["setting"], row["seed"], row["learner"]), []).append(row)
+    for (setting, seed, learner), own in rows.items():
+        config = settings[setting]
+        fields = flat(config)
+        points = [(row["step"], _known({name: row[name] for name in row.keys() - fields.keys()})) for row in own]
         name = f"setting{setting}-seed{seed}" + (f"-learner{learner}" if config.sizes.learners > 1 else "")
-        yield Series(name, f"setting{setting}", int(seed), config.world.name, flat(config), points, {}, {})
+        yield Series(name, f"setting{setting}", seed, config.world.name, fields, points, {}, {})
 
 
 def _known(row: dict[str, Any]) -> dict[str, float]:
