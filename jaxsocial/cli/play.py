@@ -8,6 +8,7 @@ import jax
 from rich.console import Console
 
 from jaxsocial.cli.options import DrawOptions, PlayOptions
+from jaxsocial.config.config import RulesConfig
 from jaxsocial.env import render
 from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
@@ -64,6 +65,7 @@ def rules_of_game(world: Scenario, level: int | None, partners: Sequence[str] = 
     """
     runs = [source_of(name.removeprefix(FROZEN)).folder for name in partners if name.startswith(FROZEN)]
     # A network sees prestige as its run's rules scale it.
-    numbers = dataclasses.asdict(config_of(runs[0]).rules) if runs else {}
-    fixed = {} if level is None else {"first_level": level, "levels": 1}
-    return make_rules(world, **(numbers | fixed))
+    numbers = config_of(runs[0]).rules if runs else RulesConfig()
+    if level is not None:
+        numbers = dataclasses.replace(numbers, first_level=level, levels=1)
+    return make_rules(world, **dataclasses.asdict(numbers))

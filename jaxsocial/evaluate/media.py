@@ -152,7 +152,7 @@ def player_names(config: Config) -> list[str]:
 
     >>> from jaxsocial.config.presets import preset
     >>> player_names(preset("quickstart"))
-    ['learner', 'expert', 'expert']
+    ['learner', 'searching_expert', 'searching_expert']
     """
     return [*learner_names(config), *(name.rstrip("/").split("/")[-1] for name in config.partners)]
 

@@ -93,7 +93,7 @@ def rung_end(config: Config, sweep: Sweep, rung: int) -> int:
     >>> sweep = make_sweep({"fixed": {"total_steps": 100_000, "log_steps": 1}, "halving": {"steps": [2e4, 6e4]}})
     >>> config = sweep.settings[0]
     >>> [rung_end(config, sweep, rung) * config.iteration_steps for rung in range(3)]
-    [20480, 61440, 102400]
+    [21504, 61440, 101376]
 
     Args:
       config: a setting.

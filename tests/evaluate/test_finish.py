@@ -36,7 +36,7 @@ def test_the_evaluation_is_written_last_and_completes_the_run(trained, finished_
     monkeypatch.setattr(finish, "write_at_once", write_at_once)
     results = finish.finish(trained, QUIET)
     assert (trained.folder / EVALUATION).read_text() == (finished_run / EVALUATION).read_text()
-    assert [result.player for result in results[::2]] == ["learner", "expert", "untrained learner"]
+    assert [result.player for result in results[::2]] == ["learner", "searching_expert", "untrained learner"]
 
 
 def test_a_run_that_is_stopped_while_it_is_measured_is_unfinished(trained, monkeypatch):
