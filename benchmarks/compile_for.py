@@ -60,7 +60,7 @@ class Needs(NamedTuple):
     cost: Cost
     by_source: dict[str, Cost]
     """The lines that move most bytes."""
-    loops: list[dict[str, object]]
+    loops: list[dict[str, Any]]
 
     @property
     def bytes_per_step(self) -> float:
@@ -104,7 +104,7 @@ def needs(part: str, config: Config, device: Any, worlds: int | None = None, tex
     """
     began = time.perf_counter()
     made, steps, turns = COMPILE[part](config, device, worlds or config.sizes.worlds)
-    seconds, memory, compiled_text = time.perf_counter() - began, made.memory_analysis(), made.as_text()
+    seconds, memory, compiled_text = time.perf_counter() - began, made.memory_analysis(), made.as_text() or ""
     if text:
         text.mkdir(parents=True, exist_ok=True)
         (text / f"{config.preset}-{part}.txt").write_text(compiled_text)

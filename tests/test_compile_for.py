@@ -79,13 +79,13 @@ def test_loops_are_multiplied_slices_and_products_counted():
     assert (loop.turns, loop.times, loop.body) == (250, 1, turn)
     product = Cost(1, 250 * 64 * 4 + 64 * 32 * 2 + 250 * 32 * 4, 2 * 250 * 64 * 32)
     assert module.cost() == turn * 250 + product + Cost(1, 64 * 4 + 4)
-    assert list(module.by_source().items())[0] == ("jaxsocial/env/core.py:7", turn * 250)
+    assert next(iter(module.by_source().items())) == ("jaxsocial/env/core.py:7", turn * 250)
 
 
 def test_a_compiled_scan_has_the_operations_of_all_its_turns():
     x = jnp.eye(16)
     made = jax.jit(lambda x: jax.lax.scan(lambda y, _: (jnp.tanh(y @ x), None), x, None, 7)[0]).lower(x).compile()
-    module = Module(made.as_text())
+    module = Module(made.as_text() or "")
     assert [loop.turns for loop in module.loops()] == [7]
     assert module.cost().flops == 7 * 2 * 16**3
 

@@ -126,7 +126,7 @@ def episode_player(
     return play_all
 
 
-def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup, Callable[..., Any]]:
+def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup, Any]:
     """Returns the setup of whole episodes, and the jitted function that plays them.
 
     The function maps the parameters of all seeds, their `EpisodeInputs` and the partners' parameters to the fields of
