@@ -181,6 +181,8 @@ class SweepOptions:
     """Continues the sweep in this folder; replaces the file."""
     dry_run: bool = False
     """Compile, time and print the plan, then stop."""
+    target: Literal["h100", "h200", "a100", "v5e", "v6e"] | None = None
+    """With --dry-run: plan for an accelerator that this machine need not have."""
     memory_gib: Positive | None = None
     """Memory in GiB, a number above 0, that programs may use on each device; by default what is free."""
     processes: Count | None = None

@@ -18,15 +18,17 @@ def sweep(chosen: SweepOptions, console: Console) -> int:
     """
     # Before the folder exists: a refused option leaves no trace.
     executor = make_executor(getattr(chosen, chosen.backend), chosen.processes, chosen.memory_gib)
+    if chosen.target is not None and not chosen.dry_run:
+        raise ValueError(f"--target {chosen.target} plans only: give --dry-run too")
     if (chosen.file is None) == (chosen.resume is None):
         raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")
     if chosen.file is not None:
         folder = chosen.out or command.new_folder(Path("runs"), chosen.file)
-        declared = command.begin(chosen.file, folder, executor, console)
+        declared = command.begin(chosen.file, folder, executor, console, chosen.target)
     else:
         folder = chosen.resume or Path()
         declared = command.read(folder)
-        command.show_plan(declared, folder, executor, console)
+        command.show_plan(declared, folder, executor, console, chosen.target)
     if chosen.dry_run:
         console.print(f"run it: jaxsocial sweep --resume {folder}", soft_wrap=True, highlight=False)
         return 0

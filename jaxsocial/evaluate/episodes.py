@@ -111,20 +111,10 @@ def episode_player(
       ValueError: see `make_agent_setup`.
     """
     configs = [configs] if isinstance(configs, Config) else list(configs)
-    setup = make_agent_setup(without_teacher(configs[0]))
-    env = setup.env
-    if foresight and "others" not in env.scenario.inputs:
-        env = make_env(dataclasses.replace(env.scenario, inputs=(*env.scenario.inputs, "others")))
-    # Episodes are not to restart: what happened with the last step is read from the state.
-    setup = setup._replace(env=dataclasses.replace(env, auto_reset=False))
-
-    @jax.jit
-    def play(parameters, inputs: _Inputs, players):
-        play_seed = functools.partial(_play_episodes, players=players, setup=setup, foresight=foresight)
-        return jax.vmap(play_seed)(parameters, inputs)
+    setup, play = episode_program(configs[0], foresight)
 
     def play_all(parameters: Parameters, others: Sequence[Config] | None = None) -> Episodes:
-        inputs = [_inputs(without_teacher(config), episodes, alone, gone_from) for config in others or configs]
+        inputs = [episode_inputs(config, episodes, alone, gone_from) for config in others or configs]
         # Parameters of several devices go to one, since otherwise every device would play every episode.
         own = jax.device_get(parameters)
         recorded, ended = play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *inputs), setup.partners.parameters)
@@ -136,7 +126,35 @@ def episode_player(
     return play_all
 
 
-class _Inputs(NamedTuple):
+def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup, Any]:
+    """Returns the setup of whole episodes, and the jitted function that plays them.
+
+    The function maps the parameters of all seeds, their `EpisodeInputs` and the partners' parameters to the fields of
+    `Episodes`, and to which episodes ended in each step, of shapes (seeds, steps, episodes, ...).
+
+    Args:
+      config: of the run.
+      foresight: whether prediction errors are recorded too.
+
+    Raises:
+      ValueError: see `make_agent_setup`.
+    """
+    setup = make_agent_setup(without_teacher(config))
+    env = setup.env
+    if foresight and "others" not in env.scenario.inputs:
+        env = make_env(dataclasses.replace(env.scenario, inputs=(*env.scenario.inputs, "others")))
+    # Episodes are not to restart: what happened with the last step is read from the state.
+    setup = setup._replace(env=dataclasses.replace(env, auto_reset=False))
+
+    @jax.jit
+    def play(parameters, inputs: EpisodeInputs, players):
+        play_seed = functools.partial(_play_episodes, players=players, setup=setup, foresight=foresight)
+        return jax.vmap(play_seed)(parameters, inputs)
+
+    return setup, play
+
+
+class EpisodeInputs(NamedTuple):
     """Keys, rules and noise of the episodes of a config, seeds as the first axis."""
 
     key: Key[Array, " S"]
@@ -144,13 +162,15 @@ class _Inputs(NamedTuple):
     noise: Float[Array, "S partners"]
 
 
-def _inputs(config: Config, episodes: int, alone: bool, gone_from: int | None) -> _Inputs:
+def episode_inputs(config: Config, episodes: int, alone: bool = False, gone_from: int | None = None) -> EpisodeInputs:
+    """Returns the inputs of episodes: see `episode_player`."""
+    config = without_teacher(config)
     rules = evaluation_rules(config, episodes, alone)
     if gone_from is not None:
         leaving = make_dropout(gone_from=[NEVER] * config.sizes.learners + [gone_from] * len(config.partners))
         rules = rules._replace(dropout=jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *x.shape)), leaving))
     shared = rules, player_noise(traced_config(config), config)
-    return _Inputs(
+    return EpisodeInputs(
         evaluation_keys(config), *jax.tree.map(lambda x: jnp.broadcast_to(x, (config.seeds, *x.shape)), shared)
     )
 
@@ -161,7 +181,7 @@ def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
 
 
 def _play_episodes(
-    parameters: Parameters, inputs: _Inputs, players, setup: AgentSetup, foresight: bool
+    parameters: Parameters, inputs: EpisodeInputs, players, setup: AgentSetup, foresight: bool
 ) -> tuple[dict[str, Shaped[Array, "T E *K"]], Bool[Array, "T E"]]:
     """Plays one episode in every world; returns the fields of `Episodes`, and which episodes ended in each step."""
     start_key, play_key = jax.random.split(inputs.key)

@@ -41,7 +41,7 @@ def new_folder(parent: Path, file: Path) -> Path:
     return parent / f"sweep-{file.stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def begin(file: Path, folder: Path, executor: Executor, console: Console) -> Sweep:
+def begin(file: Path, folder: Path, executor: Executor, console: Console, target: str | None = None) -> Sweep:
     """Reads a sweep's file, makes its folder and shows the plan. A sweep that cannot run leaves no folder.
 
     Args:
@@ -49,6 +49,7 @@ def begin(file: Path, folder: Path, executor: Executor, console: Console) -> Swe
       folder: the sweep's folder, which must not exist.
       executor: what the sweep runs on.
       console: where to print.
+      target: the accelerator that the plan is for, which need not be here; the devices that are here if None.
 
     Raises:
       ValueError: the file declares no sweep that can be run, or the folder exists.
@@ -60,7 +61,7 @@ def begin(file: Path, folder: Path, executor: Executor, console: Console) -> Swe
     prepare(sweep, folder)
     shutil.copy(file, folder / FILE)
     try:
-        show_plan(sweep, folder, executor, console)
+        show_plan(sweep, folder, executor, console, target)
     except ValueError:  # not Stopped: what is compiled serves a resumed sweep
         shutil.rmtree(folder)
         raise
@@ -94,27 +95,30 @@ def read(folder: Path) -> Sweep:
     return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), **options)
 
 
-def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> None:
-    """Compiles and times every group, and prints the plan.
+def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console, target: str | None = None) -> None:
+    """Compiles and times every group, and prints the plan. For an accelerator that is not here, it only compiles.
 
     Args:
       sweep: the sweep.
       folder: its folder.
       executor: what the sweep runs on.
       console: where to print.
+      target: as of `begin`.
 
     Raises:
       ValueError: settings cannot be built, or have changed since they were planned.
       Stopped: a program could not be compiled or timed.
     """
     found = groups(sweep.settings, range(len(sweep.settings)))
-    jobs = [folder / PLAN / f"group{number}" for number in range(len(found))]
+    prefix = "" if target is None else f"{target}-"
+    jobs = [folder / PLAN / f"{prefix}group{number}" for number in range(len(found))]
     for job, group in zip(jobs, found, strict=True):
         members = entries(sweep.settings, group)
         digest = settings_digest(members, sweep.settings)
-        write_task(job, Task(members, 0, [], 0.0, executor.memory_gib, settings=digest))
+        write_task(job, Task(members, 0, [], 0.0, executor.memory_gib, settings=digest, target=target))
         check_settings(job, sweep.settings)
-    with working(console, f"compiling and timing {counted(len(found), 'program')}"):
+    doing = "compiling and timing" if target is None else f"compiling for {target}:"
+    with working(console, f"{doing} {counted(len(found), 'program')}"):
         _execute(jobs, MEASURE, executor, folder, console)
     console.print(plan.plan_table(sweep, found, [plan.read_measured(job) for job in jobs], executor.processes))
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -57,7 +57,11 @@ def config_of(entry: Entry, settings: Sequence[Config]) -> Config:
 
 
 def fitted(
-    configs: Sequence[Config], memory_gib: float | None = None, at_most: int | None = None
+    configs: Sequence[Config],
+    memory_gib: float | None = None,
+    at_most: int | None = None,
+    device: Any = None,
+    limit: int | None = None,
 ) -> tuple[Program, Fit]:
     """Compiles a program for as many members as fit.
 
@@ -65,16 +69,22 @@ def fitted(
       configs: the configs of the members, one seed each.
       memory_gib: the GiB that may be used on each device; those that are free if None.
       at_most: the largest number of members at once; all if None.
+      device: the one device to compile for, which need not be here; all that are here if None.
+      limit: its bytes that may be used, if ``memory_gib`` is None; those that are free here if None.
 
     Raises:
       MemoryError: not even one member per device fits.
     """
-    limit = memory_limit() if memory_gib is None else int(memory_gib * GIB)
-    devices = len(jax.devices())
+    if memory_gib is not None:
+        limit = int(memory_gib * GIB)
+    elif limit is None:
+        limit = memory_limit()
+    used = jax.devices() if device is None else [device]
+    devices = len(used)
     # A multiple of the devices: then each holds whole members, and they do not communicate.
     size = -(-min(len(configs), at_most or len(configs)) // devices) * devices
     while True:
-        program = make_program(padded(configs[:size], size))
+        program = make_program(padded(configs[:size], size), used)
         needed = program.memory(1)
         if needed <= limit:
             return program, Fit(size, needed, limit, devices)

@@ -13,7 +13,9 @@ from jaxsocial.sweep.members import GIB, config_of, fitted
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import DONE, is_done, read_plain, read_settings, read_task, write_plain
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
+from jaxsocial.training.program import Program
 from jaxsocial.training.tables import Table, counted
+from jaxsocial.training.targets import described_device, memory_of
 
 TIMED = 3
 """Iterations of which the fastest counts."""
@@ -30,34 +32,44 @@ class Measured(NamedTuple):
     devices: int
     kind: str
     compile_seconds: float
-    iteration_seconds: float
-    """Seconds of one iteration of all members at once."""
+    iteration_seconds: float | None
+    """Seconds of one iteration of all members at once; None if the program is for a device that is not here."""
 
 
 def measure(folder: Path) -> None:
-    """Compiles and times a group's program, in a process of its own. The folder is laid out as an item's."""
+    """Compiles and times a group's program, in a process of its own. The folder is laid out as an item's.
+
+    A program for a device that is not here is compiled only.
+    """
     if is_done(folder):
         return
     keep_compiled_programs()
     use_all_cores()
     task, settings = read_task(folder), read_settings(folder.parents[1])
     try:
+        configs, where = [config_of(entry, settings) for entry in task.entries], (None, None)
+        if task.target is not None:
+            where = described_device(task.target), memory_of(task.target)
         began = time.perf_counter()
-        program, fit = fitted([config_of(entry, settings) for entry in task.entries], task.memory_gib)
+        program, fit = fitted(configs, task.memory_gib, None, *where)
         compile_seconds = time.perf_counter() - began
-        members, seconds = program.begin(), []
-        for _ in range(TIMED):
-            began = time.perf_counter()
-            # Calls return before they are computed.
-            members, _ = jax.block_until_ready(program.chunk(members, 1))
-            seconds.append(time.perf_counter() - began)
-        kind = jax.devices()[0].device_kind
-        # The minimum: other load on the machine only adds time.
-        found = Measured(*fit, kind, compile_seconds, min(seconds))._asdict()
+        seconds = _iteration_seconds(program) if task.target is None else None
+        kind = (where[0] or jax.devices()[0]).device_kind
+        found = Measured(*fit, kind, compile_seconds, seconds)._asdict()
     except (ValueError, MemoryError) as error:
         # Written down, since a process can hand over nothing but files.
         found = {"refused": str(error)}
     write_plain(folder / DONE, found)
+
+
+def _iteration_seconds(program: Program) -> float:
+    members, seconds = program.begin(), []
+    for _ in range(TIMED):
+        began = time.perf_counter()
+        # Calls return before they are computed.
+        members, _ = jax.block_until_ready(program.chunk(members, 1))
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)  # other load on the machine only adds time
 
 
 def read_measured(folder: Path) -> Measured:
@@ -112,7 +124,7 @@ def evaluated_at(config: Config, sweep: Sweep) -> list[int]:
 
 
 def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) -> float:
-    """Returns the training time of a group in one process, without evaluation.
+    """Returns the training time of a group in one process, without evaluation; NaN if its program was not timed.
 
     Args:
       measured: its program.
@@ -121,10 +133,11 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
       sweep: the sweep.
     """
     total, done = 0.0, 0
+    iteration_seconds = math.nan if measured.iteration_seconds is None else measured.iteration_seconds
     for end in _rung_ends(config, sweep):
         # Fewer members are another program.
         total += measured.compile_seconds if end > done else 0.0
-        total += math.ceil(count / measured.members) * (end - done) * measured.iteration_seconds
+        total += math.ceil(count / measured.members) * (end - done) * iteration_seconds
         count, done = math.ceil(count * sweep.halving.keep), end
     return total
 
@@ -144,13 +157,15 @@ def plan_table(sweep: Sweep, groups: Sequence[Sequence[int]], measured: Sequence
         each.append(group_seconds(found, count, sweep.settings[group[0]], sweep))
         counts = number, len(group), count, min(found.members, count), math.ceil(count / found.members)
         memory = f"{found.bytes / GIB:.2f} of {found.limit / GIB:.1f}"
-        rows.append((*map(str, counts), memory, f"{found.compile_seconds:.0f} s", f"{each[-1] / 60:.1f}"))
+        minutes = "?" if math.isnan(each[-1]) else f"{each[-1] / 60:.1f}"
+        rows.append((*map(str, counts), memory, f"{found.compile_seconds:.0f} s", minutes))
     # The longest group keeps one process busy to the end.
     seconds = max(sum(each) / min(processes, len(each)), max(each))
+    time_said = "not timed, since it is not here" if math.isnan(seconds) else f"about {seconds / 60:.1f} minutes"
     seeds = sum(config.seeds for config in sweep.settings)
     title = (
         f"{counted(len(sweep.settings), 'setting')}, {counted(seeds, 'seed')} of them in all, "
         f"{counted(len(groups) * rungs(sweep), 'compilation')}, {measured[0].devices} x {measured[0].kind} a process: "
-        f"about {seconds / 60:.1f} minutes"
+        f"{time_said}"
     )
     return Table(title, ("group", "settings", "seeds", "at once", "batches", "GiB", "compiling", "minutes"), rows, 0)

@@ -51,6 +51,8 @@ class Task(NamedTuple):
     """For each member the batch that it continues from and its index there; None for new members."""
     settings: str | None = None
     """`settings_digest` of its entries; None in items of earlier versions."""
+    target: str | None = None
+    """In a plan: the accelerator that it is for, which need not be here; None for the devices that are here."""
 
 
 class Batch(NamedTuple):

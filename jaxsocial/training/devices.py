@@ -110,10 +110,21 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
 def put(members: Tree, specs: Tree, mesh: Mesh) -> Tree:
     """Puts members on the devices of a mesh. Shapes receive the shardings that members would have.
 
+    If these devices are only described, and not here, arrays become shapes: programs can be compiled, and not called.
+
     Args:
       members: a tree of arrays or shapes.
       specs: a prefix of that tree, with the PartitionSpec of each part.
       mesh: the mesh.
     """
     shardings = jax.tree.map(lambda spec, part: jax.tree.map(lambda _: NamedSharding(mesh, spec), part), specs, members)
+    if not _is_here(mesh.devices.flat[0]):
+        members = jax.eval_shape(lambda: members)
     return jax.tree.map(placed, members, shardings)
+
+
+def _is_here(device: Any) -> bool:
+    try:
+        return device in jax.devices(device.platform)
+    except RuntimeError:  # this machine has no device of that platform
+        return False

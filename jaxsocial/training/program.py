@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Key
 
+from jaxsocial.agents.networks.blocks import traced_for
 from jaxsocial.agents.seating import Seated
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import program_key, traced_config
@@ -37,9 +38,12 @@ class Program(NamedTuple):
     """(members, iterations) -> members, metrics of shape (members, iterations, learners)."""
     place: Callable[[Member], Member]
     """Puts members that were loaded on their devices."""
+    compiled_begin: Callable[[], jax.stages.Compiled]
+    """Compiles ``untrained`` for its devices, which need not be here."""
+    compiled_chunk: Callable[[int], jax.stages.Compiled]
+    """(iterations) -> a chunk, compiled likewise. It is not compiled again when ``chunk`` is called."""
     memory: Callable[[int], int]
-    """(iterations) -> bytes of a chunk on each device, as the compiler reports. The chunk is compiled for it, and not
-    again when it is called."""
+    """(iterations) -> bytes of ``compiled_chunk`` on each device, as the compiler reports."""
     others: "Callable[[Sequence[Config]], Program]"
     """(configs) -> the same compiled functions for as many other members. Their static configs must be equal, and
     whether partners can leave."""
@@ -71,7 +75,8 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
 
     Args:
       configs: one config, or several with equal static sides; each has as many members as seeds.
-      devices: the devices to use, all by default. As many are used as can share evenly.
+      devices: the devices to use, all by default. As many are used as can share evenly. For devices that are only
+        described (`jax.experimental.topologies`) a chunk can be compiled, and not called.
 
     Raises:
       ValueError: configs that cannot train together, or see `make_agent_setup` and `check_nans_allowed`.
@@ -86,16 +91,20 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
     each, specs = PartitionSpec(MEMBERS), _member_specs()
     sharded = functools.partial(jax.shard_map, mesh=mesh, out_specs=specs, check_vma=False)
 
+    platform = mesh.devices.flat[0].platform
+
     @jax.jit
     def begin(keys, traced):
-        return sharded(functools.partial(member.begin, setup=setup), in_specs=(each, each))(keys, traced)
+        with traced_for(platform):
+            return sharded(functools.partial(member.begin, setup=setup), in_specs=(each, each))(keys, traced)
 
     # Members are donated: without it their worlds and weights would be in memory twice.
     @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
     def chunk(members, traced, players, iterations: int):
         run = functools.partial(member.chunk, iterations=iterations, setup=setup)
         in_specs = (specs, each, PartitionSpec())
-        return sharded(run, in_specs=in_specs, out_specs=(specs, each))(members, traced, players)
+        with traced_for(platform):
+            return sharded(run, in_specs=in_specs, out_specs=(specs, each))(members, traced, players)
 
     # A frozen network was loaded onto one device.
     players: Any = put(agents.partners.parameters, PartitionSpec(), mesh)
@@ -132,9 +141,15 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
             raise ValueError(f"start_from={config.start_from}: {error}") from None
         return place(begin_with(config.start_from, untrained(), configs, config.keep_optimiser))
 
-    def memory(iterations: int) -> int:
+    def compiled_begin() -> jax.stages.Compiled:
+        return compiled.begin.lower(keys, traced).compile()
+
+    def compiled_chunk(iterations: int) -> jax.stages.Compiled:
         members = place(jax.eval_shape(untrained))
-        made = compiled.chunk.lower(members, traced, compiled.players, iterations).compile().memory_analysis()
+        return compiled.chunk.lower(members, traced, compiled.players, iterations).compile()
+
+    def memory(iterations: int) -> int:
+        made: Any = compiled_chunk(iterations).memory_analysis()
         held = made.argument_size_in_bytes + made.output_size_in_bytes - made.alias_size_in_bytes
         return held + made.temp_size_in_bytes
 
@@ -147,6 +162,8 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
         untrained=untrained,
         chunk=lambda members, iterations: compiled.chunk(members, traced, compiled.players, iterations),
         place=place,
+        compiled_begin=compiled_begin,
+        compiled_chunk=compiled_chunk,
         memory=memory,
         others=others,
         setup=compiled.setup,

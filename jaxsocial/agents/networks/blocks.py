@@ -4,13 +4,31 @@ The patches of a convolution are nine times as large as its input. For all frame
 which takes longer than the matrix products with them (docs/performance.md).
 """
 
+import contextlib
+import contextvars
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree, Shaped
+
+_platform: contextvars.ContextVar[str] = contextvars.ContextVar("platform")
+
+
+@contextlib.contextmanager
+def traced_for(platform: str) -> Iterator[None]:
+    """Tells functions that are traced inside the context for which platform: "cpu", or an accelerator.
+
+    Without it they are traced for jax's default devices. The program may be compiled for others, even for devices that
+    this machine does not have.
+    """
+    token = _platform.set(platform)
+    try:
+        yield
+    finally:
+        _platform.reset(token)
 
 
 def in_blocks(
@@ -28,7 +46,7 @@ def in_blocks(
     Array([ 0,  1,  4,  9, 16], dtype=int32)
     """
     rows = len(jax.tree.leaves(arrays)[0])
-    if rows <= size or jax.default_backend() != "cpu":
+    if rows <= size or (_platform.get(None) or jax.default_backend()) != "cpu":
         return function(*arrays)
     # The fewest blocks of equal size whose padding is at most a tenth of the rows.
     sizes = ((blocks, math.ceil(rows / blocks)) for blocks in range(math.ceil(rows / size), rows + 1))

@@ -1,0 +1,206 @@
+"""What a program needs on an accelerator that is not here: compiled for it, and counted in the compiled text.
+
+    python -m benchmarks.compile_for --target h100 --preset paper --seeds 5 --out paper-h100.json
+
+Parts:
+
+    begin       the initial members of a run
+    chunk       one iteration of all members
+    evaluation  one episode in each of `evaluation_episodes` worlds, of all members
+    world       250 random steps of the preset's world with the preset's number of worlds, or --worlds
+
+Targets are h100, h200, a100 (`pip install 'jaxsocial[aot-cuda]'`) and v5e, v6e (`pip install 'jaxsocial[aot-tpu]'`),
+each extra in an environment of its own. Nothing runs on the target. Bytes are those that kernels read and write,
+without what caches save. Loops whose turns depend on data count as one turn. Nothing is tuned, as it would be on the
+device itself, which may choose other kernels for products.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import SingleDeviceSharding
+
+from benchmarks.hlo import Cost, Module
+from benchmarks.machine import machine
+from benchmarks.play import our_game, play
+from benchmarks.table import Column, print_table
+from jaxsocial.agents.networks.blocks import traced_for
+from jaxsocial.config.config import Config
+from jaxsocial.config.presets import preset
+from jaxsocial.evaluate.episodes import episode_inputs, episode_program
+from jaxsocial.training.program import make_program
+from jaxsocial.training.targets import TARGETS, described_device
+
+PARTS = ("begin", "chunk", "evaluation", "world")
+WORLD_STEPS = 250
+LARGEST = 10
+"""Lines of source that are listed."""
+
+
+class Needs(NamedTuple):
+    """What one compiled program needs."""
+
+    part: str
+    steps: int
+    """Steps of learners in a chunk, of agents in the other parts, 1 for ``begin``."""
+    loop_turns: int
+    """Environment steps, or 1: kernels are stated for each."""
+    compile_seconds: float
+    """With lowering."""
+    arguments: int
+    """Bytes."""
+    temporaries: int
+    """Bytes."""
+    cost: Cost
+    by_source: dict[str, Cost]
+    """The lines that move most bytes."""
+    loops: list[dict[str, Any]]
+
+    @property
+    def bytes_per_step(self) -> float:
+        """Returns the bytes that are moved for one step."""
+        return self.cost.bytes / self.steps
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Compiles, prints and writes."""
+    options = _options(arguments)
+    device = described_device(options.target)
+    config = dataclasses.replace(preset(options.preset), seeds=options.seeds)
+    found = []
+    for part in options.parts:
+        found.append(needs(part, config, device, options.worlds, options.text))
+        print_table(found[-1:], COLUMNS)
+        for line, cost in found[-1].by_source.items():
+            print(f"  {cost.bytes / found[-1].cost.bytes:6.1%} of bytes, {cost.kernels:9,.0f} kernels: {line}")
+    print_table(found, COLUMNS)
+    if options.out:
+        about = {"target": options.target, "preset": options.preset, "seeds": options.seeds, "worlds": options.worlds}
+        parts = [part._asdict() | {"cost": part.cost._asdict(), "by_source": _plain(part)} for part in found]
+        options.out.write_text(json.dumps(about | {"about": facts()} | {"parts": parts}, indent=2) + "\n")
+
+
+def facts() -> dict[str, object]:
+    """Returns date, versions and command; the machine matters for nothing but the seconds."""
+    known = machine("benchmarks.compile_for")
+    return {name: known[name] for name in ("date", "command", "python", "versions")}
+
+
+def needs(part: str, config: Config, device: Any, worlds: int | None = None, text: Path | None = None) -> Needs:
+    """Compiles a part for a device that need not be here, and counts.
+
+    Args:
+      part: one of `PARTS`.
+      config: of the run.
+      device: see `described_device`.
+      worlds: of the part ``world``; those of the config if None.
+      text: a folder for the compiled texts.
+    """
+    began = time.perf_counter()
+    made, steps, turns = COMPILE[part](config, device, worlds or config.sizes.worlds)
+    seconds, memory, compiled_text = time.perf_counter() - began, made.memory_analysis(), made.as_text() or ""
+    if text:
+        text.mkdir(parents=True, exist_ok=True)
+        (text / f"{config.preset}-{part}.txt").write_text(compiled_text)
+    module = Module(compiled_text)
+    by_source = list(module.by_source().items())[:LARGEST]
+    loops = [loop._asdict() | {"body": loop.body._asdict()} for loop in module.loops()]
+    assert memory is not None
+    return Needs(
+        part=part,
+        steps=steps,
+        loop_turns=turns,
+        compile_seconds=seconds,
+        arguments=memory.argument_size_in_bytes,
+        temporaries=memory.temp_size_in_bytes,
+        cost=module.cost(),
+        by_source=dict(by_source),
+        loops=loops,
+    )
+
+
+Made = tuple[jax.stages.Compiled, int, int]
+
+
+def _begin(config: Config, device: Any, worlds: int) -> Made:
+    return make_program(config, [device]).compiled_begin(), 1, 1
+
+
+def _chunk(config: Config, device: Any, worlds: int) -> Made:
+    made = make_program(config, [device]).compiled_chunk(1)
+    return made, config.iteration_steps * config.seeds, config.sizes.steps
+
+
+def _evaluation(config: Config, device: Any, worlds: int) -> Made:
+    setup, run = episode_program(config)
+    one = jax.eval_shape(setup.network.init, jax.random.key(0))
+    shape = config.seeds, config.sizes.learners
+    parameters = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape), x.dtype), one)
+    given = parameters, episode_inputs(config, config.evaluation_episodes), setup.partners.parameters
+    with traced_for(device.platform):
+        made = run.lower(*_on(device, given)).compile()
+    steps = config.world.max_steps
+    return made, config.seeds * config.evaluation_episodes * steps * config.world.agents, steps
+
+
+def _world(config: Config, device: Any, worlds: int) -> Made:
+    game = our_game(config.world, WORLD_STEPS)
+
+    def run(key):
+        return play(game, worlds, WORLD_STEPS, key)
+
+    made = jax.jit(run).lower(_on(device, jax.random.key(0))).compile()
+    return made, worlds * WORLD_STEPS * config.world.agents, WORLD_STEPS
+
+
+COMPILE: dict[str, Callable[[Config, Any, int], Made]] = {
+    "begin": _begin,
+    "chunk": _chunk,
+    "evaluation": _evaluation,
+    "world": _world,
+}
+
+
+def _on(device: Any, tree: Any) -> Any:
+    """Returns the shapes of arrays on a device."""
+    where = SingleDeviceSharding(device)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree)
+
+
+def _plain(part: Needs) -> dict[str, dict]:
+    return {line: cost._asdict() for line, cost in part.by_source.items()}
+
+
+COLUMNS: list[Column] = [
+    ("part", lambda row: row.part),
+    ("compile s", lambda row: f"{row.compile_seconds:.0f}"),
+    ("arguments MiB", lambda row: f"{row.arguments / 2**20:,.1f}"),
+    ("temporaries MiB", lambda row: f"{row.temporaries / 2**20:,.1f}"),
+    ("GFLOP", lambda row: f"{row.cost.flops / 1e9:,.2f}"),
+    ("GB moved", lambda row: f"{row.cost.bytes / 1e9:,.2f}"),
+    ("B a step", lambda row: f"{row.bytes_per_step:,.0f}"),
+    ("kernels", lambda row: f"{row.cost.kernels:,.0f}"),
+    ("of an environment step", lambda row: f"{row.cost.kernels / row.loop_turns:,.1f}"),
+]
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", choices=TARGETS, required=True)
+    parser.add_argument("--preset", default="quickstart")
+    parser.add_argument("--seeds", type=int, default=1, help="how many train at once")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--worlds", type=int, help="of the part world")
+    parser.add_argument("--text", type=Path, help="a folder for the compiled programs' texts")
+    parser.add_argument("--out", type=Path, help="where to write all figures as JSON")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

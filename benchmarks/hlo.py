@@ -1,0 +1,350 @@
+"""What a compiled program does, read from its text: kernels launched, bytes moved and operations, loops multiplied.
+
+`Compiled.cost_analysis` counts the body of a loop once, and knows nothing of GPUs that are not there. The compiled
+text has the number of turns of each loop.
+"""
+
+import functools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+BYTES = {"pred": 1, "s4": 0.5, "u4": 0.5, "bf16": 2, "f16": 2, "token": 0, "opaque": 0}
+"""Bytes of an element, where they are not the number in the type's name divided by 8."""
+NO_KERNEL = (
+    *("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "partition-id", "replica-id"),
+    *("opt-barrier", "while", "conditional", "call", "copy-done", "async-done", "async-update", "slice-done"),
+)
+"""Instructions that launch nothing themselves."""
+SLICES = ("dynamic-slice", "slice", "gather")
+"""Instructions that read a part of their first operand."""
+_SHAPE = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
+ON_CHIP = "S(1)"
+"""What layouts of TPUs say of arrays that are kept beside the processor: reading them moves nothing."""
+_NAME = re.compile(r"%([\w.\-]+)")
+_CALLED = re.compile(r"\b(?:calls|to_apply|body|condition|true_computation|false_computation)=%([\w.\-]+)")
+_BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
+_TURNS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_INDEX = re.compile(r"index=(\d+)")
+_FRAME = re.compile(r"stack_frame_id=(\d+)")
+_SOURCE = re.compile(r'source_file="([^"]*)"(?: source_line=(\d+))?')
+_CONTRACTED = re.compile(r'lhs_contracting_dim(?:s=\{([\d,]*)\}|ensions":\[([\d",]*)\])')
+_LABELS = re.compile(r"dim_labels=\w+_(\w+)->")
+
+
+class Instruction(NamedTuple):
+    """One instruction of a computation."""
+
+    name: str
+    shape: str
+    opcode: str
+    operands: tuple[str, ...]
+    rest: str
+    """Its attributes."""
+    is_root: bool
+    literal: str = ""
+    """Of a constant, in brackets."""
+
+
+class Cost(NamedTuple):
+    """What instructions do. Sums and products with the turns of a loop are those of the fields."""
+
+    kernels: float = 0.0
+    bytes: float = 0.0
+    """Read and written, without what caches save."""
+    flops: float = 0.0
+    """Of matrix products and convolutions: a multiplication and an addition count as two."""
+
+    def __add__(self, other):
+        return Cost(*(one + two for one, two in zip(self, other, strict=True)))
+
+    def __mul__(self, turns):
+        return Cost(*(turns * one for one in self))
+
+
+class Loop(NamedTuple):
+    """A loop of a program."""
+
+    source: str
+    turns: int | None
+    """None where they depend on data: such a loop is counted as one turn."""
+    times: float
+    """How often it is entered."""
+    body: Cost
+    """Of one turn, without loops inside."""
+
+
+class Module:
+    """A compiled program, from its text."""
+
+    def __init__(self, text: str):
+        """Reads the text (`jax.stages.Compiled.as_text`)."""
+        self.computations: dict[str, dict[str, Instruction]] = {}
+        self.entry, self._files, self._frames = "", _files(text), _frames(text)
+        current: dict[str, Instruction] = {}
+        for line in text.splitlines():
+            if line.startswith((" ", "\t")):
+                if found := _instruction(line):
+                    current[found.name] = found
+            elif line.endswith("{") and "->" in line:
+                name = line.split()[1 if line.startswith("ENTRY") else 0].lstrip("%")
+                current = self.computations[name] = {}
+                self.entry = name if line.startswith("ENTRY") else self.entry
+
+    def cost(self) -> Cost:
+        """Returns what the whole program does."""
+        return sum((cost for _, cost in self._run(self.entry, 1.0)), Cost())
+
+    def by_source(self) -> dict[str, Cost]:
+        """Returns the cost of each line of source, the most bytes first."""
+        found: dict[str, Cost] = {}
+        for instruction, cost in self._run(self.entry, 1.0):
+            line = self.source(instruction)
+            found[line] = found.get(line, Cost()) + cost
+        return dict(sorted(found.items(), key=lambda item: -item[1].bytes))
+
+    def loops(self) -> list[Loop]:
+        """Returns all loops, from the outside to the inside."""
+        return list(self._loops(self.entry, 1.0))
+
+    def source(self, instruction: Instruction) -> str:
+        """Returns file:line of an instruction, of this project if any of its callers is."""
+        if frame := _FRAME.search(instruction.rest):
+            lines = list(self._callers(int(frame[1])))
+            own = [line for line in lines if line.startswith(("jaxsocial/", "benchmarks/"))]
+            return (own or lines or ["?"])[0]
+        if found := _SOURCE.search(instruction.rest):
+            return f"{_short(found[1])}:{found[2] or '?'}"
+        return "?"
+
+    def _callers(self, frame: int) -> Iterator[str]:
+        while frame in self._frames:
+            location, parent = self._frames[frame]
+            yield self._files.get(location, "?")
+            if parent == frame:
+                return
+            frame = parent
+
+    def _run(self, computation: str, times: float) -> Iterator[tuple[Instruction, Cost]]:
+        """Yields the instructions that launch kernels, and their costs over the whole program."""
+        for instruction in self.computations[computation].values():
+            if _is_kernel(instruction):
+                yield instruction, self._cost(computation, instruction) * times
+            for called, turns in self._called(computation, instruction):
+                yield from self._run(called, times * turns)
+
+    def _called(self, computation: str, instruction: Instruction) -> list[tuple[str, float]]:
+        """Returns the computations that run as such, not within a kernel, and how often."""
+        if instruction.opcode == "while":
+            turns, called = self._turns(computation, instruction), _CALLED.findall(instruction.rest)
+            # Where the turns are known, no condition is computed.
+            used = called if turns is None else [name for name in called if f"body=%{name}," in f"{instruction.rest},"]
+            return [(name, turns or 1.0) for name in used]
+        if instruction.opcode == "call":
+            return [(name, 1.0) for name in _CALLED.findall(instruction.rest)]
+        if instruction.opcode == "conditional":
+            listed = _BRANCHES.search(instruction.rest)
+            names = _NAME.findall(listed[1]) if listed else _CALLED.findall(instruction.rest)
+            # The most expensive one: which is taken depends on data.
+            return [(max(names, key=lambda name: self._total(name).bytes), 1.0)] if names else []
+        return []
+
+    def _turns(self, computation: str, loop: Instruction) -> int | None:
+        """Returns the turns of a loop; None if they depend on data."""
+        if known := _TURNS.search(loop.rest):
+            return int(known[1])
+        # TPUs' programs do not say: a scan compares its counter, which begins at 0, with a constant.
+        condition = re.search(r"condition=%([\w.\-]+)", loop.rest)
+        inside = self.computations[condition[1]] if condition else {}
+        root = next((one for one in inside.values() if one.is_root), None)
+        if root is None or root.opcode != "compare" or "direction=LT" not in root.rest:
+            return None
+        limit, scope = inside[root.operands[1]], inside
+        if limit.opcode == "get-tuple-element" and (place := _INDEX.search(limit.rest)):
+            scope = self.computations[computation]
+            state = scope[loop.operands[0]]
+            limit = scope.get(state.operands[int(place[1])], limit) if state.opcode == "tuple" else limit
+        while limit.opcode == "copy" and limit.operands[0] in scope:
+            limit = scope[limit.operands[0]]
+        found = re.fullmatch(r"\((\d+)\)", limit.literal)
+        return int(found[1]) if found else None
+
+    @functools.cache  # noqa: B019, a module lives as long as the program that reads it
+    def _total(self, computation: str) -> Cost:
+        return sum((cost for _, cost in self._run(computation, 1.0)), Cost())
+
+    def _loops(self, computation: str, times: float) -> Iterator[Loop]:
+        for instruction in self.computations[computation].values():
+            for called, turns in self._called(computation, instruction):
+                if instruction.opcode == "while" and f"body=%{called}" in instruction.rest:
+                    own = [one for one in self.computations[called].values() if _is_kernel(one)]
+                    body = sum((self._cost(called, one) for one in own), Cost())
+                    yield Loop(self.source(instruction), self._turns(computation, instruction), times, body)
+                yield from self._loops(called, times * turns)
+
+    def _flops_of(self, computation: Mapping[str, Instruction]) -> float:
+        """Returns the operations of a kernel, fusions within it included."""
+        within = (
+            self.computations[name]
+            for one in computation.values()
+            if one.opcode == "fusion"
+            for name in _CALLED.findall(one.rest)
+        )
+        return sum(_flops(one, computation) for one in computation.values()) + sum(map(self._flops_of, within))
+
+    def _cost(self, computation: str, instruction: Instruction) -> Cost:
+        scope = self.computations[computation]
+        inside = self.computations.get(next(iter(_CALLED.findall(instruction.rest)), ""), {})
+        if instruction.opcode == "fusion" and inside:
+            parameters = [one for one in inside.values() if one.opcode == "parameter"]
+            moved = sum(_read_of(one, inside) for one in parameters) + _written(inside)
+            return Cost(1, moved, self._flops_of(inside))
+        if instruction.opcode in SLICES:
+            moved = 2 * size(instruction.shape)
+        elif instruction.opcode == "dynamic-update-slice":
+            moved = 2 * size(scope[instruction.operands[1]].shape)
+        else:
+            known = [scope[name].shape for name in instruction.operands if name in scope]
+            moved = size(instruction.shape) + sum(map(size, known))
+        return Cost(1, moved, _flops(instruction, scope))
+
+
+def size(shape: str) -> float:
+    """Returns the bytes of a shape as programs write it, without arrays that are kept on the chip.
+
+    >>> size("(f32[2,3]{1,0}, pred[4]{0}, s32[], f32[9]{0:T(128)S(1)})")
+    32
+    """
+    return sum(math.prod(dims) * _element(kind) for kind, dims, layout in _arrays(shape) if ON_CHIP not in layout)
+
+
+def _arrays(shape: str) -> list[tuple[str, tuple[int, ...], str]]:
+    return [(kind, tuple(int(n) for n in dims.split(",") if n), layout) for kind, dims, layout in _SHAPE.findall(shape)]
+
+
+def _is_kernel(instruction: Instruction) -> bool:
+    # A number is computed beside the kernels, unless the compiler makes a kernel of it.
+    is_number = not any(dims for _, dims, _ in _arrays(instruction.shape))
+    return instruction.opcode not in NO_KERNEL and not (
+        is_number and instruction.opcode not in ("fusion", "custom-call")
+    )
+
+
+def _element(kind: str) -> float:
+    if kind in BYTES:
+        return BYTES[kind]
+    digits = re.search(r"\d+", kind)
+    return int(digits[0]) // 8 if digits else 0
+
+
+def _read_of(parameter: Instruction, inside: Mapping[str, Instruction]) -> float:
+    """Returns the bytes that a fusion reads of a parameter: of one that is only sliced, the slices."""
+    users = [one for one in inside.values() if parameter.name in one.operands]
+    through: list[Instruction] = []
+    while users and all(one.opcode == "bitcast" for one in users):
+        through = users
+        users = [one for one in inside.values() if any(name.name in one.operands for name in through)]
+    names = {parameter.name, *(one.name for one in through)}
+    parts = []
+    for one in users:
+        is_first = one.operands[0] in names and not names & set(one.operands[1:])
+        if one.opcode in SLICES and is_first:
+            parts.append(size(one.shape))
+        elif one.opcode == "dynamic-update-slice" and is_first:
+            parts.append(0.0)  # written in place
+        else:
+            return size(parameter.shape)
+    return min(sum(parts), size(parameter.shape))
+
+
+def _written(inside: Mapping[str, Instruction]) -> float:
+    """Returns the bytes that a fusion writes: of a buffer that is updated in place, the update."""
+    (root,) = [one for one in inside.values() if one.is_root]
+    results = [inside[name] for name in root.operands] if root.opcode == "tuple" else [root]
+    total = 0.0
+    for one in results:
+        while one.opcode == "bitcast":
+            one = inside[one.operands[0]]
+        update = one.opcode == "dynamic-update-slice"
+        total += size(inside[one.operands[1]].shape if update else one.shape)
+    return total
+
+
+def _flops(instruction: Instruction, scope: Mapping[str, Instruction]) -> float:
+    if instruction.opcode not in ("dot", "convolution", "custom-call") or len(instruction.operands) < 2:
+        return 0.0
+    left, right = (scope.get(name) for name in instruction.operands[:2])
+    arrays = _arrays(instruction.shape)
+    if left is None or right is None or not arrays:
+        return 0.0
+    outputs = math.prod(arrays[0][1])
+    if labels := _LABELS.search(instruction.rest):
+        kernel = _arrays(right.shape)[0][1]
+        return 2.0 * outputs * math.prod(n for n, label in zip(kernel, labels[1], strict=False) if label != "o")
+    if contracted := _CONTRACTED.search(instruction.rest):
+        axes = re.findall(r"\d+", contracted[1] or contracted[2] or "")
+        return 2.0 * outputs * math.prod(_arrays(left.shape)[0][1][int(axis)] for axis in axes)
+    return 0.0
+
+
+def _instruction(line: str) -> Instruction | None:
+    name, equals, text = line.strip().removeprefix("ROOT ").partition(" = ")
+    if not equals:
+        return None
+    shape, text = _balanced(text) if text.startswith("(") else text.split(" ", 1)
+    opcode, bracket, text = text.strip().partition("(")
+    operands, rest = _balanced(bracket + text)
+    return Instruction(
+        name.lstrip("%"),
+        shape,
+        opcode,
+        tuple(_NAME.findall(operands)),
+        rest,
+        line.strip().startswith("ROOT "),
+        operands if opcode == "constant" else "",
+    )
+
+
+def _balanced(text: str) -> tuple[str, str]:
+    """Splits a text after the bracket that closes its first one."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[: place + 1], text[place + 1 :]
+    return text, ""
+
+
+def _table(text: str, name: str) -> dict[int, str]:
+    """Returns a numbered table of the program's head."""
+    found = re.search(rf"^{name}\n((?:\d+ .*\n)+)", text, re.MULTILINE)
+    lines = found[1].splitlines() if found else []
+    return {int(line.split(" ", 1)[0]): line.split(" ", 1)[1] for line in lines}
+
+
+def _field(text: str, name: str) -> int:
+    found = re.search(rf"\b{name}=(\d+)", text)
+    return int(found[1]) if found else 0
+
+
+def _files(text: str) -> dict[int, str]:
+    """Returns file:line of each location."""
+    names = _table(text, "FileNames")
+    return {
+        number: f"{_short(names.get(_field(place, 'file_name_id'), '?'))}:{_field(place, 'line')}"
+        for number, place in _table(text, "FileLocations").items()
+    }
+
+
+def _frames(text: str) -> dict[int, tuple[int, int]]:
+    """Returns location and caller of each stack frame."""
+    frames = _table(text, "StackFrames").items()
+    return {number: (_field(frame, "file_location_id"), _field(frame, "parent_frame_id")) for number, frame in frames}
+
+
+def _short(path: str) -> str:
+    """Returns a path from the package's folder on."""
+    parts = path.strip('"').split("/")
+    roots = [place for place, part in enumerate(parts) if part in ("jaxsocial", "benchmarks")]
+    return "/".join(parts[roots[-1] :] if roots else parts[-2:])

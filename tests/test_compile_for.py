@@ -1,0 +1,129 @@
+"""Programs for accelerators that are not here: what is counted in their texts, and that they are traced for them."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from benchmarks import compile_for
+from benchmarks.hlo import Cost, Module
+from jaxsocial.agents.networks.blocks import in_blocks, traced_for
+from jaxsocial.config.presets import preset
+from jaxsocial.training.targets import TARGETS, described_device
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = """\
+HloModule jit_f, is_scheduled=true
+
+FileNames
+1 "/home/a/jaxsocial/jaxsocial/env/core.py"
+2 "/home/a/lib/jax/lax.py"
+
+FunctionNames
+1 "step"
+
+FileLocations
+1 {file_name_id=1 function_name_id=1 line=7 end_line=7 column=1 end_column=2}
+2 {file_name_id=2 function_name_id=1 line=9 end_line=9 column=1 end_column=2}
+
+StackFrames
+1 {file_location_id=1 parent_frame_id=1}
+2 {file_location_id=2 parent_frame_id=1}
+
+%fused (a: f32[250,64], i: s32[]) -> f32[64] {
+  %a = f32[250,64]{1,0} parameter(0)
+  %i = s32[] parameter(1)
+  %zero = s32[] constant(0)
+  %row = f32[1,64]{1,0} dynamic-slice(%a, %i, %zero), dynamic_slice_sizes={1,64}
+  ROOT %flat = f32[64]{0} bitcast(%row)
+}
+
+%body (state: (s32[], f32[250,64], f32[64])) -> (s32[], f32[250,64], f32[64]) {
+  %state = (s32[], f32[250,64]{1,0}, f32[64]{0}) parameter(0)
+  %counter = s32[] get-tuple-element(%state), index=0
+  %rows = f32[250,64]{1,0} get-tuple-element(%state), index=1
+  %read = f32[64]{0} fusion(%rows, %counter), kind=kLoop, calls=%fused, metadata={op_name="f" stack_frame_id=2}
+  ROOT %next = (s32[], f32[250,64]{1,0}, f32[64]{0}) tuple(%counter, %rows, %read)
+}
+
+%condition (state: (s32[], f32[250,64], f32[64])) -> pred[] {
+  %state = (s32[], f32[250,64]{1,0}, f32[64]{0}) parameter(0)
+  %counter = s32[] get-tuple-element(%state), index=0
+  %end = s32[] constant(250)
+  ROOT %less = pred[] compare(%counter, %end), direction=LT
+}
+
+ENTRY %main (x: f32[250,64], w: bf16[64,32]) -> f32[250,32] {
+  %x = f32[250,64]{1,0} parameter(0)
+  %w = bf16[64,32]{1,0} parameter(1)
+  %start = s32[] constant(0)
+  %first = f32[64]{0} broadcast(%start), dimensions={}
+  %state = (s32[], f32[250,64]{1,0}, f32[64]{0}) tuple(%start, %x, %first)
+  %loop = (s32[], f32[250,64]{1,0}, f32[64]{0}) while(%state), condition=%condition, body=%body
+  ROOT %product = f32[250,32]{1,0} dot(%x, %w), lhs_contracting_dims={1}, rhs_contracting_dims={0}
+}
+"""
+
+
+def test_loops_are_multiplied_slices_and_products_counted():
+    module = Module(PROGRAM)
+    (loop,) = module.loops()
+    # A turn reads one row and the counter, and writes the row: not the 250 rows.
+    turn = Cost(kernels=1, bytes=64 * 4 + 4 + 64 * 4)
+    assert (loop.turns, loop.times, loop.body) == (250, 1, turn)
+    product = Cost(1, 250 * 64 * 4 + 64 * 32 * 2 + 250 * 32 * 4, 2 * 250 * 64 * 32)
+    assert module.cost() == turn * 250 + product + Cost(1, 64 * 4 + 4)
+    assert next(iter(module.by_source().items())) == ("jaxsocial/env/core.py:7", turn * 250)
+
+
+def test_a_compiled_scan_has_the_operations_of_all_its_turns():
+    x = jnp.eye(16)
+    made = jax.jit(lambda x: jax.lax.scan(lambda y, _: (jnp.tanh(y @ x), None), x, None, 7)[0]).lower(x).compile()
+    module = Module(made.as_text() or "")
+    assert [loop.turns for loop in module.loops()] == [7]
+    assert module.cost().flops == 7 * 2 * 16**3
+
+
+def test_a_program_is_traced_for_the_platform_that_it_is_compiled_for():
+    def sizes(platform):
+        found = []
+        with traced_for(platform):
+            in_blocks(lambda x: (found.append(len(x)), x)[1], jnp.arange(8), size=2)
+        return found
+
+    assert sizes("cpu") == [2]
+    assert sizes("tpu") == [8]
+
+
+def test_what_cannot_be_compiled_for_is_refused():
+    with pytest.raises(ValueError, match="choose from h100, h200, a100, v5e, v6e"):
+        described_device("h1000")
+
+
+def compiled_for(target, *options, out):
+    """Compiles in a process of its own, since compilers look for devices once."""
+    needed = "libtpu" if target.startswith("v") else "jax_cuda12_plugin"
+    if importlib.util.find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed")
+    command = [sys.executable, "-m", "benchmarks.compile_for", "--target", target, *options, "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "0"}, check=True)
+    return json.loads(out.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_quickstart_compiles_for_every_target(target, tmp_path):
+    found = compiled_for(target, "--preset", "quickstart", out=tmp_path / "found.json")
+    assert [part["part"] for part in found["parts"]] == list(compile_for.PARTS)
+    chunk = found["parts"][1]
+    config = preset("quickstart")
+    assert chunk["steps"] == config.iteration_steps
+    # The environment's loop.
+    assert config.sizes.steps in [loop["turns"] for loop in chunk["loops"]]
+    assert chunk["cost"]["flops"] > 0
