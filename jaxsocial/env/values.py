@@ -4,7 +4,6 @@ The command line, TOML, JSON and Python share this reader. A field of a record i
 as ``Annotated[int, Range(2, 9)]``. Without a range any whole number of 32 bits, or any finite number, fits.
 """
 
-import contextlib
 import dataclasses
 import functools
 import math
@@ -74,6 +73,8 @@ def fitting(value: Any, kind: Any, name: str) -> Any:
 
     >>> fitting([1, 2], tuple[float, ...], "stages.returns")
     (1.0, 2.0)
+    >>> fitting(None, Literal["a"] | None, "x"), fitting("a", Literal["a"] | None, "x")
+    (None, 'a')
 
     Args:
       value: the value.
@@ -156,10 +157,15 @@ def _converted(value: Any, kind: Any, within: Range = Range()) -> Any:  # noqa: 
         ranges = [one for one in inside[1:] if isinstance(one, Range)]
         return _converted(value, inside[0], *ranges)
     if origin in (Union, types.UnionType):
+        problem: Exception = _OfAnotherType()
         for one in inside:
-            with contextlib.suppress(_OfAnotherType):
+            try:
                 return _converted(value, one, within)
-        raise _OfAnotherType
+            except _OfAnotherType:
+                pass
+            except _OutOfRange as found:
+                problem = found  # another member of the union may fit
+        raise problem
     if origin is Literal:
         if value not in inside:
             raise _OutOfRange(f"from {', '.join(map(str, inside))}")

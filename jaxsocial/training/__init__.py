@@ -8,6 +8,7 @@ MODULES = (
     "distributed",
     "metrics",
     "devices",
+    "targets",
     "checkpoint",
     "pretrained",
     "build",

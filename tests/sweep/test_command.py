@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +74,27 @@ def test_the_command_plans_runs_and_reports(finished):
     pd.testing.assert_frame_equal(rows, table.in_order(pd.read_parquet(folder / "table")), check_dtype=False)
     assert (folder / "report" / "report.html").stat().st_size > 10_000
     assert len(pd.read_csv(folder / "report" / "ranking.csv")) == 8
+
+
+def test_a_plan_for_an_accelerator_that_is_not_here_says_what_fits_and_no_time(tmp_path, monkeypatch):
+    """In place of its compiler: the CPU, with little memory."""
+    monkeypatch.setattr(plan, "described_device", lambda target: jax.devices()[0])
+    monkeypatch.setattr(plan, "memory_of", lambda target: 800_000)
+    sweep, output = tiny(), io.StringIO()
+    command.prepare(sweep, tmp_path / "sweep")
+
+    def run_items(folders, work):
+        for folder in folders:
+            plan.measure(folder)
+            yield Finished(folder, None)
+
+    executor = Executor(run_items, processes=1, memory_gib=None)
+    with jax.debug_key_reuse(False):
+        command.show_plan(sweep, tmp_path / "sweep", executor, Console(file=output, width=100), "h100")
+    (measured,) = (plan.read_measured(path.parent) for path in (tmp_path / "sweep").glob("plan/h100-*/done.json"))
+    assert measured.iteration_seconds is None
+    assert measured.bytes <= measured.limit == 800_000
+    assert "not timed, since it is not here" in output.getvalue()
 
 
 @pytest.mark.slow
@@ -152,6 +174,7 @@ def test_settings_that_cannot_be_built_are_refused_before_anything_runs(tmp_path
         ("sweep tiny.toml --processes 0", "choose 1 or more"),
         ("sweep tiny.toml --memory-gib 0", "choose a number above 0"),
         ("sweep tiny.toml --backend cloud", "Expected one of"),
+        ("sweep tiny.toml --target h100", "give --dry-run too"),
         ("sweep-report nowhere", "holds no sweep"),
         ("sweep-report begun", "has no table yet"),
     ],
