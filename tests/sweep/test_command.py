@@ -76,6 +76,7 @@ def test_the_command_plans_runs_and_reports(finished):
     assert len(pd.read_csv(folder / "report" / "ranking.csv")) == 8
 
 
+@pytest.mark.slow
 def test_a_plan_for_an_accelerator_that_is_not_here_says_what_fits_and_no_time(tmp_path, monkeypatch):
     """In place of its compiler: the CPU, with little memory."""
     monkeypatch.setattr(plan, "described_device", lambda target: jax.devices()[0])
@@ -90,7 +91,7 @@ def test_a_plan_for_an_accelerator_that_is_not_here_says_what_fits_and_no_time(t
 
     executor = Executor(run_items, processes=1, memory_gib=None)
     with jax.debug_key_reuse(False):
-        command.show_plan(sweep, tmp_path / "sweep", executor, Console(file=output, width=100), "h100")
+        command.show_plan(sweep, tmp_path / "sweep", executor, Console(file=output, width=200), "h100")
     (measured,) = (plan.read_measured(path.parent) for path in (tmp_path / "sweep").glob("plan/h100-*/done.json"))
     assert measured.iteration_seconds is None
     assert measured.bytes <= measured.limit == 800_000
