@@ -385,6 +385,7 @@ def test_a_learner_imitates_its_teacher_and_then_acts_itself(tmp_path):
     folder = tmp_path / "imitating"
     options = """
         --preset quickstart-solo --teacher expert --world.goals 3 --world.max-steps 16 --coefficients.learning-rate 3e-3
+        --rules.penalty 1
         --sizes.worlds 16 --sizes.minibatches 8 --sizes.segments 16 --sizes.refresh-interval 8
         --network.dense 32 --network.memory 32 --network.heads 32
         --total-steps 38400 --log-steps 128 --checkpoint-steps 38400
