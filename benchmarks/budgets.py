@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     print_table(rows, COLUMNS)
     if options.write:
         programs = known | {name: budget._asdict() for name, budget in found.items()}
-        plain[options.target] = {"about": facts(), "programs": programs}
+        plain[options.target] = {"about": facts("benchmarks.budgets"), "programs": programs}
         FILE.write_text(json.dumps(dict(sorted(plain.items())), indent=2) + "\n")
         return 0
     return 1 if any(too_much(budget, held) for _, budget, held in rows) else 0

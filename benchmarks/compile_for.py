@@ -11,8 +11,8 @@ Parts:
 
 Targets are h100, h200, a100 (`pip install 'jaxsocial[aot-cuda]'`) and v5e, v6e (`pip install 'jaxsocial[aot-tpu]'`),
 each extra in an environment of its own. Nothing runs on the target. Bytes are those that kernels read and write,
-without what caches save. Loops whose turns depend on data count as one turn. Nothing is tuned, as it would be on the
-device itself, which may choose other kernels for products.
+without what caches save. Loops whose turns depend on data, the restarts of worlds, are counted apart. Nothing is tuned,
+as it would be on the device itself, which may choose other kernels for products.
 """
 
 import argparse
@@ -58,6 +58,9 @@ class Needs(NamedTuple):
     temporaries: int
     """Bytes."""
     cost: Cost
+    """Without loops whose turns depend on data: the restarts of worlds."""
+    waiting: Cost
+    """Of these loops, one turn whenever one is reached."""
     by_source: dict[str, Cost]
     """The lines that move most bytes."""
     loops: list[dict[str, Any]]
@@ -82,13 +85,16 @@ def main(arguments: list[str] | None = None) -> None:
     print_table(found, COLUMNS)
     if options.out:
         about = {"target": options.target, "preset": options.preset, "seeds": options.seeds, "worlds": options.worlds}
-        parts = [part._asdict() | {"cost": part.cost._asdict(), "by_source": _plain(part)} for part in found]
+        parts = [
+            part._asdict() | {"cost": part.cost._asdict(), "waiting": part.waiting._asdict(), "by_source": _plain(part)}
+            for part in found
+        ]
         options.out.write_text(json.dumps(about | {"about": facts()} | {"parts": parts}, indent=2) + "\n")
 
 
-def facts() -> dict[str, object]:
+def facts(module: str = "benchmarks.compile_for") -> dict[str, object]:
     """Returns date, versions and command; the machine matters for nothing but the seconds."""
-    known = machine("benchmarks.compile_for")
+    known = machine(module)
     return {name: known[name] for name in ("date", "command", "python", "versions")}
 
 
@@ -120,6 +126,7 @@ def needs(part: str, config: Config, device: Any, worlds: int | None = None, tex
         arguments=memory.argument_size_in_bytes,
         temporaries=memory.temp_size_in_bytes,
         cost=module.cost(),
+        waiting=module.waiting(),
         by_source=dict(by_source),
         loops=loops,
     )
@@ -187,6 +194,7 @@ COLUMNS: list[Column] = [
     ("B a step", lambda row: f"{row.bytes_per_step:,.0f}"),
     ("kernels", lambda row: f"{row.cost.kernels:,.0f}"),
     ("of an environment step", lambda row: f"{row.cost.kernels / row.loop_turns:,.1f}"),
+    ("of a restart", lambda row: f"{row.waiting.kernels / row.loop_turns:,.1f}"),
 ]
 
 

@@ -19,11 +19,14 @@ NO_KERNEL = (
 """Instructions that launch nothing themselves."""
 SLICES = ("dynamic-slice", "slice", "gather")
 """Instructions that read a part of their first operand."""
+UPDATES = {"dynamic-update-slice": 1, "scatter": 2}
+"""Instructions that write a part of their first operand in place, and the operand with what they write."""
 _SHAPE = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
 ON_CHIP = "S(1)"
 """What layouts of TPUs say of arrays that are kept beside the processor: reading them moves nothing."""
 _NAME = re.compile(r"%([\w.\-]+)")
 _CALLED = re.compile(r"\b(?:calls|to_apply|body|condition|true_computation|false_computation)=%([\w.\-]+)")
+_BODY = re.compile(r"\bbody=%([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 _TURNS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 _INDEX = re.compile(r"index=(\d+)")
@@ -68,7 +71,7 @@ class Loop(NamedTuple):
 
     source: str
     turns: int | None
-    """None where they depend on data: such a loop is counted as one turn."""
+    """None where they depend on data."""
     times: float
     """How often it is entered."""
     body: Cost
@@ -93,8 +96,16 @@ class Module:
                 self.entry = name if line.startswith("ENTRY") else self.entry
 
     def cost(self) -> Cost:
-        """Returns what the whole program does."""
+        """Returns what the whole program does, without loops whose turns depend on data."""
         return sum((cost for _, cost in self._run(self.entry, 1.0)), Cost())
+
+    def waiting(self) -> Cost:
+        """Returns what loops whose turns depend on data would add if each made one turn whenever it is reached."""
+        found = Cost()
+        for loop in self.loops():
+            if loop.turns is None:
+                found += loop.body * loop.times
+        return found
 
     def by_source(self) -> dict[str, Cost]:
         """Returns the cost of each line of source, the most bytes first."""
@@ -137,10 +148,9 @@ class Module:
     def _called(self, computation: str, instruction: Instruction) -> list[tuple[str, float]]:
         """Returns the computations that run as such, not within a kernel, and how often."""
         if instruction.opcode == "while":
-            turns, called = self._turns(computation, instruction), _CALLED.findall(instruction.rest)
+            turns = self._turns(computation, instruction)
             # Where the turns are known, no condition is computed.
-            used = called if turns is None else [name for name in called if f"body=%{name}," in f"{instruction.rest},"]
-            return [(name, turns or 1.0) for name in used]
+            return [(name, turns) for name in _BODY.findall(instruction.rest)] if turns is not None else []
         if instruction.opcode == "call":
             return [(name, 1.0) for name in _CALLED.findall(instruction.rest)]
         if instruction.opcode == "conditional":
@@ -176,12 +186,14 @@ class Module:
 
     def _loops(self, computation: str, times: float) -> Iterator[Loop]:
         for instruction in self.computations[computation].values():
-            for called, turns in self._called(computation, instruction):
-                if instruction.opcode == "while" and f"body=%{called}" in instruction.rest:
-                    own = [one for one in self.computations[called].values() if _is_kernel(one)]
-                    body = sum((self._cost(called, one) for one in own), Cost())
-                    yield Loop(self.source(instruction), self._turns(computation, instruction), times, body)
-                yield from self._loops(called, times * turns)
+            if instruction.opcode == "while":
+                name, turns = _BODY.findall(instruction.rest)[0], self._turns(computation, instruction)
+                own = [one for one in self.computations[name].values() if _is_kernel(one)]
+                yield Loop(self.source(instruction), turns, times, sum((self._cost(name, one) for one in own), Cost()))
+                yield from self._loops(name, times * (turns or 1))
+            else:
+                for called, turns in self._called(computation, instruction):
+                    yield from self._loops(called, times * turns)
 
     def _flops_of(self, computation: Mapping[str, Instruction]) -> float:
         """Returns the operations of a kernel, fusions within it included."""
@@ -202,8 +214,8 @@ class Module:
             return Cost(1, moved, self._flops_of(inside))
         if instruction.opcode in SLICES:
             moved = 2 * size(instruction.shape)
-        elif instruction.opcode == "dynamic-update-slice":
-            moved = 2 * size(scope[instruction.operands[1]].shape)
+        elif instruction.opcode in UPDATES:
+            moved = 2 * size(scope[instruction.operands[UPDATES[instruction.opcode]]].shape)
         else:
             known = [scope[name].shape for name in instruction.operands if name in scope]
             moved = size(instruction.shape) + sum(map(size, known))
@@ -251,7 +263,7 @@ def _read_of(parameter: Instruction, inside: Mapping[str, Instruction]) -> float
         is_first = one.operands[0] in names and not names & set(one.operands[1:])
         if one.opcode in SLICES and is_first:
             parts.append(size(one.shape))
-        elif one.opcode == "dynamic-update-slice" and is_first:
+        elif one.opcode in UPDATES and is_first:
             parts.append(0.0)  # written in place
         else:
             return size(parameter.shape)
@@ -266,8 +278,8 @@ def _written(inside: Mapping[str, Instruction]) -> float:
     for one in results:
         while one.opcode == "bitcast":
             one = inside[one.operands[0]]
-        update = one.opcode == "dynamic-update-slice"
-        total += size(inside[one.operands[1]].shape if update else one.shape)
+        written = UPDATES.get(one.opcode)
+        total += size(one.shape if written is None else inside[one.operands[written]].shape)
     return total
 
 

@@ -13,7 +13,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-PACKAGES = ("jaxsocial", "jax", "jaxlib", "jax-cuda13-plugin", "numpy", "flax", "xminigrid", "navix")
+PACKAGES = (
+    "jaxsocial",
+    "jax",
+    "jaxlib",
+    "jax-cuda13-plugin",
+    "jax-cuda12-plugin",
+    "libtpu",
+    "numpy",
+    "flax",
+    "xminigrid",
+    "navix",
+)
 
 
 def machine(module: str) -> dict[str, object]:
