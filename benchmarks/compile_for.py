@@ -11,8 +11,8 @@ Parts:
 
 Targets are h100, h200, a100 (`pip install 'jaxsocial[aot-cuda]'`) and v5e, v6e (`pip install 'jaxsocial[aot-tpu]'`),
 each extra in an environment of its own. Nothing runs on the target. Bytes are those that kernels read and write,
-without what caches save. Loops whose turns depend on data, the restarts of worlds, are counted apart. Nothing is tuned,
-as it would be on the device itself, which may choose other kernels for products.
+without what caches save. All rounds of an update are counted, and the restarts of worlds apart. Nothing is tuned, as it
+would be on the device itself, which may choose other kernels for products.
 """
 
 import argparse
@@ -114,7 +114,8 @@ def needs(part: str, config: Config, device: Any, worlds: int | None = None, tex
     if text:
         text.mkdir(parents=True, exist_ok=True)
         (text / f"{config.preset}-{part}.txt").write_text(compiled_text)
-    module = Module(compiled_text)
+    # An update that stops early takes fewer rounds.
+    module = Module(compiled_text, {"jaxsocial/learning/update.py": config.sizes.rounds})
     by_source = list(module.by_source().items())[:LARGEST]
     loops = [loop._asdict() | {"body": loop.body._asdict()} for loop in module.loops()]
     assert memory is not None
@@ -151,7 +152,7 @@ def _evaluation(config: Config, device: Any, worlds: int) -> Made:
     parameters = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape), x.dtype), one)
     given = parameters, episode_inputs(config, config.evaluation_episodes), setup.partners.parameters
     with traced_for(device.platform):
-        made = run.lower(*_on(device, given)).compile()
+        made = run.lower(*on_device(device, given)).compile()
     steps = config.world.max_steps
     return made, config.seeds * config.evaluation_episodes * steps * config.world.agents, steps
 
@@ -162,7 +163,7 @@ def _world(config: Config, device: Any, worlds: int) -> Made:
     def run(key):
         return play(game, worlds, WORLD_STEPS, key)
 
-    made = jax.jit(run).lower(_on(device, jax.random.key(0))).compile()
+    made = jax.jit(run).lower(on_device(device, jax.random.key(0))).compile()
     return made, worlds * WORLD_STEPS * config.world.agents, WORLD_STEPS
 
 
@@ -174,7 +175,7 @@ COMPILE: dict[str, Callable[[Config, Any, int], Made]] = {
 }
 
 
-def _on(device: Any, tree: Any) -> Any:
+def on_device(device: Any, tree: Any) -> Any:
     """Returns the shapes of arrays on a device."""
     where = SingleDeviceSharding(device)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree)

@@ -8,6 +8,7 @@ import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 BYTES = {"pred": 1, "s4": 0.5, "u4": 0.5, "bf16": 2, "f16": 2, "token": 0, "opaque": 0}
@@ -81,8 +82,14 @@ class Loop(NamedTuple):
 class Module:
     """A compiled program, from its text."""
 
-    def __init__(self, text: str):
-        """Reads the text (`jax.stages.Compiled.as_text`)."""
+    def __init__(self, text: str, turns: Mapping[str, int] = MappingProxyType({})):
+        """Reads a program.
+
+        Args:
+          text: what `jax.stages.Compiled.as_text` returns.
+          turns: the turns of loops that the compiler does not know, by the beginning of their line of source.
+        """
+        self._given = dict(turns)
         self.computations: dict[str, dict[str, Instruction]] = {}
         self.entry, self._files, self._frames = "", _files(text), _frames(text)
         current: dict[str, Instruction] = {}
@@ -164,6 +171,9 @@ class Module:
         """Returns the turns of a loop; None if they depend on data."""
         if known := _TURNS.search(loop.rest):
             return int(known[1])
+        for line, turns in self._given.items():
+            if self.source(loop).startswith(line):
+                return turns
         # TPUs' programs do not say: a scan compares its counter, which begins at 0, with a constant.
         condition = re.search(r"condition=%([\w.\-]+)", loop.rest)
         inside = self.computations[condition[1]] if condition else {}

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import jaxsocial
 from benchmarks import compile_for
 from benchmarks.hlo import Cost, Module
 from jaxsocial.agents.networks.blocks import in_blocks, traced_for
-from jaxsocial.config.presets import preset
-from jaxsocial.training.targets import TARGETS, described_device
+from jaxsocial.config.presets import preset, presets
+from jaxsocial.training.targets import TARGETS, described_device, memory_of
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """\
@@ -82,6 +83,19 @@ def test_loops_are_multiplied_slices_and_products_counted():
     assert next(iter(module.by_source().items())) == ("jaxsocial/env/core.py:7", turn * 250)
 
 
+def test_loops_that_depend_on_data_are_counted_apart_or_as_often_as_is_said():
+    text = PROGRAM.replace("constant(250)", "parameter(1)").replace(
+        "body=%body\n", 'body=%body, metadata={op_name="f" stack_frame_id=2}\n'
+    )
+    turn = Cost(kernels=1, bytes=64 * 4 + 4 + 64 * 4)
+    unknown, given = Module(text), Module(text, {"jaxsocial/env/core.py": 3})
+    assert unknown.waiting() == turn
+    assert given.waiting() == Cost()
+    # A difference, since costs are only added.
+    more = [one - other for one, other in zip(given.cost(), unknown.cost(), strict=True)]
+    assert more == [*(turn * 3)]
+
+
 def test_a_compiled_scan_has_the_operations_of_all_its_turns():
     x = jnp.eye(16)
     made = jax.jit(lambda x: jax.lax.scan(lambda y, _: (jnp.tanh(y @ x), None), x, None, 7)[0]).lower(x).compile()
@@ -127,3 +141,49 @@ def test_the_quickstart_compiles_for_every_target(target, tmp_path):
     # The environment's loop.
     assert config.sizes.steps in [loop["turns"] for loop in chunk["loops"]]
     assert chunk["cost"]["flops"] > 0
+
+
+SCENARIOS = """
+import sys
+import jax
+from benchmarks.compile_for import on_device
+from benchmarks.play import our_game, play
+from jaxsocial.env.registry import make_scenario
+from jaxsocial.training.targets import described_device
+target, style, *names = sys.argv[1:]
+device = described_device(target)
+for name in names:
+    game = our_game(make_scenario(name, observation=style), 8)
+    jax.jit(lambda key: play(game, 64, 8, key)).lower(on_device(device, jax.random.key(0))).compile()
+    print(name, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["rgb", "symbolic"])
+def test_every_scenario_compiles_for_a_tpu(style):
+    pytest.importorskip("libtpu")
+    names = list(jaxsocial.registered_scenarios())
+    command = [sys.executable, "-c", SCENARIOS, "v5e", style, *names]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == names, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*presets()])
+def test_every_preset_compiles_for_a_tpu(name, tmp_path):
+    found = compiled_for(
+        "v5e", "--preset", name, "--parts", "begin", "chunk", "evaluation", out=tmp_path / "found.json"
+    )
+    assert all(part["temporaries"] + part["arguments"] < memory_of("v5e") for part in found["parts"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["h100", "v5e"])
+def test_no_program_needs_more_than_its_budget(target):
+    needed = "libtpu" if target == "v5e" else "jax_cuda12_plugin"
+    if importlib.util.find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed")
+    command = [sys.executable, "-m", "benchmarks.budgets", "--target", target]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

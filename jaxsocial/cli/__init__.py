@@ -1,4 +1,17 @@
 """The command line: options, their parser, and one module of handlers per group of verbs."""
 
-MODULES = ("options", "help", "parsing", "train", "evaluate", "play", "sweep", "reproduce", "listing", "log", "main")
+MODULES = (
+    "options",
+    "help",
+    "parsing",
+    "train",
+    "evaluate",
+    "play",
+    "sweep",
+    "reproduce",
+    "listing",
+    "log",
+    "doctor",
+    "main",
+)
 """From the bottom up: a module imports only from those before it. A test checks this order."""

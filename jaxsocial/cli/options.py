@@ -165,6 +165,11 @@ class PresetsOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class DoctorOptions:
+    """Prints versions, devices and folders for a bug report, and plays a world; status 1 if something fails."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ScenariosOptions:
     """Lists the scenarios: kinds of worlds."""
 
@@ -215,6 +220,7 @@ VERBS: dict[str, tuple[type, str]] = {
     "sweep": (SweepOptions, "sweep:sweep"),
     "sweep-report": (SweepReportOptions, "sweep:report"),
     "log": (LogOptions, "log:log"),
+    "doctor": (DoctorOptions, "doctor:doctor"),
     "export": (ExportOptions, "log:export"),
     "scenarios": (ScenariosOptions, "listing:scenarios"),
 }

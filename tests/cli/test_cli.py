@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import imageio.v3 as imageio
+import jax
 import numpy as np
 import pytest
 
 import jaxsocial
-from jaxsocial.cli import main
+from jaxsocial.cli import doctor, main
 from jaxsocial.cli.parsing import parse
 from jaxsocial.config.presets import presets
 from jaxsocial.env.registry import make_scenario, registered_scenarios
@@ -270,3 +271,13 @@ def test_evaluate_prints_all_agents(finished_run, capsys):
     alone = capsys.readouterr().out
     assert "expert" not in alone
     assert "levels 100 to 119" in " ".join(alone.split())
+
+
+def test_doctor_tells_what_is_there_and_what_does_not_work(capsys, monkeypatch):
+    assert main.main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert f"jax {jax.__version__}" in said
+    assert "a world was compiled and played" in said
+    monkeypatch.setattr(doctor, "provenance", lambda: 1 / 0)
+    assert main.main(["doctor"]) == 1
+    assert "versions: DOES NOT WORK: ZeroDivisionError" in capsys.readouterr().out
