@@ -31,6 +31,7 @@ def run(finished_run):
     return jaxsocial.Run.load(finished_run)
 
 
+@pytest.mark.slow
 def test_a_callback_stops_a_run_that_resumes_as_if_it_had_not(run, tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     received = []

@@ -31,6 +31,7 @@ def by_clock(trained, length):
     return [float(np.asarray(trained.value)[clock == t].mean()) for t in range(length)]
 
 
+@pytest.mark.slow
 def test_truncated_episodes_have_the_value_of_an_endless_world(train):
     trained = train(Probe(per_step=1.0, length=5, terminates=False))
     np.testing.assert_allclose(trained.value, 1 / (1 - GAMMA), rtol=0.03)

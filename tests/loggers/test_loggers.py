@@ -4,14 +4,20 @@ import json
 import sys
 from typing import ClassVar
 
+import imageio.v3 as imageio
+import numpy as np
 import pandas as pd
 import pytest
 
+from jaxsocial.cli.parsing import parse
+from jaxsocial.evaluate import returns
+from jaxsocial.evaluate.statistics import Score
 from jaxsocial.loggers import destinations, send
 from jaxsocial.loggers.export import export
 from jaxsocial.loggers.series import series_of
 from jaxsocial.sweep import command, table
 from jaxsocial.training import metrics
+from jaxsocial.training.folder import write_config
 from tests import runs
 from tests.sweep.tiny import tiny
 
@@ -39,11 +45,21 @@ def recorder(monkeypatch):
     return Recorder.received
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("loggers") / "run"
-    options = ("--total-steps", str(3 * runs.ITERATION), "--seeds", "2", "--seed", "4")
-    assert runs.train(folder, *options) == 0
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a finished run of seeds 4 and 5, made by hand."""
+    folder = tmp_path / "made" / "run"
+    folder.mkdir(parents=True)
+    config = parse(["train", *runs.TINY, "--total-steps", "192", "--seeds", "2", "--seed", "4"]).config
+    write_config(config, folder / "config.json")
+    for step in (64, 128, 192):
+        values = {"loss": np.full((2, 1, 1), 1 / step), "social_return": np.full((2, 1, 1), step / 64)}
+        metrics.write_rows(values, [config], [folder], step)
+    score = Score(2.0, 1.0, 3.0)
+    results = [returns.Result("learner", seed, 16, score, score, score) for seed in (4, 5)]
+    (folder / "evaluation.json").write_text(json.dumps(returns.plain(results)))
+    for name in ("learning_curve.png", "episode.gif"):
+        imageio.imwrite(folder / name, np.zeros((8, 8, 3), np.uint8))
     return folder
 
 

@@ -266,6 +266,7 @@ def measured_as(values, date=None):
     return change
 
 
+@pytest.mark.slow
 def test_a_run_that_is_here_is_measured_here_in_all_rows_if_one_is_missing(made, tmp_path):
     """Otherwise rows of one run could be of two trainings."""
     shutil.copytree(made.places.runs, tmp_path / "runs")

@@ -186,6 +186,7 @@ def test_a_seed_that_went_bad_is_reported(tmp_path, capsys):
     assert line.startswith("it-0: seed 1 stopped before step 64: its loss or a weight is no longer")
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_memory_is_not_trained(tmp_path, monkeypatch):
     (folder,) = train.ready_groups([Condition("it", tiny_config())], tmp_path)
     monkeypatch.setattr(devices, "memory_limit", lambda: 9_999)

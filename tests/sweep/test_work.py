@@ -69,6 +69,7 @@ def test_the_table_has_a_row_per_setting_seed_and_log_point(whole):
     assert rows["loss"].nunique() > 2 * 2 * 4
 
 
+@pytest.mark.slow
 def test_rows_equal_those_of_a_single_run(whole):
     _, rows = whole
     settings = tiny().settings

@@ -37,6 +37,7 @@ def test_every_seed_has_its_own_rows(finished_run):
     assert all(row["episodes"] == 8 for row in rows)
 
 
+@pytest.mark.slow
 def test_seeds_whose_optimiser_overflows_are_not_healthy(tmp_path, capsys):
     """Adam's second moment becomes infinite, which leaves the weights and the loss finite, and ends all learning."""
     folder = tmp_path / "dead"
