@@ -85,10 +85,9 @@ def main(arguments: list[str] | None = None) -> None:
     print_table(found, COLUMNS)
     if options.out:
         about = {"target": options.target, "preset": options.preset, "seeds": options.seeds, "worlds": options.worlds}
-        parts = [
-            part._asdict() | {"cost": part.cost._asdict(), "waiting": part.waiting._asdict(), "by_source": _plain(part)}
-            for part in found
-        ]
+        costs = [{name: getattr(part, name)._asdict() for name in ("cost", "waiting")} for part in found]
+        lines = [{line: cost._asdict() for line, cost in part.by_source.items()} for part in found]
+        parts = [p._asdict() | cost | {"by_source": of} for p, cost, of in zip(found, costs, lines, strict=True)]
         options.out.write_text(json.dumps(about | {"about": facts()} | {"parts": parts}, indent=2) + "\n")
 
 
@@ -179,10 +178,6 @@ def on_device(device: Any, tree: Any) -> Any:
     """Returns the shapes of arrays on a device."""
     where = SingleDeviceSharding(device)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree)
-
-
-def _plain(part: Needs) -> dict[str, dict]:
-    return {line: cost._asdict() for line, cost in part.by_source.items()}
 
 
 COLUMNS: list[Column] = [

@@ -44,7 +44,7 @@ def machine(module: str) -> dict[str, object]:
 
 
 def _processor() -> str:
-    """The model's name where the system tells it."""
+    """Returns the processor's model, or its kind where the system does not tell the model."""
     listing = Path("/proc/cpuinfo")
     lines = listing.read_text().splitlines() if listing.exists() else []
     names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -52,7 +52,7 @@ def _processor() -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that are installed."""
+    """Returns the versions of those of `PACKAGES` that are installed."""
     installed = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
     return {name: installed[name] for name in PACKAGES if name in installed}
 

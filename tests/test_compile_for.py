@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ import jaxsocial
 from benchmarks import compile_for
 from benchmarks.hlo import Cost, Module
 from jaxsocial.agents.networks.blocks import in_blocks, traced_for
+from jaxsocial.cli.options import SweepOptions
 from jaxsocial.config.presets import preset, presets
 from jaxsocial.training.targets import TARGETS, described_device, memory_of
 
@@ -113,6 +115,11 @@ def test_a_program_is_traced_for_the_platform_that_it_is_compiled_for():
 
     assert sizes("cpu") == [2]
     assert sizes("tpu") == [8]
+
+
+def test_the_command_line_knows_all_targets():
+    (known, none) = get_args(SweepOptions.__annotations__["target"])
+    assert (get_args(known), none) == (TARGETS, type(None))
 
 
 def test_what_cannot_be_compiled_for_is_refused():

@@ -14,7 +14,7 @@ from jaxsocial.bridges.one_agent import as_arrays, one_agent
 from jaxsocial.env import render
 from jaxsocial.env import spaces as own
 from jaxsocial.env.core import Env
-from jaxsocial.env.types import Observation
+from jaxsocial.env.types import Observation, State
 
 TILE = 16
 """Pixels of a cell in rendered pictures."""
@@ -23,8 +23,8 @@ METADATA = {"render_modes": ["rgb_array", "ansi"], "render_fps": 10}
 
 def as_gymnasium(space: Observation) -> spaces.Space:
     """Returns the space of one agent's observations: of the image, or of a dictionary if there are further inputs."""
-    parts = {name: _translated(part) for name, part in space._asdict().items() if part is not None}
-    return parts["image"] if len(parts) == 1 else spaces.Dict(parts)
+    parts = as_arrays(jax.tree.map(_translated, space))
+    return spaces.Dict(parts) if isinstance(parts, dict) else parts
 
 
 def _translated(space: Any) -> spaces.Space:
@@ -42,6 +42,21 @@ def as_numpy(observation: Observation) -> Any:
         return parts
     # Gymnasium's Discrete wants integers of 64 bits, and no arrays of one number.
     return {name: part.astype(np.int64)[()] if part.dtype in (np.int32, bool) else part for name, part in parts.items()}
+
+
+def rendered(state: State | None, env: Env, mode: str | None) -> Any:
+    """Returns a world as a picture of shape (height, width, 3), as text, or None.
+
+    Args:
+      state: the world; None before the first reset.
+      env: its environment.
+      mode: "rgb_array", "ansi", or None.
+    """
+    if mode is None or state is None:
+        return None
+    if mode == "ansi":
+        return render.text(state, env.scenario)
+    return np.asarray(render.image(state, env.rules, env.scenario, TILE))
 
 
 class LearnerEnv(gymnasium.Env):
@@ -79,12 +94,7 @@ class LearnerEnv(gymnasium.Env):
 
     def render(self) -> Any:
         """Returns the whole world as a picture of shape (height, width, 3), or as text."""
-        if self.render_mode is None or self._game is None:
-            return None
-        state, env = self._game.state, self._world.env
-        if self.render_mode == "ansi":
-            return render.text(state, env.scenario)
-        return np.asarray(render.image(state, env.rules, env.scenario, TILE))
+        return rendered(None if self._game is None else self._game.state, self._world.env, self.render_mode)
 
     def _next_key(self):
         self._key, key = jax.random.split(self._key)
@@ -109,7 +119,7 @@ class LearnerVectorEnv(gymnasium.vector.VectorEnv):
           ValueError: partners that are unknown, or too few.
         """
         world = one_agent(env, partners)
-        self.num_envs, self._games, self._world = num_envs, None, world
+        self.num_envs, self._games = num_envs, None
         self.metadata = METADATA | {"autoreset_mode": AutoresetMode.SAME_STEP}
         self.single_observation_space = as_gymnasium(env.observation_space)
         self.single_action_space = spaces.Discrete(env.scenario.actions)

@@ -96,8 +96,8 @@ class LearnerEnv(environment.Environment[EnvState, EnvParams]):
 
     def observation_space(self, params: EnvParams | None = None) -> spaces.Space:
         """Returns the space of observations."""
-        parts = {name: _space(part) for name, part in self._env.observation_space._asdict().items() if part is not None}
-        return parts["image"] if len(parts) == 1 else spaces.Dict(parts)
+        parts = as_arrays(jax.tree.map(_space, self._env.observation_space))
+        return spaces.Dict(parts) if isinstance(parts, dict) else parts
 
 
 def _space(space: Any) -> spaces.Space:

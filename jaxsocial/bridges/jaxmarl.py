@@ -1,5 +1,7 @@
 """Worlds as JaxMARL environments (`pip install 'jaxsocial[jaxmarl]'`)."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -48,7 +50,7 @@ class ParallelEnv(MultiAgentEnv):
         self._env, self._flat = env, flat
         space = env.observation_space
         if flat:
-            length = sum(int(jnp.prod(jnp.array(part.shape, int))) for part in jax.tree.leaves(space))
+            length = sum(math.prod(part.shape) for part in jax.tree.leaves(space))
             one = spaces.Box(-jnp.inf, jnp.inf, (length,), jnp.float32)
         else:
             one = spaces.Box(space.image.low, space.image.high, space.image.shape, space.image.dtype)
@@ -72,7 +74,7 @@ class ParallelEnv(MultiAgentEnv):
           reset_state: the state that a world restarts from if its episode ends; a new one if None.
         """
         if reset_state is None:
-            return self._step(key, state, actions, self._env)
+            return self._step(key, state, actions, self._env.step)
         observations, state, *results = self.step_env(key, state, actions)
         over = results[1]["__all__"]
         again = self._env.reset_to(reset_state.world)[1].observation
@@ -83,7 +85,7 @@ class ParallelEnv(MultiAgentEnv):
 
     def step_env(self, key: jax.Array, state: EnvState, actions: dict) -> tuple[dict, EnvState, dict, dict, dict]:
         """Applies one step without a restart."""
-        return self._step(key, state, actions, Env(self._env.scenario, self._env.rules, auto_reset=False))
+        return self._step(key, state, actions, self._env.step_without_restart)
 
     def get_obs(self, state: EnvState) -> dict:
         """Returns the observations of a state as those of a first step."""
@@ -104,10 +106,10 @@ class ParallelEnv(MultiAgentEnv):
         return {"agents": self.agents}
 
     def _step(
-        self, key: jax.Array, state: EnvState, actions: dict, env: Env
+        self, key: jax.Array, state: EnvState, actions: dict, step: Callable[..., Any]
     ) -> tuple[dict, EnvState, dict, dict, dict]:
         given = jnp.stack([jnp.asarray(actions[name], jnp.int32) for name in self.agents])
-        world, timestep = env.step(key, state.world, given)
+        world, timestep = step(key, state.world, given)
         ended = timestep.terminated | timestep.truncated
         dones = dict(zip(self.agents, ended, strict=True)) | {"__all__": episode_ended(timestep)}
         rewards = dict(zip(self.agents, timestep.reward, strict=True))

@@ -8,12 +8,9 @@ import numpy as np
 import pettingzoo
 from gymnasium import spaces
 
-from jaxsocial.bridges.gymnasium import as_gymnasium, as_numpy
+from jaxsocial.bridges.gymnasium import METADATA, as_gymnasium, as_numpy, rendered
 from jaxsocial.env import render
 from jaxsocial.env.core import Env
-
-TILE = 16
-"""Pixels of a cell in rendered pictures."""
 
 
 class ParallelEnv(pettingzoo.ParallelEnv):
@@ -31,7 +28,7 @@ class ParallelEnv(pettingzoo.ParallelEnv):
           env: the world; it is not restarted at an episode's end.
           render_mode: "rgb_array" for pictures of the whole world, "ansi" for text, or None.
         """
-        self.metadata = {"name": env.scenario.name, "render_modes": ["rgb_array", "ansi"], "render_fps": 10}
+        self.metadata = METADATA | {"name": env.scenario.name}
         self.render_mode = render_mode
         self.possible_agents = [f"agent_{number}" for number in range(env.scenario.agents)]
         self.agents: list[str] = []
@@ -72,11 +69,7 @@ class ParallelEnv(pettingzoo.ParallelEnv):
 
     def render(self) -> Any:
         """Returns the whole world as a picture of shape (height, width, 3), or as text."""
-        if self.render_mode is None or self._state is None:
-            return None
-        if self.render_mode == "ansi":
-            return render.text(self._state, self._env.scenario)
-        return np.asarray(render.image(self._state, self._env.rules, self._env.scenario, TILE))
+        return rendered(self._state, self._env, self.render_mode)
 
     def state(self) -> np.ndarray:
         """Returns a picture of the whole world, one tile a cell."""

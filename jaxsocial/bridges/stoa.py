@@ -9,7 +9,7 @@ from stoa import spaces
 from stoa.env_types import StepType, TimeStep
 from stoa.environment import Environment
 
-from jaxsocial.bridges.one_agent import Game, Outcome, as_arrays, one_agent
+from jaxsocial.bridges.one_agent import Game, as_arrays, one_agent
 from jaxsocial.env import spaces as own
 from jaxsocial.env.core import Env
 from jaxsocial.env.types import Rules
@@ -62,8 +62,9 @@ class LearnerEnv(Environment):
         own_key, rng_key = jax.random.split(state.rng_key)
         step = self._world.step if self._auto_reset else self._world.step_without_restart
         game, found = step(own_key, state.game, jnp.asarray(action), env_params)
+        ended = jnp.where(found.terminated, StepType.TERMINATED, StepType.TRUNCATED)
         timestep = TimeStep(
-            step_type=_step_type(found),
+            step_type=jnp.where(found.ended, ended, StepType.MID),
             reward=found.reward,
             discount=1 - found.terminated.astype(jnp.float32),
             observation=as_arrays(found.observation),
@@ -73,10 +74,8 @@ class LearnerEnv(Environment):
 
     def observation_space(self, env_params: Rules | None = None) -> spaces.Space:
         """Returns the space of observations."""
-        parts = {
-            name: _space(part, name) for name, part in self._env.observation_space._asdict().items() if part is not None
-        }
-        return parts["image"] if len(parts) == 1 else spaces.DictSpace(parts)
+        parts = as_arrays(jax.tree.map(_space, self._env.observation_space))
+        return spaces.DictSpace(parts) if isinstance(parts, dict) else parts
 
     def action_space(self, env_params: Rules | None = None) -> spaces.Space:
         """Returns the space of actions."""
@@ -87,12 +86,7 @@ class LearnerEnv(Environment):
         raise NotImplementedError
 
 
-def _step_type(found: Outcome) -> Any:
-    ended = jnp.where(found.terminated, StepType.TERMINATED, StepType.TRUNCATED)
-    return jnp.where(found.ended, ended, StepType.MID)
-
-
-def _space(space: Any, name: str) -> spaces.Space:
+def _space(space: Any) -> spaces.Space:
     if isinstance(space, own.Discrete) and space.start == 0:
-        return spaces.DiscreteSpace(space.n, name=name)
-    return spaces.BoundedArraySpace(space.shape, space.dtype, space.low, space.high, name=name)
+        return spaces.DiscreteSpace(space.n)
+    return spaces.BoundedArraySpace(space.shape, space.dtype, space.low, space.high)

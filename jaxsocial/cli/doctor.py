@@ -26,7 +26,8 @@ def doctor(chosen: Any, console: Console) -> int:
         try:
             lines = list(check())
         except Exception as error:  # what does not work is the finding
-            lines, status = [f"DOES NOT WORK: {type(error).__name__}: {str(error).splitlines()[0]}"], FAILED
+            first_line = str(error).partition("\n")[0]
+            lines, status = [f"DOES NOT WORK: {type(error).__name__}: {first_line}"], FAILED
         for line in lines:
             console.print(Text(f"{name}: {line}"), soft_wrap=True)
     return status

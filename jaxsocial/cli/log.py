@@ -5,6 +5,7 @@ from rich.console import Console
 from jaxsocial.cli.options import ExportOptions, LogOptions
 from jaxsocial.loggers.export import export as write
 from jaxsocial.loggers.send import Sender
+from jaxsocial.loggers.series import series_of
 
 
 def log(chosen: LogOptions, console: Console) -> int:
@@ -13,6 +14,7 @@ def log(chosen: LogOptions, console: Console) -> int:
     Raises:
       ValueError: the folder holds neither, or a tracker is not installed.
     """
+    series_of(chosen.run)  # refuses a folder that holds neither
     Sender(chosen.run, chosen.to, chosen.project).close()
     console.print(f"sent {chosen.run} to {', '.join(chosen.to)}", soft_wrap=True, highlight=False)
     return 0

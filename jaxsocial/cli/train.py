@@ -1,5 +1,6 @@
 """The verb train."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -8,7 +9,6 @@ from rich.console import Console
 from jaxsocial import api
 from jaxsocial.cli.options import TrainOptions
 from jaxsocial.cli.parsing import FAILED
-from jaxsocial.loggers.send import Sender
 from jaxsocial.training import distributed
 from jaxsocial.training.run import new_folder
 
@@ -34,14 +34,18 @@ def train(chosen: TrainOptions, console: Console) -> int:
     distributed.join(hosts)
     console = console if distributed.is_first() else Console(quiet=True)
     folder = chosen.resume or chosen.out
-    if chosen.log and folder is None:
-        folder = new_folder(Path("runs"), chosen.config)
-    senders = [Sender(folder, chosen.log)] if folder and chosen.log and distributed.is_first() else []
-    if chosen.resume is not None:
-        run = api.Run(chosen.resume).resume(chosen.longer, senders, console)
-    else:
-        run = api.train(chosen.config, folder, senders, console)
-    for sender in senders:
-        sender.close()
+    with contextlib.ExitStack() as stack:
+        senders = []
+        if chosen.log and distributed.is_first():
+            from jaxsocial.loggers import send  # noqa: PLC0415, it loads pandas and matplotlib
+
+            send.check(chosen.log)
+            folder = folder or new_folder(Path("runs"), chosen.config)
+            # Closed also if training is stopped, or trackers would lose the last points.
+            senders = [stack.enter_context(contextlib.closing(send.Sender(folder, chosen.log)))]
+        if chosen.resume is not None:
+            run = api.Run(chosen.resume).resume(chosen.longer, senders, console)
+        else:
+            run = api.train(chosen.config, folder, senders, console)
     health = run.health.values()
     return FAILED if health and not any(seed.healthy for seed in health) else 0

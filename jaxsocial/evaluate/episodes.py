@@ -163,7 +163,14 @@ class EpisodeInputs(NamedTuple):
 
 
 def episode_inputs(config: Config, episodes: int, alone: bool = False, gone_from: int | None = None) -> EpisodeInputs:
-    """Returns the inputs of episodes: see `episode_player`."""
+    """Returns the inputs of episodes, for `episode_program`.
+
+    Args:
+      config: of the run.
+      episodes: number for each seed.
+      alone: whether partners are absent.
+      gone_from: the step from which partners are gone; never if None.
+    """
     config = without_teacher(config)
     rules = evaluation_rules(config, episodes, alone)
     if gone_from is not None:

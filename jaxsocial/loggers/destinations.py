@@ -9,15 +9,30 @@ import abc
 import hashlib
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import imageio.v3 as imageio
 
 from jaxsocial.loggers.series import Series
 
 
 class Destination(abc.ABC):
     """Where one series goes."""
+
+    library: str
+    """What has to be installed."""
+
+    @abc.abstractmethod
+    def __init__(self, series: Series, folder: Path, project: str):
+        """Opens the destination of one series.
+
+        Args:
+          series: the series; its points are added later.
+          folder: of the run or the sweep.
+          project: the name under which trackers gather runs.
+        """
 
     @abc.abstractmethod
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
@@ -31,9 +46,11 @@ class Destination(abc.ABC):
 class TensorBoard(Destination):
     """Event files in the run's folder, beneath ``tensorboard/`` (`pip install 'jaxsocial[tensorboard]'`)."""
 
+    library = "tensorboardX"
+
     def __init__(self, series: Series, folder: Path, project: str):
         """Opens the files of one series."""
-        self._writer = _library("tensorboardX").SummaryWriter(str(folder / "tensorboard" / series.name))
+        self._writer = imported(self.library).SummaryWriter(str(folder / "tensorboard" / series.name))
         self._writer.add_text("config", "\n".join(f"    {name}: {value}" for name, value in series.config.items()))
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
@@ -46,9 +63,7 @@ class TensorBoard(Destination):
         last = series.points[-1][0] if series.points else 0
         for name, path in series.pictures.items():
             if path.suffix == ".png":
-                self._writer.add_image(
-                    name, importlib.import_module("imageio.v3").imread(path)[..., :3], last, dataformats="HWC"
-                )
+                self._writer.add_image(name, imageio.imread(path)[..., :3], last, dataformats="HWC")
         if series.results:
             config = {name: value for name, value in series.config.items() if isinstance(value, int | float | str)}
             self._writer.add_hparams(config, series.results, name="config")
@@ -66,7 +81,7 @@ class Wandb(Destination):
 
     def _begin(self, series: Series, folder: Path, project: str) -> Any:
         identifier = hashlib.sha256(f"{folder.resolve()} {series.name}".encode()).hexdigest()[:16]
-        return _library(self.library).init(
+        return imported(self.library).init(
             project=project,
             name=f"{folder.resolve().name} {series.name}",
             group=series.group,
@@ -84,7 +99,7 @@ class Wandb(Destination):
 
     def close(self, series: Series) -> None:
         """Adds results and pictures, and ends the run."""
-        library = _library(self.library)
+        library = imported(self.library)
         pictures = {
             name: library.Video(str(path)) if path.suffix == ".gif" else library.Image(str(path))
             for name, path in series.pictures.items()
@@ -101,19 +116,24 @@ class Trackio(Wandb):
 
     def _begin(self, series: Series, folder: Path, project: str) -> Any:
         name = f"{folder.resolve().name} {series.name}"
-        return _library(self.library).init(
+        return imported(self.library).init(
             project=project, name=name, group=series.group, config=series.config, resume="allow", embed=False
         )
 
 
-DESTINATIONS: dict[str, Callable[[Series, Path, str], Destination]] = {
+DESTINATIONS: dict[str, type[Destination]] = {
     "tensorboard": TensorBoard,
     "wandb": Wandb,
     "trackio": Trackio,
 }
 
 
-def _library(name: str) -> Any:
+def imported(name: str) -> Any:
+    """Returns a library.
+
+    Raises:
+      ValueError: it is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -5,12 +5,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxsocial.loggers.destinations import DESTINATIONS, Destination
+from jaxsocial.loggers.destinations import DESTINATIONS, Destination, imported
 from jaxsocial.loggers.series import Series, series_of
-from jaxsocial.training.folder import write_at_once
+from jaxsocial.sweep.command import SWEEP
+from jaxsocial.training.folder import CONFIG, write_at_once
 
 SENT = "sent.json"
 PROJECT = "jaxsocial"
+
+
+def check(names: Sequence[str]) -> None:
+    """Checks that trackers are known and installed, before hours of training.
+
+    Raises:
+      ValueError: one is not.
+    """
+    for name in names:
+        if name not in DESTINATIONS:
+            raise ValueError(f"{name!r} is no tracker: choose from {', '.join(DESTINATIONS)}")
+        imported(DESTINATIONS[name].library)
 
 
 class Sender:
@@ -28,11 +41,9 @@ class Sender:
           project: the name under which trackers gather runs.
 
         Raises:
-          ValueError: an unknown name.
+          ValueError: an unknown name, or its library is not installed.
         """
-        for name in names:
-            if name not in DESTINATIONS:
-                raise ValueError(f"{name!r} is no tracker: choose from {', '.join(DESTINATIONS)}")
+        check(names)
         self._folder, self._names, self._project = folder, tuple(names), project
         self._open: dict[tuple[str, str], Destination] = {}
 
@@ -41,12 +52,21 @@ class Sender:
         self._send(series_of(self._folder))
 
     def close(self) -> None:
-        """Sends what is new, results and pictures, and ends."""
+        """Sends what is new, results and pictures once, and ends. A folder without a run sends nothing."""
+        if not any((self._folder / name).is_file() for name in (CONFIG, SWEEP)):
+            return
         every = series_of(self._folder)
         self._send(every)
+        sent = self._sent()
         for one in every:
             for name in self._names:
-                self._destination(name, one).close(one)
+                last = sent[name].get(one.name, -1)
+                done = sent[name].get(f"{one.name} results", -1) >= last
+                if (name, one.name) in self._open or (one.results and not done):
+                    self._destination(name, one).close(one if not done else one._replace(results={}, pictures={}))
+                if one.results:
+                    sent[name][f"{one.name} results"] = last
+        self._note(sent)
         self._open.clear()
 
     def _send(self, every: Sequence[Series]) -> None:
@@ -58,6 +78,9 @@ class Sender:
                     if step > last:
                         self._destination(name, one).numbers(step, values)
                         sent[name][one.name] = step
+        self._note(sent)
+
+    def _note(self, sent: dict[str, dict[str, int]]) -> None:
         write_at_once(self._folder / SENT, json.dumps(sent, indent=2) + "\n")
 
     def _sent(self) -> dict[str, dict[str, int]]:

@@ -13,8 +13,6 @@ from jaxsocial.sweep.work import read_settings
 from jaxsocial.training import metrics
 from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION, config_of
 
-KEYS = ("setting", *table.KEYS)
-
 
 class Series(NamedTuple):
     """What one learner of one seed has learned."""
@@ -82,5 +80,5 @@ def _known(row: dict[str, Any]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in row.items()
-        if name not in KEYS and isinstance(value, int | float) and not math.isnan(value)
+        if name not in table.KEYS and isinstance(value, int | float) and not math.isnan(value)
     }

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -10,6 +10,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.traced import program_key
 from jaxsocial.training.devices import GIB, memory_limit
 from jaxsocial.training.program import Program, make_program
+from jaxsocial.training.targets import described_device, memory_of
 
 
 class Entry(NamedTuple):
@@ -60,26 +61,23 @@ def fitted(
     configs: Sequence[Config],
     memory_gib: float | None = None,
     at_most: int | None = None,
-    device: Any = None,
-    limit: int | None = None,
+    target: str | None = None,
 ) -> tuple[Program, Fit]:
     """Compiles a program for as many members as fit.
 
     Args:
       configs: the configs of the members, one seed each.
-      memory_gib: the GiB that may be used on each device; those that are free if None.
+      memory_gib: the GiB that may be used on each device; those that are free, or those of the target, if None.
       at_most: the largest number of members at once; all if None.
-      device: the one device to compile for, which need not be here; all that are here if None.
-      limit: its bytes that may be used, if ``memory_gib`` is None; those that are free here if None.
+      target: the accelerator to compile for, which need not be here; all devices that are here if None.
 
     Raises:
+      ValueError: there is no compiler for the target.
       MemoryError: not even one member per device fits.
     """
-    if memory_gib is not None:
-        limit = int(memory_gib * GIB)
-    elif limit is None:
-        limit = memory_limit()
-    used = jax.devices() if device is None else [device]
+    used = jax.devices() if target is None else [described_device(target)]
+    limit = memory_limit() if target is None else memory_of(target)
+    limit = limit if memory_gib is None else int(memory_gib * GIB)
     devices = len(used)
     # A multiple of the devices: then each holds whole members, and they do not communicate.
     size = -(-min(len(configs), at_most or len(configs)) // devices) * devices

@@ -15,7 +15,6 @@ from jaxsocial.sweep.work import DONE, is_done, read_plain, read_settings, read_
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.training.program import Program
 from jaxsocial.training.tables import Table, counted
-from jaxsocial.training.targets import described_device, memory_of
 
 TIMED = 3
 """Iterations of which the fastest counts."""
@@ -47,14 +46,12 @@ def measure(folder: Path) -> None:
     use_all_cores()
     task, settings = read_task(folder), read_settings(folder.parents[1])
     try:
-        configs, where = [config_of(entry, settings) for entry in task.entries], (None, None)
-        if task.target is not None:
-            where = described_device(task.target), memory_of(task.target)
         began = time.perf_counter()
-        program, fit = fitted(configs, task.memory_gib, None, *where)
+        configs = [config_of(entry, settings) for entry in task.entries]
+        program, fit = fitted(configs, task.memory_gib, target=task.target)
         compile_seconds = time.perf_counter() - began
         seconds = _iteration_seconds(program) if task.target is None else None
-        kind = (where[0] or jax.devices()[0]).device_kind
+        kind = task.target or jax.devices()[0].device_kind
         found = Measured(*fit, kind, compile_seconds, seconds)._asdict()
     except (ValueError, MemoryError) as error:
         # Written down, since a process can hand over nothing but files.

@@ -85,8 +85,9 @@ def described_device(target: str) -> Any:
         one = {"topology": "1x1x1", "target_config": description}
         return topologies.get_topology_desc(platform="cuda", **one).devices[0]
     except Exception as error:  # jaxlib has no public class for this one
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"target {target}: no compiler for it here ({str(error).splitlines()[0]}): pip install "
+            f"target {target}: no compiler for it here ({reason}): pip install "
             f"'jaxsocial[{extra}]', in an environment of its own"
         ) from None
 

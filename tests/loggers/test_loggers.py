@@ -25,6 +25,7 @@ from tests.sweep.tiny import tiny
 class Recorder(destinations.Destination):
     """A destination that keeps what it receives."""
 
+    library = "json"
     received: ClassVar[list] = []
 
     def __init__(self, series, folder, project):
@@ -89,6 +90,15 @@ def test_points_are_sent_once_also_after_a_resume(run, recorder, tmp_path):
     assert recorder[-1] == ("seed5", "closed", ())
 
 
+def test_a_second_command_sends_nothing_and_a_folder_without_a_run_neither(run, recorder, tmp_path):
+    send.Sender(run, ["recorder"]).close()
+    once = list(recorder)
+    assert once[-1] == ("seed5", "closed", ("evaluation.return", "evaluation.goals", "evaluation.penalties"))
+    send.Sender(run, ["recorder"]).close()
+    send.Sender(tmp_path / "nowhere", ["recorder"]).close()
+    assert recorder == once
+
+
 def test_a_sweep_has_a_series_for_each_seed_of_each_setting(tmp_path):
     sweep = tiny()
     command.prepare(sweep, tmp_path / "sweep")
@@ -131,7 +141,7 @@ def test_trackers_take_a_run(run, name, monkeypatch, tmp_path):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert runs.command("log", str(run), "--to", name) == 0
-    assert json.loads((run / send.SENT).read_text())[name] == {"seed4": 192, "seed5": 192}
+    assert json.loads((run / send.SENT).read_text())[name]["seed5 results"] == 192
 
 
 def test_what_cannot_be_sent_is_refused_in_a_line(run, tmp_path, capsys, monkeypatch):
@@ -142,5 +152,7 @@ def test_what_cannot_be_sent_is_refused_in_a_line(run, tmp_path, capsys, monkeyp
     with pytest.raises(ValueError, match="choose from csv, parquet, marl-eval"):
         export(run, "xlsx")
     monkeypatch.setitem(sys.modules, "wandb", None)
-    assert runs.command("log", str(run), "--to", "wandb") == 2
-    assert "pip install 'jaxsocial[wandb]'" in capsys.readouterr().err
+    for verb in (("log", str(run), "--to"), ("train", *runs.TINY, "--out", str(tmp_path / "new"), "--log")):
+        assert runs.command(*verb, "wandb") == 2
+        assert "pip install 'jaxsocial[wandb]'" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

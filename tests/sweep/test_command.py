@@ -18,7 +18,7 @@ from rich.console import Console
 
 from jaxsocial.cli import main
 from jaxsocial.config.fields import flat
-from jaxsocial.sweep import command, plan, rungs, table, work
+from jaxsocial.sweep import command, members, plan, rungs, table, work
 from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
@@ -79,8 +79,8 @@ def test_the_command_plans_runs_and_reports(finished):
 @pytest.mark.slow
 def test_a_plan_for_an_accelerator_that_is_not_here_says_what_fits_and_no_time(tmp_path, monkeypatch):
     """In place of its compiler: the CPU, with little memory."""
-    monkeypatch.setattr(plan, "described_device", lambda target: jax.devices()[0])
-    monkeypatch.setattr(plan, "memory_of", lambda target: 800_000)
+    monkeypatch.setattr(members, "described_device", lambda target: jax.devices()[0])
+    monkeypatch.setattr(members, "memory_of", lambda target: 800_000)
     sweep, output = tiny(), io.StringIO()
     command.prepare(sweep, tmp_path / "sweep")
 
