@@ -220,6 +220,8 @@ class Watch:
     def status(self) -> Status:
         """Returns how far training is."""
         progress = list(self._progress())
+        # Runs that continue go back to their last checkpoint: nothing counts that was logged after it.
+        self._at_first = [min(first, steps) for first, (steps, _) in zip(self._at_first, progress, strict=True)]
         running = [
             (condition.name, returns)
             for condition, (steps, returns), first, whole in zip(

@@ -15,6 +15,8 @@ LOCAL_OPTIMUM = 1.5
 LEFT = 3.0
 """The return above which one seed has left the local optimum. Outcomes are bimodal: few seeds are near it."""
 
+TUNED_VANILLA = "social vanilla, its best learning rate"
+
 
 class Place(NamedTuple):
     """Another world, for transfer, and experts that know it."""
@@ -49,6 +51,8 @@ class Scale(NamedTuple):
     """Further learner steps of mixed training; as many as before if None."""
     longest_steps: int | None = None
     """Learner steps of those that train until their return is flat; as many as of all others if None."""
+    vanilla_learning_rate: float | None = None
+    """The learning rate that suits social vanilla best, for a row beside that of the shared one; no row if None."""
 
 
 def seed_batches(scale: Scale, seeds: int | None = None) -> list[Scale]:
@@ -88,6 +92,15 @@ def social(
 def vanilla(scale: Scale, name: str = "social vanilla") -> Condition:
     """Returns a learner with experts that predicts nothing."""
     return social(scale, "none", name=name)
+
+
+def tuned_vanilla(scale: Scale) -> list[Condition]:
+    """Returns social vanilla with the learning rate that suits it best; nothing if the scale has only one rate."""
+    if scale.vanilla_learning_rate is None:
+        return []
+    condition = vanilla(scale, TUNED_VANILLA)
+    coefficients = condition.config.coefficients._replace(learning_rate=scale.vanilla_learning_rate)
+    return [dataclasses.replace(condition, config=dataclasses.replace(condition.config, coefficients=coefficients))]
 
 
 def autoencoder(scale: Scale) -> Condition:

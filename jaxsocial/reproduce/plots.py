@@ -19,6 +19,7 @@ COLOURS = {
     "SociAPL on pixels": "deepskyblue",
     "solo SociAPL": "tab:brown",
     "social vanilla": "tab:green",
+    "social vanilla, its best learning rate": "yellowgreen",
     "solo vanilla": "tab:orange",
     "social autoencoder": "tab:purple",
     "SociAPL on symbols": "midnightblue",

@@ -112,6 +112,7 @@ class ProgressDisplay(Progress):
         if status.steps == self._printed:
             return
         self._printed = status.steps
+        self._first = min(self._first, status.steps)  # a run that continues goes back to its last checkpoint
         now = f"{datetime.datetime.now():%H:%M:%S}"
         steps = f"{short_count(status.steps)} of {short_count(self._total)} steps"
         parts = [f"{now} {status.what}: {steps}", *([_speed(status.speed)] if status.speed else [])]

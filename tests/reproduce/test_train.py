@@ -176,6 +176,21 @@ def test_progress_is_read_from_the_metrics_of_runs(tmp_path):
     assert "0 of 2 conditions trained; 0.0 M learner steps are left, about" in watch.left()
 
 
+def test_a_run_that_goes_back_to_its_checkpoint_has_a_speed_still(tmp_path):
+    condition = Condition("it", tiny_config())
+    folder = folder_of(condition, tmp_path)
+    folder.mkdir()
+    line = '{{"step": {}, "seed": 0, "learner": 0, "social_return": 1.0}}\n'
+    (folder / metrics.METRICS).write_text(2 * line.format(96))
+    watch = command.Watch([condition], tmp_path)
+    (folder / metrics.METRICS).write_text("")
+    assert watch.status().speed == 0
+    (folder / metrics.METRICS).write_text(2 * line.format(64))
+    status = watch.status()
+    assert status.what == "it"
+    assert status.speed > 0
+
+
 def test_a_seed_that_went_bad_is_reported(tmp_path, capsys):
     config = tiny_config()
     watch = command.Watch([Condition("it", config)], tmp_path)

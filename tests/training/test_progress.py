@@ -34,6 +34,14 @@ def test_progress_that_is_polled_is_printed_when_it_is_made(monkeypatch):
     assert [line.split(" | two: ")[1].split()[0] for line in lines] == ["128", "192"]
 
 
+def test_time_is_estimated_though_a_run_goes_back_to_its_checkpoint():
+    output = io.StringIO()
+    with ProgressDisplay(Console(file=output), 1000, done_steps=500) as display:
+        display.show(Status(100))
+        display.show(Status(200))
+    assert output.getvalue().splitlines()[-1].endswith(" left")
+
+
 def test_what_is_done_without_steps_is_said_once():
     output = io.StringIO()
     with working(Console(file=output), "measuring [/x]"):
