@@ -1,10 +1,11 @@
-"""The verbs presets and scenarios."""
+"""The verbs presets, scenarios and completion."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from jaxsocial.cli.parsing import parse
 from jaxsocial.config import presets as own
 from jaxsocial.env.registry import registered_scenarios
 from jaxsocial.env.scenarios import marlgrid
@@ -29,4 +30,13 @@ def scenarios(chosen: Any, console: Console) -> int:
         for name, (scenario, sizes) in marlgrid.WORLDS.items()
     ]
     console.print(Table("", ("scenario", "description"), rows, texts=2))
+    return 0
+
+
+def completion(chosen: Any, console: Console) -> int:
+    """Prints a shell's script for completion, as tyro makes it; returns the exit status."""
+    try:
+        parse(["--tyro-print-completion", chosen.shell])
+    except SystemExit as printed:
+        return int(printed.code or 0)
     return 0

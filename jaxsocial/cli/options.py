@@ -209,6 +209,14 @@ class SweepReportOptions:
     """The column to rank by; by default that of the sweep."""
 
 
+@dataclasses.dataclass(frozen=True)
+class CompletionOptions:
+    """Prints a script that lets a shell complete verbs, options and choices: eval "$(jaxsocial completion bash)"."""
+
+    shell: tyro.conf.Positional[Literal["bash", "zsh"]] = "bash"
+    """The shell."""
+
+
 VERBS: dict[str, tuple[type, str]] = {
     "train": (TrainOptions, "train:train"),
     "evaluate": (EvaluateOptions, "evaluate:evaluate"),
@@ -223,5 +231,6 @@ VERBS: dict[str, tuple[type, str]] = {
     "doctor": (DoctorOptions, "doctor:doctor"),
     "export": (ExportOptions, "log:export"),
     "scenarios": (ScenariosOptions, "listing:scenarios"),
+    "completion": (CompletionOptions, "listing:completion"),
 }
 """Verb to (record of its options, "module:function" of `jaxsocial.cli` that runs it)."""

@@ -249,6 +249,22 @@ def test_a_missing_device_is_named_in_one_line():
     assert "Traceback" not in done.stderr
 
 
+def test_a_shell_completes_verbs_options_and_choices(tmp_path):
+    """Bash itself completes with the script."""
+    done = subprocess.run([sys.executable, "-m", "jaxsocial", "completion"], capture_output=True, text=True, check=True)
+    script = tmp_path / "completion.bash"
+    script.write_text(done.stdout)
+
+    def completed(*words):
+        line = f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+        line += "$(complete -p jaxsocial | sed 's/.*-F //; s/ .*//'); printf '%s\\n' ${COMPREPLY[@]}"
+        return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout.split()
+
+    assert completed("jaxsocial", "sweep-") == ["sweep-report"]
+    assert "--coefficients.learning-rate" in completed("jaxsocial", "train", "--coefficients.l")
+    assert completed("jaxsocial", "export", "run", "--to", "cs") == ["csv"]
+
+
 def test_presets_and_scenarios_are_listed(capsys):
     assert main.main(["presets"]) == 0
     listed = capsys.readouterr().out
