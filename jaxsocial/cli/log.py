@@ -15,8 +15,8 @@ def log(chosen: LogOptions, console: Console) -> int:
       ValueError: the folder holds neither, or a tracker is not installed.
     """
     series_of(chosen.run)  # refuses a folder that holds neither
-    Sender(chosen.run, chosen.to, chosen.project).close()
-    console.print(f"sent {chosen.run} to {', '.join(chosen.to)}", soft_wrap=True, highlight=False)
+    sent = "sent" if Sender(chosen.run, chosen.to, chosen.project).close() else "nothing new to send of"
+    console.print(f"{sent} {chosen.run} to {', '.join(chosen.to)}", soft_wrap=True, highlight=False)
     return 0
 
 

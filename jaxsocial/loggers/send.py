@@ -51,10 +51,14 @@ class Sender:
         """Sends what is new. It can be a callback of `jaxsocial.train`, which gives the rows of a chunk."""
         self._send(series_of(self._folder))
 
-    def close(self) -> None:
-        """Sends what is new, results and pictures once, and ends. A folder without a run sends nothing."""
+    def close(self) -> bool:
+        """Sends what is new, results and pictures once, and ends. A folder without a run sends nothing.
+
+        Returns:
+          Whether this sender has sent anything.
+        """
         if not any((self._folder / name).is_file() for name in (CONFIG, SWEEP)):
-            return
+            return False
         every = series_of(self._folder)
         self._send(every)
         sent = self._sent()
@@ -67,7 +71,9 @@ class Sender:
                 if one.results:
                     sent[name][f"{one.name} results"] = last
         self._note(sent)
+        any_sent = bool(self._open)
         self._open.clear()
+        return any_sent
 
     def _send(self, every: Sequence[Series]) -> None:
         sent = self._sent()

@@ -88,7 +88,21 @@ def test_stable_baselines_accepts_a_learner():
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     from jaxsocial.bridges.gymnasium import LearnerEnv  # noqa: PLC0415
 
-    checker.check_env(LearnerEnv(small(), ("expert",), "rgb_array"))
+    # It warns of pictures of fewer than 36 pixels.
+    checker.check_env(LearnerEnv(small(tile_pixels=8), ("expert",), "rgb_array"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library itself
+def test_stable_baselines_trains_ppo():
+    library = pytest.importorskip("stable_baselines3")
+    from jaxsocial.bridges.gymnasium import LearnerEnv  # noqa: PLC0415
+
+    env = LearnerEnv(small(observation="symbolic"), ("expert",))
+    model = library.PPO("MlpPolicy", env, n_steps=512, seed=0, device="cpu").learn(20_000)
+    returns = [episode["r"] for episode in model.ep_info_buffer]
+    assert model.num_timesteps >= 20_000
+    assert np.isfinite(returns).all()
 
 
 def test_gymnax_restarts_tell_both_flags_and_the_last_observation():

@@ -127,11 +127,14 @@ def test_marl_eval_reads_steps_of_each_seed(run, tmp_path):
     assert seeds["seed4"]["step_0"]["step_count"] in (64, 128, 192)
 
 
-def test_tensorboard_has_every_point(run):
+def test_tensorboard_has_every_point(run, capsys):
     pytest.importorskip("tensorboardX")
     assert runs.command("log", str(run), "--to", "tensorboard") == 0
+    assert capsys.readouterr().out.startswith("sent ")
     files = [path for path in (run / "tensorboard" / "seed4").rglob("events*") if path.stat().st_size]
     assert files
+    assert runs.command("log", str(run), "--to", "tensorboard") == 0
+    assert capsys.readouterr().out.startswith("nothing new to send of ")
 
 
 @pytest.mark.slow
