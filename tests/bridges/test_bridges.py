@@ -1,5 +1,6 @@
 """Each bridge against the tests of the library on its other side. Libraries that are not installed are skipped."""
 
+import unittest
 import warnings
 
 import jax
@@ -224,3 +225,32 @@ def test_jaxmarl_restarts_from_a_given_state():
     observations, after, *_ = jax.jit(env.step)(jax.random.key(2), state, actions, given)
     assert (after.world.position == given.world.position).all()
     assert all((observations[name] == start[name]).all() for name in env.agents)
+
+
+@pytest.mark.parametrize("inputs", [(), ("reward", "position", "heading", "last_action", "goal_position", "others")])
+def test_dm_env_accepts_a_learner(inputs):
+    utils = pytest.importorskip("dm_env.test_utils")
+    from jaxsocial.bridges.dm_env import LearnerEnv  # noqa: PLC0415
+
+    class Case(utils.EnvironmentTestMixin, unittest.TestCase):
+        def make_object_under_test(self):
+            return LearnerEnv(small(inputs=inputs), ("expert",))
+
+        def make_action_sequence(self):
+            return iter([2, 0, 1] * SMALL["max_steps"])
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
+    assert result.testsRun >= 4
+    assert [text for _, text in result.errors + result.failures] == []
+
+
+def test_dm_env_tells_the_end_of_time_by_the_discount():
+    dm_env = pytest.importorskip("dm_env")
+    from jaxsocial.bridges.dm_env import LearnerEnv  # noqa: PLC0415
+
+    env = LearnerEnv(small(), ("expert",))
+    steps = [env.step(0) for _ in range(SMALL["max_steps"] + 2)]
+    kinds = [step.step_type for step in steps]
+    assert kinds == [dm_env.StepType.FIRST, *[dm_env.StepType.MID] * 11, dm_env.StepType.LAST, dm_env.StepType.FIRST]
+    assert steps[-2].discount == 1.0
