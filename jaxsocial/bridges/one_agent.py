@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.agents.policy import LastStep, Policy, perceived
 from jaxsocial.env import batching
 from jaxsocial.env.core import Env
+from jaxsocial.env.keys import AnyKey, typed_key
 from jaxsocial.env.types import NO_ACTION, Observation, Rules, State
 from jaxsocial.training.build import seated
 
@@ -58,7 +59,7 @@ class OneAgent:
     partners: Policy
     """The players of all other agents."""
 
-    def reset(self, key: Key[Array, ""], rules: Rules | None = None) -> tuple[Game, Observation]:
+    def reset(self, key: AnyKey, rules: Rules | None = None) -> tuple[Game, Observation]:
         """Draws a new world; returns it and the first agent's observation.
 
         Args:
@@ -72,7 +73,7 @@ class OneAgent:
         return game, of_first(timestep.observation)
 
     def step(
-        self, key: Key[Array, ""], game: Game, action: Int[Array, ""], rules: Rules | None = None
+        self, key: AnyKey, game: Game, action: Int[Array, ""], rules: Rules | None = None
     ) -> tuple[Game, Outcome]:
         """Applies one step of all agents. If the first agent's episode ends, the world restarts in the same step.
 
@@ -85,7 +86,7 @@ class OneAgent:
           rules: the environment's own if None.
         """
         rules = self.env.rules if rules is None else rules
-        step_key, restart_key = jax.random.split(key)
+        step_key, restart_key = jax.random.split(typed_key(key))
         game, outcome = self.step_without_restart(step_key, game, action, rules)
         game = batching.where_needed(
             outcome.ended, lambda key, rules: self.reset(key, rules)[0], game, restart_key, rules
@@ -93,7 +94,7 @@ class OneAgent:
         return game, outcome._replace(observation=of_first(game.observation))
 
     def step_without_restart(
-        self, key: Key[Array, ""], game: Game, action: Int[Array, ""], rules: Rules | None = None
+        self, key: AnyKey, game: Game, action: Int[Array, ""], rules: Rules | None = None
     ) -> tuple[Game, Outcome]:
         """Applies one step of all agents; ``observation`` and ``final_observation`` are equal.
 
@@ -104,7 +105,7 @@ class OneAgent:
           rules: the environment's own if None.
         """
         rules = self.env.rules if rules is None else rules
-        partner_key, step_key = jax.random.split(key)
+        partner_key, step_key = jax.random.split(typed_key(key))
         seen = perceived(self.partners, game.state, game.observation, game.last, rules)
         memory, others = self.partners.apply(
             self.partners.parameters, partner_key, game.memory, game.state, seen, game.first
