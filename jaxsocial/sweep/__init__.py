@@ -1,6 +1,7 @@
 """Hyperparameter sweeps: settings that differ only in traced numbers train in one compiled program."""
 
 MODULES = (
+    "search",
     "spec",
     "members",
     "extension",
@@ -11,6 +12,7 @@ MODULES = (
     "executor",
     "report",
     "rungs",
+    "trials",
     "command",
 )
 """From the bottom up: a module imports only from those before it. A test holds this order."""

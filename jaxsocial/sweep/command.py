@@ -1,7 +1,6 @@
 """The commands sweep and sweep-report: plan, run, resume and report a sweep."""
 
 import datetime
-import itertools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,9 @@ from jaxsocial.sweep.extension import extended
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About, Ranking
+from jaxsocial.sweep.search import Search
 from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
+from jaxsocial.sweep.trials import next_batch
 from jaxsocial.sweep.work import (
     DOES_NOT_FIT,
     Task,
@@ -133,7 +134,7 @@ def _write(sweep: Sweep, folder: Path) -> None:
     # Settings first: options of before fit more settings, and not the other way round.
     write_settings(folder, sweep.settings)
     options = {name: getattr(sweep, name) for name in OPTIONS}
-    write_plain(folder / SWEEP, options | {"halving": sweep.halving._asdict()})
+    write_plain(folder / SWEEP, options | {"halving": sweep.halving._asdict(), "search": sweep.search._asdict()})
 
 
 def read(folder: Path) -> Sweep:
@@ -146,7 +147,8 @@ def read(folder: Path) -> Sweep:
         raise ValueError(f"{folder} holds no sweep: name the folder that `jaxsocial sweep` printed")
     options = read_plain(folder / SWEEP)
     steps, keep = options.pop("halving").values()
-    return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), **options)
+    search = Search(**options.pop("search", {}))
+    return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), search, **options)
 
 
 def show_plan(
@@ -178,6 +180,9 @@ def show_plan(
     with working(console, f"{doing} {counted(len(found), 'program')}"):
         _execute(jobs, MEASURE, executor, console, again or _resumed(folder))
     console.print(plan.plan_table(sweep, found, [plan.read_measured(job) for job in jobs], executor.processes))
+    if sweep.search.trials:
+        # Which settings follow is not known before their results are.
+        console.print(f"these are known so far; the search ends after {sweep.search.trials} trials", highlight=False)
 
 
 def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> None:
@@ -194,14 +199,21 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
     """
     table.conform(folder, sweep.settings)
     alive: Sequence[int] = range(len(sweep.settings))
-    for rung in itertools.count():
+    rung = 0
+    while True:
         items = rungs.begin_rung(folder, sweep, rung, alive, executor.processes, executor.memory_gib)
         if not items and rung >= plan.rungs(sweep):
-            break
+            more = next_batch(folder, sweep)
+            if more is None:
+                break
+            table.conform(folder, more.settings)
+            sweep, alive = more, range(len(more.settings))
+            continue
         _run_items(items, executor, folder, console)
         if rung + 1 < plan.rungs(sweep):
             alive = rungs.survivors(table.read(folder), sweep, alive)
             console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False, markup=False)
+        rung += 1
     table.write_whole(folder)
     console.print(f"the table is {folder / table.WHOLE}", soft_wrap=True, highlight=False, markup=False)
 

@@ -26,6 +26,8 @@ def extended(held: Sweep, declared: Sweep) -> Sweep:
       ValueError: a setting of ``held`` would be lost, or become shorter; or settings were dropped by rules that are
         not those of ``declared``.
     """
+    if held.search.trials or declared.search.trials:
+        declared = _searched(held, declared)
     left, settings = list(declared.settings), []
     for number, config in enumerate(held.settings):
         longer = _longer(number, config, left)
@@ -34,6 +36,18 @@ def extended(held: Sweep, declared: Sweep) -> Sweep:
     if held.halving.steps or declared.halving.steps:
         _check_halved(held, declared, settings)
     return dataclasses.replace(declared, settings=(*settings, *left))
+
+
+def _searched(held: Sweep, declared: Sweep) -> Sweep:
+    """Returns the declared sweep with the later batches of a search that has begun."""
+    if held.search != declared.search._replace(trials=held.search.trials):
+        raise ValueError("search has changed, and decided which settings exist: change search.trials only")
+    if declared.search.trials < held.search.trials:
+        raise ValueError(f"search.trials={declared.search.trials}: choose {held.search.trials} or more")
+    first = declared.settings[0]
+    length = {name: getattr(first, name) for name in LENGTH}
+    later = (dataclasses.replace(config, **length) for config in held.settings[len(declared.settings) :])
+    return dataclasses.replace(declared, settings=(*declared.settings, *later))
 
 
 def _longer(number: int, config: Config, declared: Sequence[Config]) -> Config:

@@ -20,7 +20,7 @@ from jaxsocial.training.folder import locked
 from tests.sweep.test_command import file_of
 from tests.sweep.tiny import FILE, TINY, tiny
 
-RATES = {"coefficients.learning_rate": [0.001, 0.1]}
+RATES = {"coefficients.learning_rate": [0.001, 0.1], "rules.penalty": [1.5]}
 DROP = {"halving": {"steps": [256]}}
 
 
@@ -47,12 +47,12 @@ def quiet() -> Console:
 
 
 def test_numbers_stay_and_what_is_new_follows():
-    held = tiny(grid=RATES | {"rules.penalty": [1.5]})
+    held = tiny(grid=RATES)
     more = tiny(seeds=5, grid={"rules.penalty": [0.5, 1.5], "coefficients.learning_rate": [0.03, 0.1, 0.001]})
     both = extended(held, more)
-    penalties = [(config.rules.penalty, config.coefficients.learning_rate) for config in both.settings]
-    assert penalties[:2] == [(1.5, 0.001), (1.5, 0.1)]
-    assert sorted(penalties[2:]) == [(0.5, 0.001), (0.5, 0.03), (0.5, 0.1), (1.5, 0.03)]
+    fields = [(config.rules.penalty, config.coefficients.learning_rate) for config in both.settings]
+    assert fields[:2] == [(1.5, 0.001), (1.5, 0.1)]
+    assert sorted(fields[2:]) == [(0.5, 0.001), (0.5, 0.03), (0.5, 0.1), (1.5, 0.03)]
     assert [identity(config) for config in both.settings[:2]] == [identity(config) for config in held.settings]
     assert {config.seeds for config in both.settings} == {5}
 
@@ -84,7 +84,11 @@ def test_more_draws_begin_with_those_that_were_drawn():
     [
         ({}, {"fixed": TINY | {"sizes.worlds": 16}}, "setting 0, since the nearest has another sizes.worlds: leave in"),
         ({}, {"episodes": 9}, "the nearest has another evaluation_episodes"),
-        ({}, {"grid": {"coefficients.learning_rate": [0.1, 0.2]}}, "another coefficients.learning_rate: leave in"),
+        (
+            {},
+            {"grid": RATES | {"coefficients.learning_rate": [0.1, 0.2]}},
+            "another coefficients.learning_rate: leave in",
+        ),
         ({}, {"fixed": TINY | {"total_steps": 384}}, "total_steps=384: setting 0 trains for 512; choose as many"),
         ({}, {"seeds": 1}, "seed=0, seeds=1: setting 0 has seeds 0 to 1; choose them and more"),
         ({}, {"seed": 1, "seeds": 3}, "seed=1, seeds=3: setting 0 has seeds 0 to 1"),
@@ -92,7 +96,7 @@ def test_more_draws_begin_with_those_that_were_drawn():
         ({}, DROP, "halving has changed"),
         (DROP, {**DROP, "measure": "return"}, "measure has changed"),
         (DROP, {**DROP, "seeds": 3}, "change total_steps only"),
-        (DROP, {**DROP, "grid": {"coefficients.learning_rate": [0.001, 0.01, 0.1]}}, "change total_steps only"),
+        (DROP, {**DROP, "grid": RATES | {"coefficients.learning_rate": [0.001, 0.01, 0.1]}}, "change total_steps only"),
     ],
 )
 def test_what_is_no_extension_is_refused_in_one_line(held, declared, remedy):
