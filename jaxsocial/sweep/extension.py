@@ -44,10 +44,11 @@ def _searched(held: Sweep, declared: Sweep) -> Sweep:
         raise ValueError("search has changed, and decided which settings exist: change search.trials only")
     if declared.search.trials < held.search.trials:
         raise ValueError(f"search.trials={declared.search.trials}: choose {held.search.trials} or more")
-    first = declared.settings[0]
-    length = {name: getattr(first, name) for name in LENGTH}
-    later = (dataclasses.replace(config, **length) for config in held.settings[len(declared.settings) :])
-    return dataclasses.replace(declared, settings=(*declared.settings, *later))
+    # With more trials the first batch may be declared larger than it was.
+    first = declared.settings[: min(held.search.trials, len(held.settings))]
+    length = {name: getattr(first[0], name) for name in LENGTH}
+    later = (dataclasses.replace(config, **length) for config in held.settings[len(first) :])
+    return dataclasses.replace(declared, settings=(*first, *later))
 
 
 def _longer(number: int, config: Config, declared: Sequence[Config]) -> Config:

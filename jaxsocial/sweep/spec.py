@@ -157,15 +157,17 @@ def _search(base: Config, plain: Mapping[str, Any]) -> Search:
     if search.trials < 1 or not fields:
         raise ValueError("search has nothing to try: give search.trials, 1 or more, and fields below [search.fields]")
     for name, axis in fields.items():
-        if type_of(base, name) and name == "total_steps":
-            raise ValueError("search.fields.total_steps: results of other lengths cannot be compared; leave it out")
+        type_of(base, name)
         drawn_values(name, axis, 1, 0, "search")
+    if "total_steps" in fields:
+        raise ValueError("search.fields.total_steps: results of different lengths do not compare, so leave it out")
     return search
 
 
 def _axes(base: Config, plain: Mapping[str, Any], search: Search) -> list[list[Values]]:
     """Returns the alternatives that grid, list and draw declare, and the first batch of a search."""
     if search.trials:
+        # Without results the direction makes no difference.
         first = suggested(search, [], min(search.batch, search.trials), larger_is_better=True)
         return [[values_of(search, suggestion) for suggestion in first]]
     grid = {

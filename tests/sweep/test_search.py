@@ -195,6 +195,8 @@ def test_a_search_is_extended_by_trials_seeds_and_steps(tmp_path):
     assert [rate_of(config) for config in both.settings] == [rate_of(config) for config in held.settings]
     assert {(config.seeds, config.total_steps) for config in both.settings} == {(3, 1024)}
     assert both.search.trials == 12
+    small = run(tmp_path / "small", searching(trials=3), made_up(near_a_thousandth))
+    assert extended(small, searching(trials=12)).settings == small.settings
     for declared, remedy in (
         (searching(trials=4), "search.trials=4: choose 8 or more"),
         (searching(trials=8, seed=1), "change search.trials only"),
