@@ -5,11 +5,13 @@ found among the settings.
 """
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxsocial.evaluate.statistics import middle_mean
 from jaxsocial.sweep import table
-from jaxsocial.sweep.report.ranking import About, rank
+from jaxsocial.sweep.report.ranking import outcomes
 from jaxsocial.sweep.search import Suggestion, suggested, values_of
 from jaxsocial.sweep.spec import Sweep, built
 from jaxsocial.sweep.work import read_plain, write_plain, write_settings
@@ -26,7 +28,7 @@ class Trial(NamedTuple):
 
 
 def read_trials(folder: Path) -> list[Trial]:
-    """Reads the trials of a search whose batches are finished."""
+    """Reads the trials that were written down."""
     path = folder / TRIALS
     return [Trial(*trial) for trial in read_plain(path)] if path.is_file() else []
 
@@ -66,7 +68,8 @@ def _told(folder: Path, sweep: Sweep, trials: list[Trial]) -> list[tuple[Suggest
     """Returns what the sampler is told: the value that ranks a setting, None if a seed of it became non-finite."""
     if not trials:
         return []
-    ranking = rank(table.read(folder), About("", (), sweep.measure, sweep.larger_is_better)).settings
-    known = ranking[(ranking["healthy_seeds"] == ranking["seeds"]) & ranking["interquartile_mean"].notna()]
-    results = dict(zip(known["setting"], known["interquartile_mean"], strict=True))
+    results = {}
+    for setting, seeds in outcomes(table.read(folder), sweep.measure).groupby("setting"):
+        value = float(middle_mean(seeds["value"].to_numpy()))
+        results[setting] = value if min(seeds["healthy"]) and not math.isnan(value) else None
     return [(trial.suggestion, results.get(trial.setting)) for trial in trials]
