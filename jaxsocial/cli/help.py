@@ -22,7 +22,7 @@ SUMMARIES = {
     ),
     "sweep": (
         "jaxsocial sweep experiments/sweep.toml --dry-run",
-        ("file", "out", "resume", "dry_run", "memory_gib", "processes", "backend"),
+        ("file", "out", "resume", "extend", "dry_run", "memory_gib", "processes", "backend"),
     ),
 }
 """Verb to (an example, the fields that its short help lists, as paths into the record of its options)."""

@@ -184,6 +184,8 @@ class SweepOptions:
     """The sweep's folder, which must not exist; by default a new one under runs/."""
     resume: Path | None = None
     """Continues the sweep in this folder; replaces the file."""
+    extend: Path | None = None
+    """Adds to the sweep in this folder what the file declares in addition: settings, seeds, steps."""
     dry_run: bool = False
     """Compile, time and print the plan, then stop."""
     target: Literal["h100", "h200", "a100", "v5e", "v6e"] | None = None

@@ -20,9 +20,14 @@ def sweep(chosen: SweepOptions, console: Console) -> int:
     executor = make_executor(getattr(chosen, chosen.backend), chosen.processes, chosen.memory_gib)
     if chosen.target is not None and not chosen.dry_run:
         raise ValueError(f"--target {chosen.target} plans only: give --dry-run too")
+    if chosen.extend is not None and (chosen.file is None or chosen.out is not None or chosen.target is not None):
+        raise ValueError(f"--extend {chosen.extend} needs a file and that folder only: leave out the other options")
     if (chosen.file is None) == (chosen.resume is None):
         raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")
-    if chosen.file is not None:
+    if chosen.file is not None and chosen.extend is not None:
+        folder = chosen.extend
+        declared = command.extend(chosen.file, folder, executor, console, chosen.dry_run)
+    elif chosen.file is not None:
         folder = chosen.out or command.new_folder(Path("runs"), chosen.file)
         declared = command.begin(chosen.file, folder, executor, console, chosen.target)
     else:
@@ -30,7 +35,8 @@ def sweep(chosen: SweepOptions, console: Console) -> int:
         declared = command.read(folder)
         command.show_plan(declared, folder, executor, console, chosen.target)
     if chosen.dry_run:
-        console.print(f"run it: jaxsocial sweep --resume {folder}", soft_wrap=True, highlight=False)
+        how = f"--resume {folder}" if chosen.extend is None else f"{chosen.file} --extend {folder}"
+        console.print(f"run it: jaxsocial sweep {how}", soft_wrap=True, highlight=False)
         return 0
     command.run(declared, folder, executor, console)
     ranking = command.report(folder, console)

@@ -1,4 +1,18 @@
 """Hyperparameter sweeps: settings that differ only in traced numbers train in one compiled program."""
 
-MODULES = ("spec", "members", "table", "work", "plan", "backends", "executor", "report", "rungs", "command")
+MODULES = (
+    "search",
+    "spec",
+    "members",
+    "extension",
+    "table",
+    "work",
+    "plan",
+    "backends",
+    "executor",
+    "report",
+    "rungs",
+    "trials",
+    "command",
+)
 """From the bottom up: a module imports only from those before it. A test holds this order."""

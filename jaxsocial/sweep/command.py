@@ -11,10 +11,13 @@ from jaxsocial.config.fields import flat
 from jaxsocial.sweep import plan, rungs, table
 from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.executor import Executor
+from jaxsocial.sweep.extension import extended
 from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About, Ranking
+from jaxsocial.sweep.search import Search
 from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
+from jaxsocial.sweep.trials import next_batch
 from jaxsocial.sweep.work import (
     DOES_NOT_FIT,
     Task,
@@ -27,12 +30,13 @@ from jaxsocial.sweep.work import (
     write_settings,
     write_task,
 )
+from jaxsocial.training.folder import locked
 from jaxsocial.training.progress import ProgressDisplay, Status, working
 from jaxsocial.training.provenance import PROVENANCE
 from jaxsocial.training.stopping import Stopped
 from jaxsocial.training.tables import counted
 
-SWEEP, FILE, PLAN, REPORT = "sweep.json", "sweep.toml", "plan", "report"
+SWEEP, FILE, PLAN, REPORT, DRAFT = "sweep.json", "sweep.toml", "plan", "report", "extension"
 WORK, MEASURE = "jaxsocial.sweep.work:work", "jaxsocial.sweep.plan:measure"
 
 
@@ -55,9 +59,7 @@ def begin(file: Path, folder: Path, executor: Executor, console: Console, target
       ValueError: the file declares no sweep that can be run, or the folder exists.
       Stopped: a program could not be compiled or timed.
     """
-    sweep = read_sweep(file)
-    if sweep.repeated:
-        console.print(f"{sweep.repeated} of the declared settings equal others, and are trained once")
+    sweep = _declared(file, console)
     prepare(sweep, folder)
     shutil.copy(file, folder / FILE)
     try:
@@ -65,6 +67,54 @@ def begin(file: Path, folder: Path, executor: Executor, console: Console, target
     except ValueError:  # not Stopped: what is compiled serves a resumed sweep
         shutil.rmtree(folder)
         raise
+    return sweep
+
+
+def _declared(file: Path, console: Console) -> Sweep:
+    sweep = read_sweep(file)
+    if sweep.repeated:
+        console.print(f"{sweep.repeated} of the declared settings equal others, and are trained once")
+    return sweep
+
+
+def extend(file: Path, folder: Path, executor: Executor, console: Console, dry_run: bool = False) -> Sweep:
+    """Reads a sweep's file, shows the plan, and adds to a folder what the file declares in addition.
+
+    Args:
+      file: the TOML file.
+      folder: the sweep's folder.
+      executor: what the sweep runs on.
+      console: where to print.
+      dry_run: whether to show the plan only, and to change nothing.
+
+    Raises:
+      ValueError: the folder holds no sweep, it is in use, or the file declares none that extends it.
+      Stopped: a program could not be compiled or timed.
+    """
+    held, draft = read(folder), folder / DRAFT
+    sweep = extended(held, _declared(file, console))
+    for item in (folder / rungs.ITEMS).glob("*"):
+        with locked(item, 0.0):
+            pass  # no process works on it
+    before, now = (len(entries(one.settings, range(len(one.settings)))) for one in (held, sweep))
+    console.print(
+        f"{counted(len(held.settings), 'setting')} with {counted(before, 'seed')} become {len(sweep.settings)} with "
+        f"{now}; the plan counts what is trained already",
+        highlight=False,
+    )
+    # Planned beside it: a sweep that cannot run leaves the folder as it was.
+    shutil.rmtree(draft, ignore_errors=True)
+    prepare(sweep, draft)
+    try:
+        show_plan(sweep, draft, executor, console, again=f"jaxsocial sweep {file} --extend {folder}")
+        if not dry_run:
+            (folder / table.WHOLE).unlink(missing_ok=True)
+            shutil.rmtree(folder / PLAN, ignore_errors=True)
+            (draft / PLAN).replace(folder / PLAN)
+            shutil.copy(file, folder / FILE)
+            _write(sweep, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return sweep
 
 
@@ -77,9 +127,14 @@ def prepare(sweep: Sweep, folder: Path) -> None:
     if folder.exists():
         raise ValueError(f"{folder} exists: choose another --out, or continue it with --resume {folder}")
     folder.mkdir(parents=True)
+    _write(sweep, folder)
+
+
+def _write(sweep: Sweep, folder: Path) -> None:
+    # Settings first: options of before fit more settings, and not the other way round.
     write_settings(folder, sweep.settings)
     options = {name: getattr(sweep, name) for name in OPTIONS}
-    write_plain(folder / SWEEP, options | {"halving": sweep.halving._asdict()})
+    write_plain(folder / SWEEP, options | {"halving": sweep.halving._asdict(), "search": sweep.search._asdict()})
 
 
 def read(folder: Path) -> Sweep:
@@ -92,10 +147,13 @@ def read(folder: Path) -> Sweep:
         raise ValueError(f"{folder} holds no sweep: name the folder that `jaxsocial sweep` printed")
     options = read_plain(folder / SWEEP)
     steps, keep = options.pop("halving").values()
-    return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), **options)
+    search = Search(**options.pop("search", {}))
+    return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), search, **options)
 
 
-def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console, target: str | None = None) -> None:
+def show_plan(
+    sweep: Sweep, folder: Path, executor: Executor, console: Console, target: str | None = None, again: str = ""
+) -> None:
     """Compiles and times every group, and prints the plan. For an accelerator that is not here, it only compiles.
 
     Args:
@@ -104,6 +162,7 @@ def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console, 
       executor: what the sweep runs on.
       console: where to print.
       target: as of `begin`.
+      again: the command that continues if it is stopped; if empty, the one that resumes the folder.
 
     Raises:
       ValueError: settings cannot be built, or have changed since they were planned.
@@ -119,8 +178,11 @@ def show_plan(sweep: Sweep, folder: Path, executor: Executor, console: Console, 
         check_settings(job, sweep.settings)
     doing = "compiling and timing" if target is None else f"compiling for {target}:"
     with working(console, f"{doing} {counted(len(found), 'program')}"):
-        _execute(jobs, MEASURE, executor, folder, console)
+        _execute(jobs, MEASURE, executor, console, again or _resumed(folder))
     console.print(plan.plan_table(sweep, found, [plan.read_measured(job) for job in jobs], executor.processes))
+    if sweep.search.trials:
+        # Which settings follow is not known before their results are.
+        console.print(f"these are known so far; the search ends after {sweep.search.trials} trials", highlight=False)
 
 
 def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> None:
@@ -135,24 +197,45 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
     Raises:
       Stopped: Ctrl-C, or some items failed; finished work is kept.
     """
+    table.conform(folder, sweep.settings)
     alive: Sequence[int] = range(len(sweep.settings))
-    for rung in range(plan.rungs(sweep)):
+    rung = 0
+    while True:
         items = rungs.begin_rung(folder, sweep, rung, alive, executor.processes, executor.memory_gib)
-        names = [item.name for item in items]
-
-        def status(names: Sequence[str] = names) -> Status:
-            return Status(table.steps_done(folder, names), counted(len(names), "item"))
-
-        with ProgressDisplay(console, rungs.total_steps(folder, items), status):
-            _execute(items, WORK, executor, folder, console)
+        if not items and rung >= plan.rungs(sweep):
+            more = next_batch(folder, sweep)
+            if more is None:
+                break
+            table.conform(folder, more.settings)
+            sweep, alive = more, range(len(more.settings))
+            continue
+        _run_items(items, executor, folder, console)
         if rung + 1 < plan.rungs(sweep):
             alive = rungs.survivors(table.read(folder), sweep, alive)
             console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False, markup=False)
+        rung += 1
     table.write_whole(folder)
     console.print(f"the table is {folder / table.WHOLE}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path, console: Console) -> None:
+def _run_items(items: Sequence[Path], executor: Executor, folder: Path, console: Console) -> None:
+    """Executes the items of a rung, and shows their progress."""
+    if all(map(is_done, items)):
+        return
+    names = [item.name for item in items]
+
+    def status() -> Status:
+        return Status(table.steps_done(folder, names), counted(len(names), "item"))
+
+    with ProgressDisplay(console, rungs.total_steps(folder, items), status):
+        _execute(items, WORK, executor, console, _resumed(folder))
+
+
+def _resumed(folder: Path) -> str:
+    return f"jaxsocial sweep --resume {folder}"
+
+
+def _execute(items: Sequence[Path], work: str, executor: Executor, console: Console, again: str) -> None:
     """Executes the items that are not done, and prints which batches did not fit into memory."""
     left, failed = [item for item in items if not is_done(item)], []
     try:
@@ -164,12 +247,11 @@ def _execute(items: Sequence[Path], work: str, executor: Executor, folder: Path,
                     console.print(f"{ended.folder.name}: {line}", highlight=False, markup=False)
             failed += [ended] if ended.error is not None else []
     except KeyboardInterrupt:
-        raise Stopped(f"stopped; continue with: jaxsocial sweep --resume {folder}") from None
+        raise Stopped(f"stopped; continue with: {again}") from None
     if failed:
         reasons = "\n".join(f"{ended.folder.name}: {ended.error}" for ended in failed)
         raise Stopped(
-            f"{len(failed)} of {len(items)} items failed, the others are kept; continue with: jaxsocial sweep --resume "
-            f"{folder}\n{reasons}"
+            f"{len(failed)} of {len(items)} items failed, the others are kept; continue with: {again}\n{reasons}"
         )
 
 

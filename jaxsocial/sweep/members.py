@@ -7,10 +7,14 @@ from typing import NamedTuple
 import jax
 
 from jaxsocial.config.config import Config
+from jaxsocial.config.fields import config_hash
 from jaxsocial.config.traced import program_key
 from jaxsocial.training.devices import GIB, memory_limit
 from jaxsocial.training.program import Program, make_program
 from jaxsocial.training.targets import described_device, memory_of
+
+LENGTH = ("total_steps", "seed", "seeds")
+"""Fields that an extension of a sweep may change in a setting that has begun."""
 
 
 class Entry(NamedTuple):
@@ -30,6 +34,11 @@ class Fit(NamedTuple):
     limit: int
     """The bytes that may be used on each device."""
     devices: int
+
+
+def identity(config: Config) -> str:
+    """Returns digits that identify a setting, however long it trains and with however many seeds."""
+    return config_hash(config, LENGTH)
 
 
 def groups(settings: Sequence[Config], numbers: Sequence[int]) -> list[list[int]]:

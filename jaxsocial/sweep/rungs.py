@@ -1,12 +1,16 @@
 """The rungs of a sweep: the settings that are still in it, and the items that take them to the next comparison.
 
+A rung after the last comparison takes what is short of its end there, also what an extension has added.
+
 The items of a rung are written down before it begins, so that a resumed sweep has the same items.
 """
 
+import collections
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -35,12 +39,12 @@ NAME = re.compile(r"rung\d+-group\d+-part\d+")
 def begin_rung(
     folder: Path, sweep: Sweep, rung: int, alive: Sequence[int], processes: int, memory_gib: float | None
 ) -> list[Path]:
-    """Returns the folders of a rung's items: those that were written down, or new ones.
+    """Returns the folders of a rung's items: those that were written down, or new ones. None are if none is needed.
 
     Args:
       folder: the sweep's folder.
       sweep: the sweep.
-      rung: from 0 on; the last rung goes to the end.
+      rung: from 0 on; those after the last comparison go to the end.
       alive: the numbers of the settings that are still in the sweep.
       processes: the number of items that run at once.
       memory_gib: the GiB that may be used on each device; those that are free if None.
@@ -51,6 +55,8 @@ def begin_rung(
     path = folder / f"rung-{rung}.json"
     if not path.is_file():
         tasks = _tasks(folder, sweep, rung, alive, processes, memory_gib)
+        if not tasks:
+            return []  # nothing is written down: an extension may need this rung
         write_plain(path, [(name, task._asdict()) for name, task in tasks.items()])
     folders = []
     for name, task in read_plain(path):
@@ -65,30 +71,48 @@ def begin_rung(
 def _tasks(
     folder: Path, sweep: Sweep, rung: int, alive: Sequence[int], processes: int, memory_gib: float | None
 ) -> dict[str, Task]:
-    """Divides the members of each group among items, in proportion to the group's share of all members."""
-    known: dict[Entry, tuple[str, int]] = {}
-    if rung:
-        done = [item for item in (folder / ITEMS).iterdir() if is_done(item)]
-        # By number: the locations of later rungs overwrite those of earlier ones.
-        for item in sorted(done, key=lambda path: int(path.name.split("-")[0].removeprefix("rung"))):
-            known |= locations(item)
-    whole, tasks = sum(sweep.settings[number].seeds for number in alive), {}
+    """Divides the members that are short of the rung's end among items, in proportion to their numbers."""
+    held, short = _held(folder), []
     for number, group in enumerate(groups(sweep.settings, alive)):
-        config = sweep.settings[group[0]]
-        end = rung_end(config, sweep, rung)
-        if rung and end == rung_end(config, sweep, rung - 1):
-            continue  # the group is at its end
-        members = entries(sweep.settings, group)
+        end = rung_end(sweep.settings[group[0]], sweep, rung)
+        # Members of one program begin at the same iteration.
+        starts: dict[int, list[Entry]] = {}
+        for entry in entries(sweep.settings, group):
+            starts.setdefault(held[entry].iteration if entry in held else 0, []).append(entry)
+        short += [(number, start, end, members) for start, members in sorted(starts.items()) if start < end]
+    whole, parts, tasks = sum(len(members) for *_, members in short), collections.Counter(), {}
+    for number, start, end, members in short:
+        config = sweep.settings[members[0].setting]
         # More items than processes would compile the same program more often.
         count = min(len(members), max(1, round(processes * len(members) / whole)))
         size = math.ceil(len(members) / count)
         for first in range(0, len(members), size):
             own = members[first : first + size]
-            sources = [known[entry] for entry in own] if rung else None
+            sources = [held[entry][:2] for entry in own] if start else None
             digest = settings_digest(own, sweep.settings)
             task = Task(own, end, evaluated_at(config, sweep), sweep.save_seconds, memory_gib, sources, digest)
-            tasks[f"rung{rung}-group{number}-part{first // size}"] = task
+            tasks[f"rung{rung}-group{number}-part{parts[number]}"] = task
+            parts[number] += 1
     return tasks
+
+
+class _Held(NamedTuple):
+    """Where a member was saved last."""
+
+    batch: str
+    place: int
+    iteration: int
+
+
+def _held(folder: Path) -> dict[Entry, _Held]:
+    """Returns where the members of finished items are."""
+    found: dict[Entry, _Held] = {}
+    done = [item for item in (folder / ITEMS).glob("*") if is_done(item)]
+    # By number: the locations of later rungs overwrite those of earlier ones.
+    for item in sorted(done, key=lambda path: int(path.name.split("-")[0].removeprefix("rung"))):
+        end = read_task(item).end
+        found |= {entry: _Held(*place, end) for entry, place in locations(item).items()}
+    return found
 
 
 def total_steps(sweep: Path, items: Sequence[Path]) -> int:

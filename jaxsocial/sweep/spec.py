@@ -17,6 +17,7 @@ from jaxsocial.config.presets import preset
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.settings import in_place_of
 from jaxsocial.env.values import Count, Index, NotNegative, Positive, declared, fit_fields, fitting
+from jaxsocial.sweep.search import Search, suggested, values_of
 from jaxsocial.training.member import metric_names
 from jaxsocial.training.pretrained import with_pinned_runs
 
@@ -31,7 +32,7 @@ BASE = {"seed": "seed", "seeds": "seeds", "episodes": "evaluation_episodes"}
 """Names at the top of the file, and the config fields that they set."""
 MEASURED = ("return", "goals", "penalties")
 """What whole episodes are measured for: columns of the table after ``evaluation.``"""
-NAMES = ("preset", "scenario", *BASE, *OPTIONS, "fixed", "grid", "list", "draw", "halving")
+NAMES = ("preset", "scenario", *BASE, *OPTIONS, "fixed", "grid", "list", "draw", "halving", "search")
 
 
 class Halving(NamedTuple):
@@ -50,6 +51,7 @@ class Sweep:
     settings: tuple[Config, ...]
     """A setting's number is its index."""
     halving: Halving = Halving()
+    search: Search = Search()
     measure: str = "evaluation.return"
     """The column that settings are ranked by."""
     larger_is_better: bool = True
@@ -107,20 +109,30 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
         if name not in NAMES:
             raise ValueError(f"{name!r} is unknown here: choose from {', '.join(NAMES)}; fields go below one")
     base, settings = _base(plain), []
-    for combination in itertools.product(*_axes(base, plain)):
+    search = _search(base, plain)
+    for combination in itertools.product(*_axes(base, plain, search)):
         values = {name: value for one in combination for name, value in one.items()}
         if len(values) < sum(map(len, combination)):
             raise ValueError(f"a field is in more than one of grid, list and draw: {sorted(values)}")
         try:
-            # A resumed sweep, in another folder, has to find the same networks.
-            settings.append(with_pinned_runs(with_fields(base, values)))
+            settings.append(built(base, values))
         except ValueError as error:
             text = ", ".join(f"{name} = {value}" for name, value in values.items()) or "without changes"
             raise ValueError(f"the setting {text} cannot be built: {error}") from None
     halving = _checked(plain.get("halving", {}), Halving._fields, "halving")
     options = _typed({name: plain[name] for name in OPTIONS if name in plain}, Sweep, "")
     once, halving = tuple(dict.fromkeys(settings)), Halving(**_typed(halving, Halving, "halving."))
-    return Sweep(once, halving, **options, repeated=len(settings) - len(once))
+    return Sweep(once, halving, search, **options, repeated=len(settings) - len(once))
+
+
+def built(base: Config, values: Values) -> Config:
+    """Returns a setting: a config with other values of some fields.
+
+    Raises:
+      ValueError: there is no such setting.
+    """
+    # A resumed sweep, in another folder, has to find the same networks.
+    return with_pinned_runs(with_fields(base, values))
 
 
 def _base(plain: Mapping[str, Any]) -> Config:
@@ -133,8 +145,31 @@ def _base(plain: Mapping[str, Any]) -> Config:
     return with_fields(dataclasses.replace(base, **given), flattened(plain.get("fixed", {}), "fixed"))
 
 
-def _axes(base: Config, plain: Mapping[str, Any]) -> list[list[Values]]:
-    """Returns the alternatives that grid, list and draw declare."""
+def _search(base: Config, plain: Mapping[str, Any]) -> Search:
+    """Returns the search that is declared, or one without trials."""
+    if "search" not in plain:
+        return Search()
+    if both := [name for name in ("grid", "list", "draw", "halving") if name in plain]:
+        raise ValueError(f"both search and {both[0]}: leave one of them out; values for all settings go into [fixed]")
+    table = _checked(plain["search"], Search._fields, "search")
+    fields = flattened(table.get("fields", {}), "search.fields")
+    search = Search(**_typed({**table, "fields": fields}, Search, "search."))
+    if search.trials < 1 or not fields:
+        raise ValueError("search has nothing to try: give search.trials, 1 or more, and fields below [search.fields]")
+    for name, axis in fields.items():
+        type_of(base, name)
+        drawn_values(name, axis, 1, 0, "search")
+    if "total_steps" in fields:
+        raise ValueError("search.fields.total_steps: results of different lengths do not compare, so leave it out")
+    return search
+
+
+def _axes(base: Config, plain: Mapping[str, Any], search: Search) -> list[list[Values]]:
+    """Returns the alternatives that grid, list and draw declare, and the first batch of a search."""
+    if search.trials:
+        # Without results the direction makes no difference.
+        first = suggested(search, [], min(search.batch, search.trials), larger_is_better=True)
+        return [[values_of(search, suggestion) for suggestion in first]]
     grid = {
         name: axis_values(name, axis, type_of(base, name) is int)
         for name, axis in flattened(plain.get("grid", {}), "grid").items()
@@ -198,7 +233,7 @@ def axis_values(name: str, axis: Any, whole: bool = False) -> list[Any]:
     return axis
 
 
-def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
+def drawn_values(name: str, axis: Any, count: int, seed: int, where: str = "draw") -> list[Any]:
     """Draws values of one field. They depend on the field's name and the seed only, not on other fields.
 
     >>> drawn_values("network.memory", {"choice": [8, 16, 32]}, count=4, seed=0)
@@ -209,6 +244,7 @@ def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
       axis: a table with one of uniform, log_uniform, integers (bounds included) and choice.
       count: how many values, 1 or more.
       seed: of the random numbers, 0 or more.
+      where: the table that declares it, for messages.
 
     Raises:
       ValueError: it is no distribution.
@@ -225,7 +261,7 @@ def drawn_values(name: str, axis: Any, count: int, seed: int) -> list[Any]:
         case {"choice": [_, *_] as values}:
             return [values[index] for index in generator.integers(len(values), size=count)]
     raise ValueError(
-        f"draw.fields.{name}={axis}: give uniform = [low, high], log_uniform = [low, high] with low above 0, "
+        f"{where}.fields.{name}={axis}: give uniform = [low, high], log_uniform = [low, high] with low above 0, "
         "integers = [low, high] or choice = [one value or more]"
     )
 

@@ -1,12 +1,14 @@
 """The sweep's table: one row per setting, seed, learner and log point, with every field of the config as a column.
 
-The table is a folder of Parquet files. A file is written atomically and never changed, and any Parquet reader takes the
-folder for one table: all files have the same columns. A file's name ends in the digest of its content. An item that
-resumes from a checkpoint first drops the rows that it wrote after it.
+The table is a folder of Parquet files. A file is written atomically and never changed, except where an extension of the
+sweep changes its columns (`conform`). Any Parquet reader takes the folder for one table: all files have the same
+columns. A file's name ends in the digest of its content. An item that resumes from a checkpoint first drops the rows
+that it wrote after it.
 """
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +18,11 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from jaxsocial.config.config import Config
-from jaxsocial.config.fields import flat
+from jaxsocial.config.fields import digest, flat
 from jaxsocial.sweep.spec import measures
+from jaxsocial.training.folder import write_at_once
 
-TABLE, WHOLE, DIGEST = "table", "results.parquet", "results.sha256"
+TABLE, WHOLE, DIGEST, COLUMNS = "table", "results.parquet", "results.sha256", "columns.json"
 KEYS = ("setting", "seed", "learner", "step")
 PART = re.compile(
     r"(?P<item>[^.]+)\.batch-(?P<first>\d+)-(?P<last>\d+)\.(?P<step>\d+)(\.(?P<digest>[0-9a-f]{12}))?\.parquet"
@@ -35,8 +38,8 @@ def schema_of(settings: Sequence[Config]) -> pa.Schema:
     return pa.schema([*keys, *fields, *(pa.field(name, pa.float64()) for name in measures(settings))])
 
 
-def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict], schema: pa.Schema | None = None) -> None:
-    """Adds rows, as one file.
+def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict], schema: pa.Schema | None = None) -> Path:
+    """Adds rows, as one file, and returns its path.
 
     Args:
       sweep: the sweep's folder.
@@ -53,7 +56,29 @@ def write_part(sweep: Path, writer: str, step: int, rows: Sequence[dict], schema
     # A kill leaves the old name or the new one, and readers look for .parquet only.
     new = path.with_suffix(".new")
     new.write_bytes(file.getvalue())
-    new.replace(path)  # atomic, and the pattern of readers matches no ".new"
+    return new.replace(path)  # atomic, and the pattern of readers matches no ".new"
+
+
+def conform(sweep: Path, settings: Sequence[Config]) -> None:
+    """Gives all files the columns and the fields of these settings, after an extension of the sweep changed them.
+
+    After a kill the next call completes it: a file that was rewritten already has the same name again.
+
+    Args:
+      sweep: the sweep's folder.
+      settings: its settings now. Those that it had before come first.
+    """
+    schema, path = schema_of(settings), sweep / COLUMNS
+    fields = [flat(config) for config in settings]
+    columns, rows = [f"{column.name}: {column.type}" for column in schema], list(map(digest, fields))
+    before = json.loads(path.read_text()) if path.is_file() else {"columns": [], "rows": []}
+    if before["columns"] != columns or before["rows"] != rows[: len(before["rows"])]:
+        for old in sorted((sweep / TABLE).glob("*.parquet")):
+            item, batch, step = old.name.split(".")[:3]
+            known = [row | fields[row["setting"]] for row in _read_part(sweep, old).to_pylist()]
+            if write_part(sweep, f"{item}.{batch}", int(step), known, schema) != old:
+                old.unlink()
+    write_at_once(path, json.dumps({"columns": columns, "rows": rows}) + "\n")
 
 
 def _digest(content: bytes) -> str:
@@ -89,25 +114,26 @@ def read(sweep: Path) -> pd.DataFrame:
     whole, known = sweep / WHOLE, sweep / DIGEST
     if whole.is_file():
         again = f"delete it, and it is made again from {sweep / TABLE}"
-        return in_order(_read(whole, known.read_text().strip() if known.is_file() else None, again))
+        return in_order(_read(whole, known.read_text().strip() if known.is_file() else None, again).to_pandas())
     parts = sorted((sweep / TABLE).glob("*.parquet"))
     if not parts:
         raise ValueError(f"{sweep} has no table yet: start it with `jaxsocial sweep`, or let it run for longer")
-    read = []
-    for path in parts:
-        part = PART.fullmatch(path.name)
-        item = part["item"] if part else "of this batch"
-        again = f"delete table/{item}.* and items/{item}, then jaxsocial sweep --resume {sweep} trains it again"
-        read.append(_read(path, part["digest"] if part else None, again))
-    return in_order(pd.concat(read, ignore_index=True))
+    return in_order(pd.concat([_read_part(sweep, path).to_pandas() for path in parts], ignore_index=True))
 
 
-def _read(path: Path, digest: str | None, remedy: str) -> pd.DataFrame:
+def _read_part(sweep: Path, path: Path) -> pa.Table:
+    part = PART.fullmatch(path.name)
+    item = part["item"] if part else "of this batch"
+    again = f"delete table/{item}.* and items/{item}, then jaxsocial sweep --resume {sweep} trains it again"
+    return _read(path, part["digest"] if part else None, again)
+
+
+def _read(path: Path, digest: str | None, remedy: str) -> pa.Table:
     content = path.read_bytes()
     if digest not in (None, _digest(content)):
         raise ValueError(f"{path} is damaged: {remedy}")
     try:
-        return pd.read_parquet(io.BytesIO(content))
+        return parquet.read_table(io.BytesIO(content))
     except (OSError, pa.ArrowException) as error:  # without a digest
         raise ValueError(f"{path} is damaged ({error}): {remedy}") from None
 

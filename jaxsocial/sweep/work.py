@@ -19,7 +19,7 @@ from jaxsocial.config.fields import config_hash, digest, flat
 from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
-from jaxsocial.sweep.members import Entry, Fit, config_of, fitted, is_out_of_memory, padded
+from jaxsocial.sweep.members import Entry, Fit, config_of, fitted, identity, is_out_of_memory, padded
 from jaxsocial.sweep.spec import MEASURED
 from jaxsocial.training import checkpoint, loop, metrics
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
@@ -74,9 +74,11 @@ class Compiled(NamedTuple):
     fit: Fit
 
 
-def settings_digest(entries: Sequence[Entry], settings: Sequence[Config]) -> str:
+def settings_digest(
+    entries: Sequence[Entry], settings: Sequence[Config], of: Callable[[Config], str] = identity
+) -> str:
     """Returns digits that identify the settings of some members. A new field with a neutral default changes none."""
-    return digest([config_hash(settings[number]) for number in dict.fromkeys(entry.setting for entry in entries)])
+    return digest([of(settings[number]) for number in dict.fromkeys(entry.setting for entry in entries)])
 
 
 def check_settings(folder: Path, settings: Sequence[Config]) -> None:
@@ -86,7 +88,8 @@ def check_settings(folder: Path, settings: Sequence[Config]) -> None:
       ValueError: they have changed.
     """
     task = read_task(folder)
-    if task.settings not in (None, settings_digest(task.entries, settings)):
+    earlier = settings_digest(task.entries, settings, config_hash)  # seeds and steps counted too
+    if task.settings not in (None, earlier, settings_digest(task.entries, settings)):
         raise ValueError(
             f"the settings of {folder.name} have changed in {folder.parents[1] / SETTINGS} since it was made: restore "
             "that file, or begin another sweep"

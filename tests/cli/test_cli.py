@@ -131,7 +131,7 @@ def test_help_is_short_and_names_the_full_help(verb, capsys):
     text = capsys.readouterr().out
     assert text.count("\n") < 2 * 50
     assert text.count(f"every field: jaxsocial {verb} --help-all\n") == 2
-    assert text.count("\n  --") == 2 * {"train": 10, "sweep": 6}[verb]
+    assert text.count("\n  --") == 2 * {"train": 10, "sweep": 7}[verb]
     example = re.search(r"example: jaxsocial (.*)", text)
     assert example is not None
     parse(example[1].split())

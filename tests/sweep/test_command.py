@@ -172,6 +172,10 @@ def test_settings_that_cannot_be_built_are_refused_before_anything_runs(tmp_path
         ("sweep --resume nowhere", "holds no sweep"),
         ("sweep wrong.toml", "perhaps you meant rules.penalty"),
         ("sweep tiny.toml --out there", "choose another --out"),
+        ("sweep --extend begun", "needs a file and that folder only"),
+        ("sweep tiny.toml --extend begun --out new", "needs a file and that folder only"),
+        ("sweep tiny.toml --extend nowhere", "holds no sweep"),
+        ("sweep other.toml --extend begun", "the nearest has another rules.prestige_scale: leave in what is trained"),
         ("sweep tiny.toml --processes 0", "choose 1 or more"),
         ("sweep tiny.toml --memory-gib 0", "choose a number above 0"),
         ("sweep tiny.toml --backend cloud", "Expected one of"),
@@ -182,6 +186,7 @@ def test_settings_that_cannot_be_built_are_refused_before_anything_runs(tmp_path
 )
 def test_a_refusal_is_one_line_with_the_remedy(arguments, remedy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    file_of(tmp_path, fixed=FILE["fixed"] | {"rules.prestige_scale": 2.0}).rename(tmp_path / "other.toml")
     file_of(tmp_path)
     (tmp_path / "wrong.toml").write_text("[grid]\nrules.penalti = [1]\n")
     (tmp_path / "there").mkdir()
@@ -210,10 +215,11 @@ def test_the_planned_time_counts_the_settings_that_are_still_in():
 def test_batches_that_did_not_fit_are_reported_with_their_item(tmp_path):
     sweep, output = tiny(), io.StringIO()
 
-    def run_items(folders, work):
+    def run_items(folders, what):
         for folder in folders:
             (folder / "log.txt").write_text("hello\n8 members do not fit at once: trying 4\n")
-            (folder / "done.json").write_text("[]")
+            done = [(*entry, f"{folder.name}/batch-0-8", 0) for entry in work.read_task(folder).entries]
+            (folder / "done.json").write_text(json.dumps(done))
             yield Finished(folder, None)
 
     command.prepare(sweep, tmp_path / "sweep")
