@@ -12,8 +12,8 @@ const SPEEDS = [1, 2, 4, 6, 10, 20, 40];
 const COLOURS = 6; // of lines in charts, see the style
 const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3], [1, 2], [12, 4]];
 
-// What the page shows now.
-const shown = { index: 0, state: 0, playing: false, speed: 6 };
+// What the page shows now; no episode at first.
+const shown = { index: -1, state: 0, playing: false, speed: 6 };
 
 // ---------------------------------------------------------------------------------------------------------- the data
 
@@ -176,7 +176,8 @@ function buildPredictions(side, parent) {
 
 function buildActions(side, parent) {
   side.actionRows = Array.from({ length: side.learners }, (_, learner) => {
-    const root = make(panel(parent, ofLearner(side, "Probability of each action", learner)), "div", { className: "actions" });
+    const title = ofLearner(side, "Probability of each action", learner);
+    const root = make(panel(parent, title), "div", { className: "actions" });
     return side.actions.map((name) => {
       const row = make(root, "div", { className: "action" });
       make(row, "span", { textContent: name });
@@ -278,7 +279,8 @@ function drawChart(chart, episode) {
     stroke(pen, [[PAD.left, y(value)], [width - PAD.right, y(value)]]);
     // Zero has no number where that of the lowest or highest value is close.
     const isClose = Math.min(Math.abs(y(value) - y(low)), Math.abs(y(value) - y(high))) < 12;
-    if (value === low || value === high || !isClose) pen.fillText(value.toFixed(Math.abs(high - low) < 20 ? 1 : 0), PAD.left - 4, y(value));
+    if (value !== low && value !== high && isClose) continue;
+    pen.fillText(value.toFixed(high - low < 20 ? 1 : 0), PAD.left - 4, y(value));
   }
   pen.textBaseline = "alphabetic";
   pen.fillText(String(lastState()), width - PAD.right, height - 3);
@@ -614,10 +616,13 @@ async function openEpisode(index, wanted = 0) {
   index = Math.min(Math.max(index, 0), sides[0].episodes.length - 1);
   await Promise.all(sides.map((side) => unpacked(side.episodes[index])));
   if (own !== asked) return;
-  shown.index = index;
-  sides.forEach((side) => listEvents(side, side.episodes[index]));
-  byId("episode").selectedIndex = index;
-  byId("step").max = lastState();
+  // A list of the same episode stays, and with it the focus on one of its links.
+  if (index !== shown.index) {
+    shown.index = index;
+    sides.forEach((side) => listEvents(side, side.episodes[index]));
+    byId("episode").selectedIndex = index;
+    byId("step").max = lastState();
+  }
   show(wanted);
 }
 
