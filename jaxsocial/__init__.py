@@ -53,6 +53,7 @@ PACKAGES = (
     "config",
     "training",
     "evaluate",
+    "viewer",
     "api",
     "play",
     "bridges",

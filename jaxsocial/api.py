@@ -29,6 +29,7 @@ from jaxsocial.training.pretrained import LoadedPolicy
 from jaxsocial.training.program import check_nans_allowed
 from jaxsocial.training.run import Callback, Trained
 from jaxsocial.training.stopping import StoppedByCallback
+from jaxsocial.viewer import page
 
 if TYPE_CHECKING:
     import pandas
@@ -219,29 +220,59 @@ class Run(os.PathLike):
         return table.astype(dict.fromkeys(table.columns.difference(keys), float))
 
     def render(
-        self, path: str | os.PathLike, seed: int | None = None, episode: int = 0, steps: int | None = None
+        self,
+        path: str | os.PathLike,
+        seed: int | None = None,
+        episode: int = 0,
+        steps: int | None = None,
+        episodes: int = 20,
+        alone: bool = False,
+        other: str | os.PathLike | None = None,
     ) -> Path:
-        """Draws an episode: the whole world, and what each agent sees.
+        """Draws an episode, or writes a page that replays several (docs/replay.md).
 
         Args:
-          path: a .gif of the whole episode, or a .png of its last step.
+          path: a .html page of several episodes, a .gif of one, or a .png of its last step.
           seed: the trained seed that plays; the run's first if None.
-          episode: seed of the episode.
+          episode: seed of the episode; on a page, of the first.
           steps: learner steps of an earlier checkpoint that is there; the last one if None.
+          episodes: number of episodes of a page.
+          alone: whether the page shows the same levels without partners too.
+          other: another run that the page shows beside this one: a `Run`, or FOLDER, FOLDER@STEPS or FOLDER#SEED.
 
         Returns:
           The path.
 
         Raises:
-          ValueError: there is no such run or seed, or the path has another ending.
+          ValueError: there is no such run or seed, the path has another ending, or arguments that do not fit it.
         """
         path = Path(path).expanduser()
-        if path.suffix not in (".gif", ".png"):
-            raise ValueError(f"{path}: end the name in .gif or .png")
+        if path.suffix not in (".html", ".gif", ".png"):
+            raise ValueError(f"{path}: end the name in .html, .gif or .png")
+        if path.suffix == ".html":
+            page.write_page(path, self._sides(seed, range(episode, episode + episodes), steps, alone, other))
+            return path
+        if alone or other is not None:
+            raise ValueError(f"{path}: only a page compares: end the name in .html")
         config = without_teacher(self.config)
         learners = pretrained.load_learners(self.folder, seed, steps)
         media.write_episode(path, config, learners, make_agent_setup(config), episode)
         return path
+
+    def _sides(
+        self, seed: int | None, numbers: range, steps: int | None, alone: bool, other: str | os.PathLike | None
+    ) -> list[page.Side]:
+        """Plays and records what a page shows side by side."""
+        if not numbers:
+            raise ValueError(f"episodes={len(numbers)}: choose 1 or more")
+        if alone and other is not None:
+            raise ValueError(f"other={other}, alone={alone}: a page compares two, leave one of them out")
+        sources = [pretrained.Source(self.folder, steps, seed)]
+        if other is not None:
+            sources.append(pretrained.source_of(os.fspath(other)))
+            config_of(sources[-1].folder)  # refused before the first is played
+        found = [page.recorded_side(source, numbers) for source in sources]
+        return [*found, page.recorded_side(sources[0], numbers, alone=True)] if alone else found
 
 
 def _finished(folder: Path, train: Callable[[Console], Trained], console: Console | None) -> Run:

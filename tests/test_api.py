@@ -96,7 +96,7 @@ def test_an_episode_is_drawn(run, tmp_path):
         (lambda run: run.policy(learner=1), "learner=1 was not trained in .*: choose 0 to 0"),
         (lambda run: run.evaluate(episodes=0), "episodes=0: choose 1 or more"),
         (lambda run: run.probe("partner"), "probe partner: choose from partners, alone"),
-        (lambda run: run.render("film.avi"), "film.avi: end the name in .gif or .png"),
+        (lambda run: run.render("film.avi"), "film.avi: end the name in .html, .gif or .png"),
         (
             lambda run: jaxsocial.make_train(dataclasses.replace(run.config, start_from="runs/first")),
             "start_from=runs/first: make_train begins untrained, use jaxsocial.train",

@@ -61,12 +61,14 @@ def _probe(chosen: EvaluateOptions, console: Console) -> int:
 
 
 def render(chosen: RenderOptions, console: Console) -> int:
-    """Draws an episode of a run; returns the exit status.
+    """Draws an episode of a run, or writes a page of several; returns the exit status.
 
     Raises:
       ValueError: there is no such run or seed, or the file's name has another ending.
     """
     run, steps = _run(chosen.run)
-    path = run.render(chosen.out, chosen.seed, chosen.episode, steps)
+    path = run.render(
+        chosen.out, chosen.seed, chosen.episode, steps, chosen.episodes, alone=chosen.alone, other=chosen.other
+    )
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
     return 0

@@ -88,16 +88,22 @@ class EvaluateOptions:
 
 @dataclasses.dataclass(frozen=True)
 class RenderOptions:
-    """Draws an episode of a run: the whole world, and what each agent sees."""
+    """Draws an episode of a run, or writes a page that replays several (docs/replay.md)."""
 
     run: tyro.conf.Positional[Path]
     """The run's folder; with @STEPS for an earlier checkpoint."""
+    other: tyro.conf.Positional[Path | None] = None
+    """Another run, which the page shows beside it; with @STEPS or #SEED."""
     out: Path = Path("episode.gif")
-    """A .gif of the whole episode, or a .png of its last step."""
+    """A .html page of several episodes, a .gif of one, or a .png of its last step."""
     seed: Index | None = None
     """The trained seed that plays; by default the run's first."""
     episode: Index = 0
-    """Seed of the episode, 0 or more."""
+    """Seed of the episode, 0 or more; on a page, of the first."""
+    episodes: Count = 20
+    """Number of episodes of a page, 1 or more."""
+    alone: bool = False
+    """Show the same levels without partners beside it, on a page."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from jaxsocial.env.observations.observe import first_observation
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Rules, State
 from jaxsocial.evaluate.returns import Result, learner_names
-from jaxsocial.learning.rollout import AgentSetup, RolloutState, rollout, start
+from jaxsocial.learning.rollout import AgentSetup, RolloutState, Trajectory, rollout, start
 from jaxsocial.training.metrics import Row, learner_return
 
 TILE = 32
@@ -44,6 +44,8 @@ class Moment(NamedTuple):
     play: RolloutState
     returns: Float[np.ndarray, " A"]
     """Sum of rewards so far."""
+    row: Trajectory | None = None
+    """What the learners did in the step before; None at first. Each field begins with the axes L and N = 1."""
 
 
 class Scene(NamedTuple):
@@ -57,15 +59,18 @@ class Scene(NamedTuple):
     step: int
 
 
-def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callable[[int], Iterator[Moment]]:
+def moments(
+    config: Config, parameters: Parameters, setup: AgentSetup, alone: bool = False
+) -> Callable[[int], Iterator[Moment]]:
     """Returns a function that plays the episode of a number, from its first state to the state after its last step.
 
     Args:
       config: of the run.
       parameters: of one seed's learners.
       setup: environment, network and partners.
+      alone: whether partners are absent. The level is the same.
     """
-    rules = evaluation_rules(config, 1)
+    rules = evaluation_rules(config, 1, alone)
     # An end is to be seen, and not the world that would follow.
     setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 
@@ -75,16 +80,17 @@ def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Callab
 
     @jax.jit
     def one_step(key, play: RolloutState):
-        play, _, outcome = rollout(key, play, parameters, setup.partners.parameters, rules, setup, 1)
-        return play, outcome.episode_stats.return_[0, 0], outcome.ended[0, 0]
+        play, rows, outcome = rollout(key, play, parameters, setup.partners.parameters, rules, setup, 1)
+        row = jax.tree.map(lambda x: x[0], rows)
+        return play, outcome.episode_stats.return_[0, 0], row, outcome.ended[0, 0]
 
     def episode(number: int) -> Iterator[Moment]:
         start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps + 1)
         play, ended = begin(start_key), False
         yield Moment(play, np.zeros(config.world.agents))
         while not ended:
-            play, returns, ended = one_step(step_keys.pop(), play)
-            yield Moment(play, np.asarray(returns))
+            play, returns, row, ended = one_step(step_keys.pop(), play)
+            yield Moment(play, np.asarray(returns), row)
 
     return episode
 
@@ -96,16 +102,23 @@ def scenes(config: Config, episode: Iterator[Moment]) -> Iterator[Scene]:
     @jax.jit
     def draw(play: RolloutState):
         state = jax.tree.map(lambda x: x[0], play.state)
-        return pixels.whole_world(state, rules, config.world, TILE), _views(play, state, rules, config.world)
+        return pixels.whole_world(state, rules, config.world, TILE), views(play, state, rules, config.world)
 
-    for step, (play, returns) in enumerate(episode):
+    for step, (play, returns, _) in enumerate(episode):
         row, column = np.asarray(play.state.position[0, 0]).tolist()
-        world, views = map(np.asarray, draw(play))
-        yield Scene(world, views, returns.tolist(), (row, column), step)
+        world, seen = map(np.asarray, draw(play))
+        yield Scene(world, seen, returns.tolist(), (row, column), step)
 
 
-def _views(play: RolloutState, state: State, rules: Rules, world: Scenario) -> UInt8[Array, "A P P 3"]:
-    """Returns what each agent sees as pictures, square; symbols are drawn."""
+def views(play: RolloutState, state: State, rules: Rules, world: Scenario) -> UInt8[Array, "A P P 3"]:
+    """Returns what each agent sees as pictures, square; symbols are drawn.
+
+    Args:
+      play: one world, with its observation.
+      state: of this world, without the axis of worlds.
+      rules: of this world.
+      world: its sizes.
+    """
     if world.observation == "rgb":
         return play.observation.image[0]
     if world.observation == "symbolic":

@@ -92,14 +92,31 @@ def _following(
     own: Int[np.ndarray, "E T"], others: Int[np.ndarray, "E T P"], goals: int
 ) -> tuple[Float[np.ndarray, " E"], Float[np.ndarray, " E"]]:
     """Computes the share of right entries that were led, and their mean lag in steps."""
+    leading = leading_entry(own, others, goals)
+    lag = np.arange(own.shape[1]) - leading
+    return masked_mean(leading > NONE, own > NONE), masked_mean(lag, leading > NONE)
+
+
+def leading_entry(own: Int[np.ndarray, "E T"], others: Int[np.ndarray, "E T P"], goals: int) -> Int[np.ndarray, "E T"]:
+    """Returns the step of the partner's entry that led each right entry of a learner, -1 where there is none.
+
+    It is the latest entry of any partner into the same goal, if `measures` counts it as leading.
+
+    >>> own, other = np.array([[-1, -1, 0, -1, 1]]), np.array([[[0], [-1], [-1], [-1], [1]]])
+    >>> leading_entry(own, other, goals=2)
+    array([[-1, -1,  0, -1, -1]])
+
+    Args:
+      own: the goal that the learner entered rightly in each step, -1 for none.
+      others: those of its partners.
+      goals: the number of goals in the world.
+    """
     led_at = np.full(own.shape, NONE)
     for goal in range(goals):
         led_at = np.where(own == goal, _latest_before((others == goal).any(-1)), led_at)
+    # At least 0, and `led_at` is -1 where nobody led: only entries can be led.
     since = np.maximum(_latest_before(own > NONE), 0)
-    # `since` is at least 0 and `led_at` is -1 where nobody led, so only entries can be led.
-    led = led_at >= since
-    lag = np.arange(own.shape[1]) - led_at
-    return masked_mean(led, own > NONE), masked_mean(lag, led)
+    return np.where(led_at >= since, led_at, NONE)
 
 
 def _latest_before(happened: Bool[np.ndarray, "E T"]) -> Int[np.ndarray, "E T"]:

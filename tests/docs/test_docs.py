@@ -25,6 +25,7 @@ COMPLETE = (
     "docs/environment.md",
     "docs/sweeps.md",
     "docs/reproduce.md",
+    "docs/replay.md",
 )
 """Pages whose commands are checked."""
 RUN_BY_TEST = (
@@ -94,7 +95,7 @@ def _joined(text: str) -> str:
 
 
 COMMANDS = sorted({command for name in COMPLETE for command in _commands(ROOT / name)})
-PLACEHOLDERS = {"RUN": "folder", "FIGURE": "figure4", "EXPERT": "folder", "NAME": "quickstart"}
+PLACEHOLDERS = {"RUN": "folder", "OTHER": "folder", "FIGURE": "figure4", "EXPERT": "folder", "NAME": "quickstart"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

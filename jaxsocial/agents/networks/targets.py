@@ -123,13 +123,9 @@ def others(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
             f'sizes.prediction="others" needs the agent\'s own cell, which moves in world.observation='
             f'{world.observation!r} and in views of even size ({view.size}): choose "rgb" or "symbolic" and an odd size'
         )
-    rows, columns = world.view_shape
-    own = np.zeros((rows, columns), bool)
-    own[view.size - 1 - view.offset, view.size // 2] = True
 
     def loss(found, now, after):
-        seen = (symbols_of(after)[..., 0] == objects.AGENT) & ~own
-        return jnp.mean(jnp.where(seen, -nn.log_sigmoid(found), -nn.log_sigmoid(-found)), (-2, -1))
+        return others_error(found, after, world).mean((-2, -1))
 
     return _of_symbols(sizes, world, units, loss, outputs=(1,), split=lambda logits: logits[0][..., 0, :, :])
 
@@ -165,6 +161,23 @@ def symbol_error(
         return jnp.where(known, jax.nn.logsumexp(logits, axis=-3) - chosen_logit, 0.0)
 
     return functools.reduce(jnp.add, [one(logits, chosen) for logits, chosen in zip(found, truth, strict=True)])
+
+
+def others_error(
+    found: Float[Array, "*B rows columns"], observation: Observation, world: Scenario
+) -> Float[Array, "*B rows columns"]:
+    """Computes the binary cross-entropy of each cell in nats: whether another agent is seen in it.
+
+    Args:
+      found: the logit of each cell.
+      observation: of the learner.
+      world: with the learner's view.
+    """
+    view = world.agent_views[0]
+    own = np.zeros(world.view_shape, bool)
+    own[view.size - 1 - view.offset, view.size // 2] = True
+    seen = (symbols_of(observation)[..., 0] == objects.AGENT) & ~own
+    return jnp.where(seen, -nn.log_sigmoid(found), -nn.log_sigmoid(-found))
 
 
 def symbols_of(observation: Observation) -> UInt8[Array, "*B rows columns 5"]:

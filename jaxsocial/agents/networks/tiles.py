@@ -8,14 +8,14 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Shaped
 
 COLOURS = 3
 OFFSETS = tuple((row, column) for row in range(3) for column in range(3))
 """(row, column) of each cell in a 3 x 3 patch."""
 
 
-def to_tiles(frames: UInt8[Array, "*N P P 3"], tile: int) -> UInt8[Array, "*N V V pixels"]:
+def to_tiles(frames: Shaped[Array, "*N P P 3"], tile: int) -> Shaped[Array, "*N V V pixels"]:
     """Splits frames into tiles: the patches of a convolution whose kernel and stride are one tile.
 
     >>> to_tiles(jnp.zeros((2, 21, 21, 3), jnp.uint8), tile=3).shape

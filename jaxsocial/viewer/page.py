@@ -1,0 +1,132 @@
+"""The replay page: one HTML file that holds recorded episodes and what plays them, and loads nothing else."""
+
+import html
+import importlib.resources
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxsocial.config.config import Config
+from jaxsocial.env import objects
+from jaxsocial.env.observations import pixels
+from jaxsocial.evaluate.media import player_names
+from jaxsocial.training import checkpoint
+from jaxsocial.training.folder import config_of
+from jaxsocial.training.pretrained import Source, load_learners
+from jaxsocial.viewer import predictions
+from jaxsocial.viewer.packing import TileSheet, packed, sheet
+from jaxsocial.viewer.record import Episode, episode_recorder
+
+SPRITE = 48
+"""Pixels on a side of a thing in the picture of the world."""
+ERROR_LEVELS = 31
+"""Errors of cells are rounded to so many steps: the page shows them as shades."""
+
+
+class Side(NamedTuple):
+    """One run among some partners: a column of the page."""
+
+    title: str
+    about: str
+    config: Config
+    episodes: list[Episode]
+
+
+def recorded_side(source: Source, numbers: Sequence[int], alone: bool = False) -> Side:
+    """Plays and records episodes of a run.
+
+    Args:
+      source: the run.
+      numbers: of the episodes.
+      alone: whether partners are absent. The levels are the same.
+
+    Raises:
+      ValueError: there is no such run, checkpoint or seed.
+    """
+    config = config_of(source.folder)
+    learners = load_learners(source.folder, source.seed, source.steps)
+    record = episode_recorder(config, learners, alone)
+    seed = config.seed if source.seed is None else source.seed
+    iteration = checkpoint.latest(source.folder)
+    assert iteration is not None, "there is a checkpoint, which was loaded"
+    steps = iteration * config.iteration_steps if source.steps is None else source.steps
+    partners = "alone" if alone else "beside " + (", ".join(player_names(config)[config.sizes.learners :]) or "no one")
+    about = f"{config.preset}, seed {seed}, {steps:,} steps, {partners}"
+    name = source.folder.resolve().name
+    return Side(f"{name}, alone" if alone else name, about, config, [record(number) for number in numbers])
+
+
+def write_page(path: Path, sides: Sequence[Side]) -> None:
+    """Writes the replay page of one run, or of several side by side.
+
+    Args:
+      path: of the HTML file.
+      sides: with the same number of episodes each. Episodes of equal indices are shown together.
+    """
+    path.write_text(page(sides), encoding="utf-8")
+
+
+def page(sides: Sequence[Side]) -> str:
+    """Returns the replay page as text, see `write_page`."""
+    assets = importlib.resources.files("jaxsocial.viewer") / "assets"
+    template, style, script = (
+        (assets / name).read_text(encoding="utf-8") for name in ("replay.html", "replay.css", "replay.js")
+    )
+    # Inside a script nothing but "<" can end it, and names of runs may hold one.
+    data = json.dumps([plain(side) for side in sides], separators=(",", ":")).replace("<", "\\u003c")
+    parts = {
+        "<!-- title -->": html.escape(" and ".join(side.title for side in sides)),
+        "/* style */": style,
+        "/* data */": data,
+        "/* script */": script,
+    }
+    # In one pass, since the name of a run may be one of the places.
+    return re.sub("|".join(map(re.escape, parts)), lambda place: parts[place[0]], template)
+
+
+def plain(side: Side) -> dict[str, Any]:
+    """Returns a side as the page's script reads it."""
+    config, world = side.config, side.config.world
+    tiles = TileSheet(predictions.tile_of(world))
+    episodes = [_plain_episode(episode, tiles, config) for episode in side.episodes]
+    own = world.agent_views[0]
+    return {
+        "title": side.title,
+        "about": side.about,
+        "agents": player_names(config),
+        "learners": config.sizes.learners,
+        "actions": objects.ACTION_NAMES[: world.actions],
+        "kinds": list(objects.KINDS.values()),
+        "world": {"height": world.height, "width": world.width, "ordered": world.may_hold(objects.BONUS)},
+        # Who sees the whole world has no window to outline in it.
+        "window": None if world.observation == "symbolic_world" else {"size": own.size, "offset": own.offset},
+        "target": config.sizes.prediction,
+        "of_next": config.sizes.prediction not in predictions.OF_CURRENT,
+        "predicts": predictions.KINDS.get(config.sizes.prediction),
+        "sprites": sheet(pixels.atlas(pixels.things_of(world), SPRITE)[objects.UP]),
+        "tiles": tiles.picture(),
+        "episodes": episodes,
+    }
+
+
+def _plain_episode(episode: Episode, tiles: TileSheet, config: Config) -> dict[str, Any]:
+    """Returns an episode as the page's script reads it; adds the tiles of its views to those of the page."""
+    states, steps = episode.states._asdict(), {k: v for k, v in episode.steps._asdict().items() if v is not None}
+    arrays = states | steps | {"view": tiles.indices(states["view"])}
+    pictures = arrays.pop("picture", None)
+    frames = None
+    if pictures is not None and predictions.KINDS[config.sizes.prediction] == predictions.FRAMES:
+        # No tile of a predicted frame repeats.
+        frames = sheet(pictures.reshape(-1, *pictures.shape[-3:]), lossless=False)
+    elif pictures is not None:
+        arrays["picture"] = tiles.indices(pictures)
+    return {
+        "number": episode.number,
+        "steps": len(episode.steps.goal),
+        "goals": episode.goals.tolist(),
+        "leads": [lead._asdict() for lead in episode.leads],
+        "frames": frames,
+        **packed(arrays, {"error": ERROR_LEVELS}),
+    }
