@@ -72,9 +72,7 @@ class OneAgent:
         game = Game(state, timestep.observation, self.partners.init(), jnp.bool_(True), last)
         return game, of_first(timestep.observation)
 
-    def step(
-        self, key: AnyKey, game: Game, action: Int[Array, ""], rules: Rules | None = None
-    ) -> tuple[Game, Outcome]:
+    def step(self, key: AnyKey, game: Game, action: Int[Array, ""], rules: Rules | None = None) -> tuple[Game, Outcome]:
         """Applies one step of all agents. If the first agent's episode ends, the world restarts in the same step.
 
         Under `jax.vmap` only the worlds whose episodes end are drawn anew.
