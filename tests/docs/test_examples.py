@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
-QUICK = ("first_steps", "own_ppo")
+QUICK = ("own_ppo",)
 
 
 def cells(notebook: Path) -> list[dict]:

@@ -404,6 +404,7 @@ def test_what_there_is_not_is_refused_in_a_line(capsys, monkeypatch, tmp_path):
     assert "experiments/figure4.py is not here: run this in a clone" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_of_all_figures_those_are_reported_that_are_recorded(capsys, tmp_path):
     scale = make_scale("laptop")
     (row,) = [row for row in command.load("figure4", scale).rows if row.name == "imitation"]

@@ -40,6 +40,7 @@ def start(folders, work, **options):
     return errors
 
 
+@pytest.mark.slow
 def test_local_jobs_run_a_few_at_a_time(make_folders):
     folders = make_folders("abcd")
     assert run(folders, "succeed", cluster="local", parallel=2) == dict.fromkeys("abcd")
@@ -50,6 +51,7 @@ def test_local_jobs_run_a_few_at_a_time(make_folders):
     assert "hello from a" in (folders[0] / items.LOG).read_text()
 
 
+@pytest.mark.slow
 def test_local_jobs_are_retried_and_failures_reported(make_folders):
     folders = make_folders("ab")
     assert run(folders, "die_at_first", cluster="local", parallel=2) == dict.fromkeys("ab")
