@@ -161,10 +161,10 @@ def test_a_single_member_that_does_not_fit_is_refused():
 def test_a_batch_that_runs_out_of_memory_is_retried_with_fewer_members(whole, tmp_path, monkeypatch, capsys):
     real = table.write_part
 
-    def write_part(sweep, writer, step, rows):
+    def write_part(sweep, writer, step, rows, schema):
         if len(rows) > 4 and step > 128:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        real(sweep, writer, step, rows)
+        real(sweep, writer, step, rows, schema)
 
     monkeypatch.setattr(table, "write_part", write_part)
     assert_equal_rows(run_all(tmp_path / "crowded", tiny()), whole[1])
