@@ -7,7 +7,7 @@ import sys
 
 from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
-from jaxsocial.reproduce.claims import Expectation, about, above, all_of, at_most, between, more_often_above, within
+from jaxsocial.reproduce.claims import about, above, all_of, at_most, between, more_often_above, within
 from jaxsocial.reproduce.conditions import LEFT, LOCAL_OPTIMUM, TUNED_VANILLA, Scale
 from jaxsocial.reproduce.figures import Figure, Findings, Row
 
@@ -21,7 +21,10 @@ def figure(scale: Scale) -> Figure:
     sociapl = conditions.social(scale)
     pixels = [] if scale.base.sizes.prediction == "frame" else [conditions.on_pixels(scale)]
     tuned = conditions.tuned_vanilla(scale)
-    escapes = _escapes(scale, ["social vanilla", *(each.name for each in tuned)])
+    # In the paper's own world the claim includes a number.
+    level = [within(*scale.level)] if scale.level else []
+    others = ["social vanilla", *(each.name for each in tuned)]
+    escapes = all_of(above(LOCAL_OPTIMUM), *(more_often_above(LEFT, other) for other in others), *level)
     rows = (
         Row("solo vanilla", conditions.solo(scale, "none"), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
         Row("solo SociAPL", conditions.solo(scale), "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
@@ -45,12 +48,6 @@ def figure(scale: Scale) -> Figure:
         Row("imitation", conditions.imitation(scale), "about the expert", about(conditions.searchers_name(scale))),
     )
     return Figure("figure4", "Figure 4: who learns from experts", rows, draw, notes=conditions.about(scale))
-
-
-def _escapes(scale: Scale, others: list[str]) -> Expectation:
-    """Returns the claim about SociAPL against the rows of vanilla; in the paper's own world it includes a number."""
-    level = [within(*scale.level)] if scale.level else []
-    return all_of(above(LOCAL_OPTIMUM), *(more_often_above(LEFT, other) for other in others), *level)
 
 
 def draw(found: Findings, picture) -> None:

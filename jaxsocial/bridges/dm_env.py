@@ -15,7 +15,16 @@ class LearnerEnv(dm_env.Environment):
     """One world with one learner, its first agent, among partners; each episode in a new world."""
 
     def __init__(self, env: Env, partners: tuple[str, ...] = (), seed: int = 0):
-        """Makes the environment; see `jaxsocial.bridges.one_agent.one_agent` for partners and errors."""
+        """Makes the environment.
+
+        Args:
+          env: the world.
+          partners: a name for each other agent, or one for all of them.
+          seed: of all draws, from the first reset on.
+
+        Raises:
+          ValueError: partners that are unknown, or too few.
+        """
         self._world, self._key, self._game = one_agent(env, partners), jax.random.key(seed), None
         self._reset, self._step = jax.jit(self._world.reset), jax.jit(self._world.step_without_restart)
 
@@ -26,17 +35,18 @@ class LearnerEnv(dm_env.Environment):
     def reset(self) -> dm_env.TimeStep:
         """Draws a new world; returns the first step, without reward and discount."""
         self._game, observation = self._reset(self._next_key())
-        return dm_env.restart(jax.tree.map(np.asarray, as_arrays(observation)))
+        return dm_env.restart(as_arrays(jax.device_get(observation)))
 
     def step(self, action: Any) -> dm_env.TimeStep:
         """Applies one step. At the end the discount is 0 if the episode terminated, and 1 if time ran out."""
         if self._game is None:
             return self.reset()
-        self._game, outcome = self._step(self._next_key(), self._game, action)
-        kind = dm_env.StepType.LAST if outcome.ended else dm_env.StepType.MID
-        self._game = None if outcome.ended else self._game
-        observation = jax.tree.map(np.asarray, as_arrays(outcome.observation))
-        return dm_env.TimeStep(kind, float(outcome.reward), 1.0 - float(outcome.terminated), observation)
+        game, outcome = self._step(self._next_key(), self._game, np.int32(action))
+        found = jax.device_get(outcome)
+        ended = found.terminated or found.truncated
+        self._game, kind = (None, dm_env.StepType.LAST) if ended else (game, dm_env.StepType.MID)
+        observation = as_arrays(found.observation)
+        return dm_env.TimeStep(kind, float(found.reward), 1.0 - float(found.terminated), observation)
 
     def observation_spec(self) -> Any:
         """Returns the specification of the image, or of a dictionary if there are further inputs."""

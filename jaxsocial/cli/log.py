@@ -15,8 +15,9 @@ def log(chosen: LogOptions, console: Console) -> int:
       ValueError: the folder holds neither, or a tracker is not installed.
     """
     series_of(chosen.run)  # refuses a folder that holds neither
-    sent = "sent" if Sender(chosen.run, chosen.to, chosen.project).close() else "nothing new to send of"
-    console.print(f"{sent} {chosen.run} to {', '.join(chosen.to)}", soft_wrap=True, highlight=False)
+    any_sent, trackers = Sender(chosen.run, chosen.to, chosen.project).close(), ", ".join(chosen.to)
+    said = f"sent {chosen.run} to {trackers}" if any_sent else f"nothing new in {chosen.run} for {trackers}"
+    console.print(said, soft_wrap=True, highlight=False, markup=False)
     return 0
 
 

@@ -16,6 +16,7 @@ LEFT = 3.0
 """The return above which one seed has left the local optimum. Outcomes are bimodal: few seeds are near it."""
 
 TUNED_VANILLA = "social vanilla, its best learning rate"
+"""The name of the condition of `tuned_vanilla`."""
 
 
 class Place(NamedTuple):

@@ -134,7 +134,7 @@ def test_tensorboard_has_every_point(run, capsys):
     files = [path for path in (run / "tensorboard" / "seed4").rglob("events*") if path.stat().st_size]
     assert files
     assert runs.command("log", str(run), "--to", "tensorboard") == 0
-    assert capsys.readouterr().out.startswith("nothing new to send of ")
+    assert capsys.readouterr().out.startswith("nothing new in ")
 
 
 @pytest.mark.slow
