@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from jaxsocial.api import Run, make_train, train
     from jaxsocial.config.presets import preset
     from jaxsocial.config.traced import traced_config
-    from jaxsocial.training.pretrained import load_policy
+    from jaxsocial.training.packaged import pretrained_names
+    from jaxsocial.training.pretrained import load_policy, load_pretrained
 
 __all__ = [
     "Dropout",
@@ -27,6 +28,7 @@ __all__ = [
     "Timestep",
     "View",
     "load_policy",
+    "load_pretrained",
     "make",
     "make_dropout",
     "make_env",
@@ -34,6 +36,7 @@ __all__ = [
     "make_scenario",
     "make_train",
     "preset",
+    "pretrained_names",
     "register",
     "register_encoder",
     "register_memory",
@@ -67,8 +70,10 @@ PACKAGES = (
 _LAZY = {
     "Run": "api",
     "load_policy": "training.pretrained",
+    "load_pretrained": "training.pretrained",
     "make_train": "api",
     "preset": "config.presets",
+    "pretrained_names": "training.packaged",
     "register_encoder": "agents.networks.parts",
     "register_memory": "agents.networks.parts",
     "register_target": "agents.networks.parts",

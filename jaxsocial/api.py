@@ -15,7 +15,7 @@ from rich.console import Console
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import TracedConfig, traced_config
-from jaxsocial.evaluate import media, probes, returns
+from jaxsocial.evaluate import cross_play, media, probes, returns
 from jaxsocial.evaluate.episodes import episode_player, played_config, without_teacher
 from jaxsocial.evaluate.finish import finish
 from jaxsocial.evaluate.statistics import Score
@@ -25,6 +25,7 @@ from jaxsocial.training import checkpoint, metrics, pretrained, run
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import EVALUATION, config_of
 from jaxsocial.training.member import MemberSetup, begin_one, train_one
+from jaxsocial.training.packaged import PACKAGED, run_folder
 from jaxsocial.training.pretrained import LoadedPolicy
 from jaxsocial.training.program import check_nans_allowed
 from jaxsocial.training.run import Callback, Trained
@@ -33,6 +34,10 @@ from jaxsocial.viewer import page
 
 if TYPE_CHECKING:
     import pandas
+
+
+EPISODES_OF_PAGE = 20
+"""How many episodes a replay page has by default."""
 
 
 def train(
@@ -74,12 +79,12 @@ class Run(os.PathLike):
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "Run":
-        """Returns the run in a folder.
+        """Returns the run in a folder, or a learner of the package that is named as ``pretrained:NAME``.
 
         Raises:
-          ValueError: there is no run in the folder.
+          ValueError: there is no run in the folder, or no such learner.
         """
-        path = Path(folder).expanduser()
+        path = run_folder(folder)
         config_of(path)
         return cls(path)
 
@@ -91,6 +96,11 @@ class Run(os.PathLike):
     def config(self) -> Config:
         """Returns the run's config, with the length that it has now."""
         return config_of(self.folder)
+
+    @property
+    def is_packaged(self) -> bool:
+        """Returns whether this is a learner that comes with the package, whose folder stays as it is."""
+        return self.folder.is_relative_to(PACKAGED)
 
     @property
     def iteration(self) -> int:
@@ -181,6 +191,28 @@ class Run(os.PathLike):
         config, parameters = self._played(episodes, partners, first_level, levels, steps)
         return probes.probe(config, parameters, probes.chosen_probes(names or ("all",), config), episodes)
 
+    def cross_play(
+        self,
+        partners: Sequence[cross_play.Partners] = cross_play.HELD_OUT,
+        episodes: int = 256,
+        steps: int | None = None,
+    ) -> tuple[list[cross_play.CrossPlayed], list[str]]:
+        """Measures the learners beside partners that they were not trained with, in the same episodes.
+
+        Args:
+          partners: by default the package's fixed set of held-out partners.
+          episodes: number for each seed.
+          steps: learner steps of an earlier checkpoint that is there; the last one if None.
+
+        Returns:
+          The measures of each learner beside each partners, and a line for each partners that do not fit the world.
+
+        Raises:
+          ValueError: there is no run or checkpoint, it is damaged, or its world has no seat for partners.
+        """
+        config, parameters = self._played(episodes, None, None, None, steps)
+        return cross_play.cross_play(without_teacher(config), parameters, partners, episodes)
+
     def _played(
         self,
         episodes: int,
@@ -225,7 +257,7 @@ class Run(os.PathLike):
         seed: int | None = None,
         episode: int = 0,
         steps: int | None = None,
-        episodes: int = 20,
+        episodes: int | None = None,
         alone: bool = False,
         other: str | os.PathLike | None = None,
     ) -> Path:
@@ -236,7 +268,7 @@ class Run(os.PathLike):
           seed: the trained seed that plays; the run's first if None.
           episode: seed of the episode; on a page, of the first.
           steps: learner steps of an earlier checkpoint that is there; the last one if None.
-          episodes: number of episodes of a page.
+          episodes: number of episodes of a page; 20 if None.
           alone: whether the page shows the same levels without partners too.
           other: another run that the page shows beside this one: a `Run`, or FOLDER, FOLDER@STEPS or FOLDER#SEED.
 
@@ -250,10 +282,11 @@ class Run(os.PathLike):
         if path.suffix not in (".html", ".gif", ".png"):
             raise ValueError(f"{path}: end the name in .html, .gif or .png")
         if path.suffix == ".html":
-            page.write_page(path, self._sides(seed, range(episode, episode + episodes), steps, alone, other))
+            numbers = range(episode, episode + (EPISODES_OF_PAGE if episodes is None else episodes))
+            page.write_page(path, self._sides(seed, numbers, steps, alone, other))
             return path
-        if alone or other is not None:
-            raise ValueError(f"{path}: only a page compares: end the name in .html")
+        if alone or other is not None or episodes is not None:
+            raise ValueError(f"{path}: only a page compares, and has several episodes: end the name in .html")
         config = without_teacher(self.config)
         learners = pretrained.load_learners(self.folder, seed, steps)
         media.write_episode(path, config, learners, make_agent_setup(config), episode)

@@ -1,5 +1,6 @@
 """For every test: keys are checked for reuse, and the shapes in signatures are checked at each call."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -34,6 +35,13 @@ def pytest_unconfigure(config):
     cache = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
     if cache.name.endswith("-jaxsocial") and not hasattr(config, "workerinput"):
         shutil.rmtree(cache, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collect_less_often():
+    """Looks for garbage less often, and not in what was imported: it took 8 % of the time (November 2026)."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 10)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,6 +5,7 @@ MODULES = (
     "help",
     "parsing",
     "train",
+    "cross_play",
     "evaluate",
     "play",
     "sweep",

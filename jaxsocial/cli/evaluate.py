@@ -1,26 +1,32 @@
-"""The verbs evaluate and render."""
+"""The verbs evaluate, render and tour."""
 
 import json
-from pathlib import Path
+import webbrowser
 
 from rich.console import Console
 
-from jaxsocial.api import Run
-from jaxsocial.cli.options import EvaluateOptions, RenderOptions
+from jaxsocial.cli.cross_play import measured_against, run_of
+from jaxsocial.cli.options import EvaluateOptions, RenderOptions, TourOptions
 from jaxsocial.evaluate import probes, returns
 from jaxsocial.evaluate.episodes import played_config
-from jaxsocial.training.pretrained import Source, source_of
+from jaxsocial.viewer.tour import tour as tour_page
 
 
 def evaluate(chosen: EvaluateOptions, console: Console) -> int:
-    """Prints the returns of a run, or its probes; returns the exit status.
+    """Prints the returns of a run, its probes, or what it earns beside other partners; returns the exit status.
 
     Raises:
-      ValueError: there is no such run, or options that do not fit it.
+      ValueError: there is no such run, or options that do not fit it or each other.
     """
+    if chosen.against:
+        if chosen.probes or chosen.alone or chosen.partners or chosen.first_level is not None or chosen.levels:
+            raise ValueError("--against plays in the run's own levels: leave other options but --episodes out")
+        run, steps = run_of(chosen.run)
+        measured_against(run, steps, chosen.against, chosen.episodes, console)
+        return 0
     if chosen.probes:
         return _probe(chosen, console)
-    (run, steps), levels = _run(chosen.run), (chosen.first_level, chosen.levels)
+    (run, steps), levels = run_of(chosen.run), (chosen.first_level, chosen.levels)
     results = run.evaluate(chosen.episodes, chosen.alone, chosen.partners, *levels, steps)
     rules = played_config(run.config, None, *levels).rules
     about = [str(chosen.run), "alone" if chosen.alone else "with partners"]
@@ -31,16 +37,8 @@ def evaluate(chosen: EvaluateOptions, console: Console) -> int:
     return 0
 
 
-def _run(path: Path) -> tuple[Run, int | None]:
-    """Returns a run and the learner steps of its checkpoint, from FOLDER or FOLDER@STEPS."""
-    source = Source(path) if path.is_dir() else source_of(str(path))
-    if source.seed is not None:
-        raise ValueError(f"{path}: all seeds of a run are read together, leave #{source.seed} out")
-    return Run(source.folder), source.steps
-
-
 def _probe(chosen: EvaluateOptions, console: Console) -> int:
-    run, steps = _run(chosen.run)
+    run, steps = run_of(chosen.run)
     results, transmission = run.probe(
         *chosen.probes,
         episodes=chosen.episodes,
@@ -54,6 +52,8 @@ def _probe(chosen: EvaluateOptions, console: Console) -> int:
     )
     for learner, score in transmission.items():
         console.print(f"cultural transmission, {learner}: {score}", highlight=False)
+    if run.is_packaged:
+        return 0
     path = run.folder / "probes.json"
     path.write_text(json.dumps(probes.plain(results, transmission), indent=2) + "\n")
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
@@ -66,9 +66,18 @@ def render(chosen: RenderOptions, console: Console) -> int:
     Raises:
       ValueError: there is no such run or seed, or the file's name has another ending.
     """
-    run, steps = _run(chosen.run)
+    run, steps = run_of(chosen.run)
     path = run.render(
         chosen.out, chosen.seed, chosen.episode, steps, chosen.episodes, alone=chosen.alone, other=chosen.other
     )
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def tour(chosen: TourOptions, console: Console) -> int:
+    """Writes the tour's page and opens it; returns the exit status."""
+    chosen.out.write_text(tour_page(), encoding="utf-8")
+    console.print(f"wrote {chosen.out}", soft_wrap=True, highlight=False)
+    if chosen.show and not webbrowser.open(chosen.out.resolve().as_uri()):
+        console.print("no browser was found: open the page in one")
     return 0

@@ -1,4 +1,4 @@
-"""The verbs presets, scenarios and completion."""
+"""The verbs presets, scenarios, pretrained and completion."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from jaxsocial.cli.parsing import parse
 from jaxsocial.config import presets as own
 from jaxsocial.env.registry import registered_scenarios
 from jaxsocial.env.scenarios import marlgrid
+from jaxsocial.training.packaged import card_of, pretrained_names, return_text
 from jaxsocial.training.tables import Table
 
 
@@ -30,6 +31,15 @@ def scenarios(chosen: Any, console: Console) -> int:
         for name, (scenario, sizes) in marlgrid.WORLDS.items()
     ]
     console.print(Table("", ("scenario", "description"), rows, texts=2))
+    return 0
+
+
+def pretrained(chosen: Any, console: Console) -> int:
+    """Lists the learners that come with the package; returns the exit status."""
+    cards = [card_of(name) for name in pretrained_names()]
+    rows = [(card.name, card.about, *(return_text(card, place) for place in ("beside", "alone"))) for card in cards]
+    console.print(Table("", ("learner", "description", "return beside partners", "alone"), rows, texts=2))
+    console.print("Use one: jaxsocial evaluate pretrained:NAME, or --partners pretrained:NAME", highlight=False)
     return 0
 
 

@@ -6,6 +6,7 @@ from jaxsocial.cli.options import ExportOptions, LogOptions
 from jaxsocial.loggers.export import export as write
 from jaxsocial.loggers.send import Sender
 from jaxsocial.loggers.series import series_of
+from jaxsocial.training.pretrained import export_policy, source_of
 
 
 def log(chosen: LogOptions, console: Console) -> int:
@@ -22,10 +23,15 @@ def log(chosen: LogOptions, console: Console) -> int:
 
 
 def export(chosen: ExportOptions, console: Console) -> int:
-    """Writes a run or a sweep as a file; returns the exit status.
+    """Writes a run or a sweep as a file, or a run's networks as a folder; returns the exit status.
 
     Raises:
-      ValueError: the folder holds neither.
+      ValueError: the folder holds neither, or there is something in the folder for the networks.
     """
-    console.print(f"wrote {write(chosen.run, chosen.to, chosen.out)}", soft_wrap=True, highlight=False)
+    if chosen.to == "policy":
+        path = chosen.out or source_of(str(chosen.run)).folder / "policy"
+        export_policy(str(chosen.run), path)
+    else:
+        path = write(chosen.run, chosen.to, chosen.out)
+    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
     return 0

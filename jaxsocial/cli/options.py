@@ -54,14 +54,15 @@ class LogOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """Writes the metrics of a run or a sweep as a file of another program."""
+    """Writes the metrics of a run or a sweep as a file of another program, or the networks of a run alone."""
 
     run: tyro.conf.Positional[Path]
-    """The folder of the run or the sweep."""
-    to: Literal["csv", "parquet", "marl-eval"] = "csv"
-    """The format; marl-eval is the JSON that marl-eval reads."""
+    """The folder of the run or the sweep. For --to policy, with @STEPS for an earlier checkpoint and #SEED."""
+    to: Literal["csv", "parquet", "marl-eval", "policy"] = "csv"
+    """The format; marl-eval is the JSON that marl-eval reads, and policy a small folder that can be used as a run's."""
     out: Path | None = None
-    """The file; by default metrics.csv, metrics.parquet or metrics.json in the folder."""
+    """The file, or the policy's folder; by default metrics.csv, metrics.parquet, metrics.json or policy in the
+    folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,9 @@ class EvaluateOptions:
     probes: tuple[str, ...] = ()
     """Measure social learning with these probes: partners, alone, half, random, anti_expert, or all. Saved in the
     run's folder as probes.json."""
+    against: tuple[str, ...] = ()
+    """Measure the learners beside each of these partners in turn: players as in --partners, or held-out, a fixed set
+    of 12 that nobody is trained with. Saved in the run's folder as cross_play.json."""
     partners: tuple[str, ...] | None = None
     """Other partners, of any number; by default those of the run."""
     first_level: Index | None = None
@@ -84,6 +88,19 @@ class EvaluateOptions:
     run."""
     levels: Index | None = None
     """Number of fixed levels, 0 for a new one per episode; by default that of the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossPlayOptions:
+    """Measures the learners of several runs beside each other's: a matrix of returns, with a picture."""
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Folders of runs, with @STEPS for an earlier checkpoint, and learners of the package as pretrained:NAME. All seeds
+    of a run learn; as partners, copies of its first seed play."""
+    episodes: Count = 256
+    """Episodes per seed, 1 or more."""
+    out: Path = Path("cross-play")
+    """A folder for matrix.json and matrix.png."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +117,8 @@ class RenderOptions:
     """The trained seed that plays; by default the run's first."""
     episode: Index = 0
     """Seed of the episode, 0 or more; on a page, of the first."""
-    episodes: Count = 20
-    """Number of episodes of a page, 1 or more."""
+    episodes: Count | None = None
+    """Number of episodes of a page, 1 or more; 20 by default."""
     alone: bool = False
     """Show the same levels without partners beside it, on a page."""
 
@@ -171,6 +188,21 @@ class PresetsOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class PretrainedOptions:
+    """Lists the trained learners that come with the package, and what they earn (docs/pretrained.md)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TourOptions:
+    """Opens a page of episodes of the learners that come with the package: the first thing to look at."""
+
+    out: Path = Path("tour.html")
+    """The page; it loads nothing else, and works offline."""
+    show: bool = True
+    """Whether to open it in a browser."""
+
+
+@dataclasses.dataclass(frozen=True)
 class DoctorOptions:
     """Prints versions, devices and folders for a bug report, and plays a world; status 1 if something fails."""
 
@@ -228,7 +260,10 @@ class CompletionOptions:
 VERBS: dict[str, tuple[type, str]] = {
     "train": (TrainOptions, "train:train"),
     "evaluate": (EvaluateOptions, "evaluate:evaluate"),
+    "cross-play": (CrossPlayOptions, "cross_play:cross_play"),
     "render": (RenderOptions, "evaluate:render"),
+    "tour": (TourOptions, "evaluate:tour"),
+    "pretrained": (PretrainedOptions, "listing:pretrained"),
     "play": (PlayOptions, "play:play"),
     "draw": (DrawOptions, "play:draw"),
     "reproduce": (ReproduceOptions, "reproduce:reproduce"),

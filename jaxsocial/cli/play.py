@@ -15,7 +15,7 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Rules, make_rules
 from jaxsocial.play import game, terminal
 from jaxsocial.training.folder import config_of
-from jaxsocial.training.pretrained import FROZEN, source_of
+from jaxsocial.training.pretrained import FROZEN, TRAINED, source_of
 
 
 def play(chosen: PlayOptions, console: Console) -> int:
@@ -63,7 +63,7 @@ def rules_of_game(world: Scenario, level: int | None, partners: Sequence[str] = 
     Raises:
       ValueError: a partner's run does not exist.
     """
-    runs = [source_of(name.removeprefix(FROZEN)).folder for name in partners if name.startswith(FROZEN)]
+    runs = [source_of(name.removeprefix(FROZEN)).folder for name in partners if name.startswith(TRAINED)]
     # A network sees prestige as its run's rules scale it.
     numbers = config_of(runs[0]).rules if runs else RulesConfig()
     if level is not None:

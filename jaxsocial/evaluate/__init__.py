@@ -6,6 +6,7 @@ MODULES = (
     "returns",
     "social",
     "probes",
+    "cross_play",
     "media",
     "finish",
 )

@@ -1,6 +1,7 @@
 """The last part of a run: its evaluation, learning curve and a recorded episode."""
 
 import json
+import shlex
 
 import jax
 from rich.console import Console
@@ -22,6 +23,8 @@ def finish(trained: Trained, console: Console) -> list[returns.Result]:
     steps, minutes = config.iterations * config.iteration_steps, trained.seconds / 60
     console.print(returns.table(results, f"{config.preset}: {steps:,} steps in {minutes:.1f} min"))
     console.print(f"everything of this run is in {trained.folder}", soft_wrap=True, highlight=False, markup=False)
+    command = f"jaxsocial render {shlex.quote(str(trained.folder))} --out episodes.html"
+    console.print(f"watch it play: {command}", soft_wrap=True, highlight=False, markup=False)
     return results
 
 

@@ -12,7 +12,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
-from jaxsocial.evaluate.statistics import Score, masked_mean, mean_over_seeds
+from jaxsocial.evaluate.statistics import Score, masked_mean, mean_over_seeds, plain_score
 from jaxsocial.training.tables import Table
 
 PROBES = {
@@ -168,12 +168,8 @@ def plain(results: list[Probed], transmission: dict[str, Score]) -> dict:
     """Converts results to values that JSON can hold; NaN becomes null."""
     return {
         "probes": [
-            result._replace(scores={name: _plain(score) for name, score in result.scores.items()})._asdict()
+            result._replace(scores={name: plain_score(score) for name, score in result.scores.items()})._asdict()
             for result in results
         ],
-        "cultural_transmission": {learner: _plain(score) for learner, score in transmission.items()},
+        "cultural_transmission": {learner: plain_score(score) for learner, score in transmission.items()},
     }
-
-
-def _plain(score: Score) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else value for name, value in score._asdict().items()}

@@ -28,6 +28,11 @@ class Score(NamedTuple):
         return f"{self.mean:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
+def plain_score(found: Score) -> dict[str, float | None]:
+    """Converts a score to values that JSON can hold; NaN becomes null."""
+    return {name: None if np.isnan(value) else value for name, value in found._asdict().items()}
+
+
 def score(values: Float[np.ndarray, " episodes"]) -> Score:
     """Computes the mean over episodes and its interval, percentiles of 2,000 resamples.
 

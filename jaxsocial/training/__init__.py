@@ -9,6 +9,8 @@ MODULES = (
     "metrics",
     "devices",
     "targets",
+    "weights",
+    "packaged",
     "checkpoint",
     "pretrained",
     "build",

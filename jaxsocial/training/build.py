@@ -10,7 +10,7 @@ from jaxsocial.config.traced import player_noise, traced_config
 from jaxsocial.env.core import make_env
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.learning.rollout import AgentSetup
-from jaxsocial.training.pretrained import FROZEN, frozen_player, source_of
+from jaxsocial.training.pretrained import FROZEN, TRAINED, frozen_player, source_of
 
 
 def make_agent_setup(config: Config) -> AgentSetup:
@@ -19,7 +19,7 @@ def make_agent_setup(config: Config) -> AgentSetup:
     Raises:
       ValueError: partners that are unknown or do not fit, or a network that does not fit the observation.
     """
-    if config.teacher and not config.teacher.startswith(FROZEN) and config.teacher not in PLAYERS:
+    if config.teacher and not config.teacher.startswith(TRAINED) and config.teacher not in PLAYERS:
         raise ValueError(f"teacher={config.teacher!r}: choose from {', '.join(PLAYERS)}, or name a run as run:FOLDER")
     teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
     partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
@@ -47,11 +47,11 @@ def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> P
     """
     frozen = {}
     for name in names:
-        if name.startswith(FROZEN):
+        if name.startswith(TRAINED):
             try:
                 frozen[name] = frozen_player(name.removeprefix(FROZEN))
             except ValueError as error:
-                moved = not source_of(name.removeprefix(FROZEN)).folder.exists()
+                moved = name.startswith(FROZEN) and not source_of(name.removeprefix(FROZEN)).folder.exists()
                 cure = ". If it was moved, put it beside the run that it is a partner of" if moved else ""
                 raise ValueError(f"partner {name}: {error}{cure}") from None
     return seat_partners(names, scenario, frozen, first_seat)

@@ -17,7 +17,7 @@ import orbax.checkpoint as ocp
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, from_plain, to_plain
 from jaxsocial.config.network import network_of
-from jaxsocial.training import distributed
+from jaxsocial.training import distributed, weights
 from jaxsocial.training.folder import config_of, sync, write_at_once
 
 CHECKPOINTS, RECORD = "checkpoints", "saved.json"
@@ -114,7 +114,9 @@ def latest(folder: Path) -> int | None:
 
 
 def _iterations(folder: Path) -> list[int]:
-    """Returns the iterations of all checkpoints of a run, sorted."""
+    """Returns the iterations of all checkpoints of a run, sorted; of weights alone, those they were trained for."""
+    if weights.has_only_weights(folder):
+        return [weights.iterations_of(folder)]
     return sorted(int(path.name) for path in (folder / CHECKPOINTS).glob("*") if path.name.isdigit())
 
 
@@ -279,6 +281,9 @@ def restore_item(folder: Path, iteration: int, item: str, like: Any) -> Any:
     Raises:
       ValueError: it cannot be read.
     """
+    if item == "parameters" and weights.has_only_weights(folder):
+        stored = weights.read(folder, {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in flat(like).items()})
+        return jax.tree.unflatten(jax.tree.structure(like), stored.values())
     try:
         return _read(folder.resolve() / CHECKPOINTS / str(iteration) / item, like)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:

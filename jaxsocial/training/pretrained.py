@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +22,15 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 from jaxsocial.env.core import Env
 from jaxsocial.env.types import Observation
-from jaxsocial.training import checkpoint
+from jaxsocial.training import checkpoint, weights
 from jaxsocial.training.checkpoint import restore_parameters
-from jaxsocial.training.folder import config_of
+from jaxsocial.training.folder import PROVENANCE, config_of
+from jaxsocial.training.packaged import PRETRAINED, run_folder
 
 FROZEN = "run:"
 """Prefix of a partner that is the folder of an earlier run."""
+TRAINED = (FROZEN, PRETRAINED)
+"""Prefixes of partners that are networks."""
 
 
 class Source(NamedTuple):
@@ -43,14 +47,17 @@ class Source(NamedTuple):
 def source_of(text: str) -> Source:
     """Parses the name of networks. After @ or #, anything but a number belongs to the folder's name.
 
-    A folder of the whole name comes first: runs may be called ``we#1``.
+    A folder of the whole name comes first: runs may be called ``we#1``. Learners of the package are
+    ``pretrained:NAME``.
 
     >>> source_of("runs/a@64_000#4.1")
     Source(folder=PosixPath('runs/a'), steps=64000, seed=4, learner=1)
 
     Raises:
-      ValueError: no folder is named.
+      ValueError: no folder is named, or no learner of the package.
     """
+    if text.startswith(PRETRAINED):
+        return Source(run_folder(text))
     if text and (whole := Path(text).expanduser()).is_dir():
         return Source(whole)
     found = re.fullmatch(
@@ -66,7 +73,10 @@ def pinned(text: str) -> str:
     """Returns a name that always means the same networks: with the full folder, and the last checkpoint's steps.
 
     A run that trains further drops old checkpoints. Then a pinned name is an error, and never another network.
+    Learners of the package have the same name on every machine.
     """
+    if text.startswith(PRETRAINED):
+        return text
     source = source_of(text)
     iteration = checkpoint.latest(source.folder)
     if source.steps is not None or iteration is None:
@@ -139,13 +149,22 @@ def _act(network: Network, parameters: Parameters, key, memory: Any, observation
     return jax.tree.map(lambda m: m[0, 0], outputs.after), action
 
 
+def load_pretrained(name: str) -> LoadedPolicy:
+    """Loads a learner that comes with the package (docs/pretrained.md); also `jaxsocial.load_pretrained`.
+
+    Raises:
+      ValueError: there is none of this name.
+    """
+    return load_policy(PRETRAINED + name)
+
+
 def load_policy(
     folder: str | os.PathLike, seed: int | None = None, steps: int | None = None, learner: int = 0
 ) -> LoadedPolicy:
     """Loads the policy that a run has trained; also `jaxsocial.load_policy`.
 
     Args:
-      folder: the run's folder, or a `jaxsocial.Run`.
+      folder: the run's folder, or a `jaxsocial.Run`, or ``pretrained:NAME``.
       seed: the seed; the run's first if None.
       steps: learner steps of an earlier checkpoint that was kept; the last one if None.
       learner: index of the learner in its world.
@@ -153,7 +172,7 @@ def load_policy(
     Raises:
       ValueError: there is no such run, checkpoint, seed or learner.
     """
-    folder = Path(folder).expanduser()
+    folder = run_folder(folder)
     config = config_of(folder)
     if not 0 <= learner < config.sizes.learners:
         raise ValueError(f"learner={learner} was not trained in {folder}: choose 0 to {config.sizes.learners - 1}")
@@ -172,10 +191,33 @@ def load_learners(folder: str | Path, seed: int | None = None, steps: int | None
     Raises:
       ValueError: there is no such run, checkpoint or seed.
     """
-    folder = Path(folder).expanduser()
+    folder = run_folder(folder)
     config = config_of(folder)
     index = _seed_index(seed, folder, config)
     return jax.tree.map(lambda x: x[index], restore_parameters(folder, config, steps)[0])
+
+
+def export_policy(text: str, folder: Path) -> None:
+    """Writes the networks of one seed of a run, without the rest of a checkpoint, into a folder that can be shared.
+
+    Args:
+      text: the run, as `source_of` parses it; the last checkpoint of the first seed unless it says others.
+      folder: must not exist, or be empty. It stands wherever the folder of a run may.
+
+    Raises:
+      ValueError: there is no such run, checkpoint or seed, or there is something in the folder.
+    """
+    source = source_of(text)
+    if source.learner:
+        raise ValueError(f"{text}: all learners of a world are exported together, leave .{source.learner} out")
+    config = config_of(source.folder)
+    seed = config.seed if source.seed is None else source.seed
+    networks = load_learners(source.folder, seed, source.steps)
+    steps = checkpoint.iteration_at(source.folder, config, source.steps) * config.iteration_steps
+    arrays = checkpoint.flat(jax.tree.map(lambda x: x[None], networks))
+    weights.write(folder, weights.config_at(config, seed, steps), arrays)
+    if (source.folder / PROVENANCE).is_file():
+        shutil.copy(source.folder / PROVENANCE, folder)
 
 
 def _seed_index(seed: int | None, folder: str | Path, config: Config) -> int:
@@ -208,7 +250,7 @@ def frozen_player(text: str) -> Callable:
         )
         if mine != theirs:
             raise ValueError(
-                f"partners: run:{text} was trained for {mine}, and would have {theirs} here: choose a run of a world "
+                f"partners: {text} was trained for {mine}, and would have {theirs} here: choose a run of a world "
                 "with as many actions, goals and cells"
             )
         return frozen_policy(loaded.network, loaded.parameters, seats, None if own == scenario else own)
@@ -240,6 +282,8 @@ def begin_with(text: str, members: Any, configs: Sequence[Config], keep_optimise
     if source.learner:
         raise ValueError(f"start_from={text}: all learners of a world continue, leave .{source.learner} out")
     config = config_of(source.folder)
+    if keep_optimiser and weights.has_only_weights(source.folder):
+        raise ValueError(f"start_from={text} has no state of the optimiser: leave keep_optimiser out")
     learner = members.learner
 
     def shapes(tree):

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
-from jaxsocial.training import checkpoint, distributed, loop, metrics
+from jaxsocial.training import checkpoint, distributed, loop, metrics, weights
 from jaxsocial.training.devices import check_memory
 from jaxsocial.training.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, existing_run, new_run, write_config
 from jaxsocial.training.loop import Chunk
@@ -127,6 +127,8 @@ def resume(
       Stopped: asked to stop by a signal; the members are saved.
     """
     config = config_of(folder)
+    if weights.has_only_weights(folder):
+        raise ValueError(f"{folder} holds weights alone: train further in a new run, --start-from {folder}")
     if total_steps is not None:
         config = dataclasses.replace(config, total_steps=total_steps)
     path = folder / metrics.METRICS

@@ -5,5 +5,6 @@ MODULES = (
     "record",
     "packing",
     "page",
+    "tour",
 )
 """From the bottom up: a module imports only from those before it. A test checks this order."""

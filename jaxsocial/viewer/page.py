@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from jaxsocial.config.config import Config
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
+from jaxsocial.evaluate.episodes import played_config
 from jaxsocial.evaluate.media import player_names
 from jaxsocial.training import checkpoint
 from jaxsocial.training.folder import config_of
@@ -34,26 +35,38 @@ class Side(NamedTuple):
     episodes: list[Episode]
 
 
-def recorded_side(source: Source, numbers: Sequence[int], alone: bool = False) -> Side:
+class Comparison(NamedTuple):
+    """Sides that stand beside each other. They have as many episodes each, and those of an index play in step."""
+
+    title: str
+    about: str
+    """A line above the sides; empty for none."""
+    sides: Sequence[Side]
+
+
+def recorded_side(
+    source: Source, numbers: Sequence[int], alone: bool = False, partners: Sequence[str] | None = None
+) -> Side:
     """Plays and records episodes of a run.
 
     Args:
       source: the run.
       numbers: of the episodes.
       alone: whether partners are absent. The levels are the same.
+      partners: other partners, of any number; those of the run if None.
 
     Raises:
       ValueError: there is no such run, checkpoint or seed.
     """
-    config = config_of(source.folder)
+    config = played_config(config_of(source.folder), partners)
     learners = load_learners(source.folder, source.seed, source.steps)
     record = episode_recorder(config, learners, alone)
     seed = config.seed if source.seed is None else source.seed
     iteration = checkpoint.latest(source.folder)
     assert iteration is not None, "there is a checkpoint, which was loaded"
     steps = iteration * config.iteration_steps if source.steps is None else source.steps
-    partners = "alone" if alone else "beside " + (", ".join(player_names(config)[config.sizes.learners :]) or "no one")
-    about = f"{config.preset}, seed {seed}, {steps:,} steps, {partners}"
+    company = "alone" if alone else "beside " + (", ".join(player_names(config)[config.sizes.learners :]) or "no one")
+    about = f"{config.preset}, seed {seed}, {steps:,} steps, {company}"
     name = source.folder.resolve().name
     return Side(f"{name}, alone" if alone else name, about, config, [record(number) for number in numbers])
 
@@ -70,20 +83,39 @@ def write_page(path: Path, sides: Sequence[Side]) -> None:
 
 def page(sides: Sequence[Side]) -> str:
     """Returns the replay page as text, see `write_page`."""
+    title = " and ".join(side.title for side in sides)
+    return composed(f"Replay of {title}", "Replay", [plain_comparison(Comparison(title, "", sides))])
+
+
+def composed(title: str, heading: str, comparisons: Sequence[dict[str, Any]]) -> str:
+    """Returns a page as text.
+
+    Args:
+      title: of the window.
+      heading: at the top.
+      comparisons: as `plain_comparison` returns them. If there are several, a menu chooses among them.
+    """
     assets = importlib.resources.files("jaxsocial.viewer") / "assets"
     template, style, script = (
         (assets / name).read_text(encoding="utf-8") for name in ("replay.html", "replay.css", "replay.js")
     )
     # Inside a script nothing but "<" can end it, and names of runs may hold one.
-    data = json.dumps([plain(side) for side in sides], separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(comparisons, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
-        "<!-- title -->": html.escape(" and ".join(side.title for side in sides)),
+        "<!-- title -->": html.escape(title),
+        "<!-- heading -->": html.escape(heading),
         "/* style */": style,
         "/* data */": data,
         "/* script */": script,
     }
     # In one pass, since the name of a run may be one of the places.
     return re.sub("|".join(map(re.escape, parts)), lambda place: parts[place[0]], template)
+
+
+def plain_comparison(comparison: Comparison) -> dict[str, Any]:
+    """Returns a comparison as the page's script reads it."""
+    sides = [plain(side) for side in comparison.sides]
+    return {"title": comparison.title, "about": comparison.about, "sides": sides}
 
 
 def plain(side: Side) -> dict[str, Any]:

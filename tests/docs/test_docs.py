@@ -26,6 +26,7 @@ COMPLETE = (
     "docs/sweeps.md",
     "docs/reproduce.md",
     "docs/replay.md",
+    "docs/pretrained.md",
 )
 """Pages whose commands are checked."""
 RUN_BY_TEST = (

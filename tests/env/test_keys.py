@@ -25,6 +25,7 @@ def play(reset_key, step_keys, last_key):
     return timestep, timesteps, ENV.step_without_restart(last_key, state, ACTIONS)
 
 
+@pytest.mark.slow
 def test_raw_keys_give_the_same_worlds_in_jit_vmap_and_scan():
     typed = [jax.random.split(jax.random.key(seed), shape) for seed, shape in enumerate([3, (3, 3), 3])]
     raw = [jax.random.key_data(jax.random.clone(keys)) for keys in typed]

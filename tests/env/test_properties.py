@@ -283,7 +283,8 @@ def test_invariants_hold_for_random_options(data):
         check_all_steps(world, data.draw(played(world)))
 
 
-@pytest.mark.parametrize("name", ["everything, blocking each other", pytest.param("late", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["everything, blocking each other", "late"])
 def test_jit_vmap_and_eager_steps_agree_in_every_world(name):
     world = SCENARIOS[name]
 

@@ -71,6 +71,7 @@ def test_the_rewarded_action_is_learned(train):
     assert trained.late("solo_return") > 0.95
 
 
+@pytest.mark.slow
 def test_memory_is_used_if_the_task_needs_it(trainer):
     train, setup = trainer
     trained = best_of_three(train, REMEMBER, regret, 0.1)
@@ -90,6 +91,7 @@ def test_memory_is_used_if_the_task_needs_it(trainer):
     assert abs(trajectory.reward_next.sum() / trajectory.ended_next.sum()) < 0.2
 
 
+@pytest.mark.slow
 def test_next_frame_is_predicted_from_memory_and_action():
     """The frame after the last step shows the cue again, and every frame shows the last action."""
     train, _ = make_trainer(make_probe(), dataclasses.replace(SIZES, prediction="frame"), iterations=150)

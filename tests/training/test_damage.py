@@ -231,6 +231,7 @@ def test_what_follows_the_checkpoint_in_the_metrics_is_dropped_whatever_it_is(da
         metrics.read(path)
 
 
+@pytest.mark.slow
 def test_the_metrics_of_a_run_that_became_longer_are_whole(finished_run, tmp_path):
     lengths = {"log_steps": 20 * runs.ITERATION, "total_steps": 12800}
     config = dataclasses.replace(config_of(finished_run), seed=0, seeds=1, **lengths)

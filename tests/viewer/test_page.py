@@ -9,16 +9,24 @@ import jax
 import pytest
 
 import jaxsocial
+from jaxsocial.training.packaged import card_of
 from jaxsocial.viewer.page import page
+from jaxsocial.viewer.tour import tour
 from tests import runs
 from tests.viewer.conftest import HOSTILE
 
 MEGABYTE = 1_000_000
 
 
-def data_of(text):
+def comparisons_of(text):
     (found,) = re.findall(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)
     return json.loads(found)
+
+
+def data_of(text):
+    """The sides of a page's only comparison."""
+    (comparison,) = comparisons_of(text)
+    return comparison["sides"]
 
 
 def test_twenty_episodes_take_less_than_a_megabyte(laptop):
@@ -73,8 +81,12 @@ def test_the_verb_writes_a_page(option, finished_run, tmp_path, capsys):
     ("arguments", "remedy"),
     [
         ({"path": "a.html", "episodes": 0}, "episodes=0: choose 1 or more"),
-        ({"path": "a.gif", "alone": True}, "a.gif: only a page compares: end the name in .html"),
-        ({"path": "a.png", "other": "b"}, "a.png: only a page compares: end the name in .html"),
+        (
+            {"path": "a.gif", "alone": True},
+            "a.gif: only a page compares, and has several episodes: end the name in .html",
+        ),
+        ({"path": "a.gif", "episodes": 3}, "a.gif: only a page compares, and has several episodes"),
+        ({"path": "a.png", "other": "b"}, "a.png: only a page compares, and has several episodes"),
         (
             {"path": "a.html", "other": "b", "alone": True},
             "other=b, alone=True: a page compares two",
@@ -93,3 +105,38 @@ def test_a_refusal_is_one_line_with_the_remedy(arguments, remedy, finished_run, 
 def test_importing_loads_no_picture_library():
     program = "import sys; import jaxsocial.viewer.page; raise SystemExit('PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# The tour
+
+
+def test_the_tour_has_every_learner_of_the_package_beside_partners_and_alone(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    out = tmp_path / "tour.html"
+    assert runs.command("tour", "--out", str(out)) == 0
+    assert opened == [out.as_uri()]
+    text = out.read_text()
+    comparisons = comparisons_of(text)
+    assert sorted(one["title"] for one in comparisons) == sorted(jaxsocial.pretrained_names())
+    for one in comparisons:
+        assert one["about"] == card_of(one["title"]).about
+        beside, alone = one["sides"]
+        assert alone["about"].endswith(", alone")
+        assert [episode["goals"] for episode in beside["episodes"]] == [e["goals"] for e in alone["episodes"]]
+    assert len(text.encode()) < MEGABYTE
+    assert runs.command("tour", "--out", str(out), "--no-show") == 0
+    assert len(opened) == 1
+
+
+def test_the_tour_is_a_page_of_this_version():
+    recorded = {name for one in comparisons_of(tour()) for side in one["sides"] for name in side}
+    untrained = recorded_side_names()
+    assert recorded == untrained
+
+
+def recorded_side_names():
+    from jaxsocial.viewer.page import Side, plain  # noqa: PLC0415
+    from tests.viewer.untrained import small_config  # noqa: PLC0415
+
+    return set(plain(Side("", "", small_config(), [])))

@@ -1,9 +1,10 @@
 "use strict";
-// Plays recorded episodes. A side is one run among some partners; all sides show the same step of the episodes of one
-// index. A state is what stands between two steps: an episode of T steps has the states 0 to T, and step t leads from
+// Plays recorded episodes. A side is one run among some partners. The sides of a comparison stand beside each other, and
+// show the same step of the episodes of one index. A page has one comparison or several, of which it shows one. A state is what stands between two steps: an episode of T steps has the states 0 to T, and step t leads from
 // state t to state t + 1. Text is only ever set as text, so names of runs and partners cannot become elements.
 
-const sides = JSON.parse(document.getElementById("data").textContent);
+const comparisons = JSON.parse(document.getElementById("data").textContent);
+let sides = []; // of the comparison that is shown
 const byId = (id) => document.getElementById(id);
 const HEADINGS = ["right", "down", "left", "up"];
 const TRAIL = 12; // states that the line behind an agent goes back
@@ -12,8 +13,8 @@ const SPEEDS = [1, 2, 4, 6, 10, 20, 40];
 const COLOURS = 6; // of lines in charts, see the style
 const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3], [1, 2], [12, 4]];
 
-// What the page shows now; no episode at first.
-const shown = { index: -1, state: 0, playing: false, speed: 6 };
+// What the page shows now; nothing at first.
+const shown = { comparison: -1, index: -1, state: 0, playing: false, speed: 6 };
 
 // ---------------------------------------------------------------------------------------------------------- the data
 
@@ -322,7 +323,7 @@ function drawWorld(side, episode) {
   const { grid, position, active } = episode.arrays;
   grid.part(state).forEach((thing, i) => {
     // Half a pixel more, so that no gap shows between cells.
-    pen.drawImage(side.sprites[thing], (i % columns) * cell, Math.floor(i / columns) * cell, cell + 0.5, cell + 0.5);
+    pen.drawImage(side.cutSprites[thing], (i % columns) * cell, Math.floor(i / columns) * cell, cell + 0.5, cell + 0.5);
   });
   const visible = side.agents.map((_, agent) => agent).filter((agent) => position.at(state, agent, 0) >= 0);
   visible.forEach((agent) => drawTrail(pen, episode, state, agent, cell));
@@ -586,6 +587,7 @@ function markEvents(side, episode) {
 // ---------------------------------------------------------------------------------------------------- the page's step
 
 function draw() {
+  if (shown.index < 0) return; // the window's size has changed while a comparison loads
   for (const side of sides) {
     const episode = side.episodes[shown.index];
     drawWorld(side, episode);
@@ -609,10 +611,33 @@ function show(state) {
   draw();
 }
 
+// Shows another comparison, without an episode yet.
+async function openComparison(number) {
+  const { sides: wanted, about } = comparisons[number];
+  await Promise.all(wanted.map(loadSheets));
+  sides = wanted;
+  Object.assign(shown, { comparison: number, index: -1 });
+  byId("sides").style.setProperty("--columns", sides.length);
+  byId("sides").replaceChildren();
+  sides.forEach(build);
+  byId("about").textContent = about;
+  byId("about").hidden = about === "";
+  byId("comparison").selectedIndex = number;
+  byId("episode").replaceChildren();
+  sides[0].episodes.forEach((episode) => make(byId("episode"), "option", { textContent: episode.number }));
+}
+
+async function loadSheets(side) {
+  side.cutSprites ??= cut(await loadedSheet(side.sprites));
+  side.tileSheet ??= await loadedSheet(side.tiles);
+}
+
 // Shows another episode; `wanted` is the state to begin with. If several are asked for at once, the last one is shown.
 let asked = 0;
-async function openEpisode(index, wanted = 0) {
+async function openEpisode(index, wanted = 0, comparison = shown.comparison) {
   const own = ++asked;
+  if (comparison !== shown.comparison) await openComparison(comparison);
+  if (own !== asked) return;
   index = Math.min(Math.max(index, 0), sides[0].episodes.length - 1);
   await Promise.all(sides.map((side) => unpacked(side.episodes[index])));
   if (own !== asked) return;
@@ -626,14 +651,21 @@ async function openEpisode(index, wanted = 0) {
   show(wanted);
 }
 
-const hashOf = (index, state) => `#e${sides[0].episodes[index].number}s${state}`;
+const hashOf = (index, state) => {
+  const comparison = comparisons.length > 1 ? `c${shown.comparison + 1}` : "";
+  return `#${comparison}e${sides[0].episodes[index].number}s${state}`;
+};
 
-// Shows what the address names: #e3s41 is step 41 of episode 3. Another address shows the beginning.
+// Shows what the address names: #e3s41 is step 41 of episode 3, and #c2e3s41 that of the second comparison. Another
+// address shows the beginning.
 async function followHash() {
-  const found = location.hash.match(/^#e(\d+)(?:s(\d+))?$/);
-  const index = found ? sides[0].episodes.findIndex((episode) => episode.number === Number(found[1])) : -1;
+  const found = location.hash.match(/^#(?:c(\d+))?e(\d+)(?:s(\d+))?$/);
+  const comparison = Number(found?.[1] ?? 1) - 1;
+  const episodes = comparisons[comparison]?.sides[0].episodes ?? [];
+  const index = found ? episodes.findIndex((episode) => episode.number === Number(found[2])) : -1;
   pause();
-  await openEpisode(Math.max(index, 0), index < 0 ? 0 : Number(found[2] ?? 0));
+  if (index < 0) await openEpisode(0, 0, 0);
+  else await openEpisode(index, Number(found[3] ?? 0), comparison);
 }
 
 function play() {
@@ -697,12 +729,14 @@ function onKey(event) {
 }
 
 function fillMenus() {
-  sides[0].episodes.forEach(({ number }) => make(byId("episode"), "option", { textContent: number }));
+  comparisons.forEach(({ title }) => make(byId("comparison"), "option", { textContent: title }));
+  byId("comparison").parentElement.hidden = comparisons.length < 2;
   SPEEDS.forEach((speed) => make(byId("speed"), "option", { textContent: `${speed}/s` }));
   fasterBy(0);
 }
 
 function connect() {
+  byId("comparison").addEventListener("change", (event) => { pause(); openEpisode(0, 0, event.target.selectedIndex); });
   byId("episode").addEventListener("change", (event) => { pause(); openEpisode(event.target.selectedIndex); });
   byId("speed").addEventListener("change", (event) => { shown.speed = SPEEDS[event.target.selectedIndex]; });
   byId("step").addEventListener("input", (event) => { pause(); show(Number(event.target.value)); });
@@ -718,13 +752,7 @@ function connect() {
 }
 
 async function begin() {
-  byId("sides").style.setProperty("--columns", sides.length);
   fillMenus();
-  sides.forEach(build);
-  await Promise.all(sides.map(async (side) => {
-    side.sprites = cut(await loadedSheet(side.sprites));
-    side.tileSheet = await loadedSheet(side.tiles);
-  }));
   await followHash();
   connect();
   document.documentElement.dataset.ready = Math.round(performance.now());

@@ -114,7 +114,9 @@ def start_driver(work, grace_seconds, folders):
     return driver
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_items_save_and_end_when_the_command_is_stopped(make_folders, number):
     folders = make_folders("ab")
     driver = start_driver("save_when_told", 20, folders)

@@ -1,0 +1,153 @@
+"""Learners beside partners that they were not trained with: a fixed set of held-out partners, and other runs."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsocial.agents.networks.network import Parameters
+from jaxsocial.agents.policy import ABSENT
+from jaxsocial.config.config import Config
+from jaxsocial.evaluate.episodes import Episodes, beside, episode_player
+from jaxsocial.evaluate.probes import measured
+from jaxsocial.evaluate.returns import learner_names
+from jaxsocial.evaluate.statistics import Score, mean_over_seeds, plain_score
+from jaxsocial.training.build import seated
+from jaxsocial.training.tables import Table
+
+
+class Partners(NamedTuple):
+    """Partners for all seats beside the learners of a world."""
+
+    name: str
+    players: tuple[str, ...]
+    """Named as in a config, one for each seat; repeated where there are more seats."""
+    epsilon: float = 0.0
+    """Probability that an action of theirs is replaced by a random one, 0 to 1."""
+
+
+HELD_OUT = (
+    Partners("experts, 15 % random", ("expert",), 0.15),
+    Partners("experts, 30 % random", ("expert",), 0.3),
+    Partners("experts, 60 % random", ("expert",), 0.6),
+    Partners("searching experts, 30 % random", ("searching_expert",), 0.3),
+    Partners("waiting experts", ("waiting_expert",)),
+    Partners("one expert", ("expert", ABSENT)),
+    Partners("one searching expert", ("searching_expert", ABSENT)),
+    Partners("an expert and a random one", ("expert", "random")),
+    Partners("an expert and an anti-expert", ("expert", "anti_expert")),
+    Partners("anti-experts", ("anti_expert",)),
+    Partners("learners: sociapl", ("pretrained:sociapl",)),
+    Partners("learners: imitator", ("pretrained:imitator",)),
+)
+"""Partners that no preset, figure or learner of the package is trained with. The set stays as it is, so that numbers of
+different runs compare."""
+MEASURES = ("return", "goals", "penalties", "following", "following_by_chance")
+
+
+class CrossPlayed(NamedTuple):
+    """One learner beside some partners: scores over seeds and episodes."""
+
+    learner: str
+    partners: str
+    seeds: int
+    episodes: int
+    scores: dict[str, Score]
+    """By the names in `MEASURES`."""
+
+
+def cross_play(
+    config: Config, parameters: Parameters, every: Sequence[Partners], episodes: int
+) -> tuple[list[CrossPlayed], list[str]]:
+    """Plays the same episodes beside different partners.
+
+    Args:
+      config: of the run.
+      parameters: of all seeds and learners.
+      every: the partners.
+      episodes: number for each seed.
+
+    Returns:
+      The measures of each learner beside each partners, and a line for each partners that do not fit the world:
+      trained ones may have been trained for another number of goals or actions.
+
+    Raises:
+      ValueError: the world has no seat beside the learners.
+    """
+    seats = config.world.agents - config.sizes.learners
+    if not seats:
+        raise ValueError("the run's world has no seat for partners: choose a run that was trained beside some")
+    results, left_out = [], []
+    players: dict[tuple[str, ...], Callable[..., Episodes]] = {}
+    for partners in every:
+        if len(partners.players) > seats:
+            left_out.append(f"{partners.name}: they need {len(partners.players)} seats, and there are {seats}")
+            continue
+        names = tuple(itertools.islice(itertools.cycle(partners.players), seats))
+        own = _noisy(beside(config, names), partners.epsilon)
+        try:
+            seated(names, own.world, own.sizes.learners)
+        except ValueError as error:
+            left_out.append(f"{partners.name}: {error}")
+            continue
+        # The probability of random actions is traced: it compiles nothing.
+        if names not in players:
+            players[names] = episode_player(own, episodes)
+        found = players[names](parameters, [own])
+        for seat, learner in enumerate(learner_names(own)):
+            values = measured(found, own, seat)
+            scores = {name: mean_over_seeds(values[name]) for name in MEASURES}
+            results.append(CrossPlayed(learner, partners.name, config.seeds, episodes, scores))
+    return results, left_out
+
+
+def _noisy(config: Config, epsilon: float) -> Config:
+    return dataclasses.replace(config, partner_schedule=config.partner_schedule._replace(epsilon=(epsilon,)))
+
+
+def table(results: list[CrossPlayed], title: str) -> Table:
+    """Returns a table with a row for each learner and partners."""
+    rows = []
+    for one in results:
+        followed = ("-" if np.isnan(one.scores[n].mean) else f"{one.scores[n].mean:.2f}" for n in MEASURES[3:])
+        means = (f"{one.scores[name].mean:.2f}" for name in MEASURES[1:3])
+        rows.append((one.learner, one.partners, str(one.scores["return"]), *means, *followed))
+    heading = ("learner", "partners", "return [95 %]", "goals", "penalties", "led", "by chance")
+    return Table(title, heading, rows, texts=2)
+
+
+def plain(results: list[CrossPlayed]) -> list[dict]:
+    """Converts results to values that JSON can hold; NaN becomes null."""
+    return [
+        one._replace(scores={name: plain_score(score) for name, score in one.scores.items()})._asdict()
+        for one in results
+    ]
+
+
+def draw_matrix(path: Path, rows: Sequence[str], columns: Sequence[str], returns: Sequence[Sequence[float]]) -> None:
+    """Draws returns as a heat map with numbers.
+
+    Args:
+      path: of the picture.
+      rows: names of learners.
+      columns: names of their partners.
+      returns: a row for each learner; NaN where partners do not fit.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415, slow to import
+
+    values = np.array(returns, float)
+    figure = Figure(figsize=(2.5 + 0.9 * len(columns), 1.6 + 0.6 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(values, cmap="viridis", aspect="auto")
+    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(xlabel="partners", ylabel="learner")
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for (row, column), value in np.ndenumerate(values):
+        text = "-" if np.isnan(value) else f"{value:.1f}"
+        axes.text(column, row, text, ha="center", va="center", color="white" if value < middle else "black")
+    figure.colorbar(image, ax=axes, label="return of an episode")
+    figure.savefig(path, dpi=150)
