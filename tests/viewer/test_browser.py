@@ -6,7 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from jaxsocial.training.packaged import card_of
 from jaxsocial.viewer.page import write_page
+from jaxsocial.viewer.tour import RECORDED, tour
 from tests.viewer.conftest import HOSTILE
 
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -37,6 +39,7 @@ def pages(laptop, compared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, sides in {"laptop": [laptop], "compared": compared}.items():
         write_page(folder / f"{name}.html", sides)
+    (folder / "tour.html").write_text(tour(), encoding="utf-8")
     return folder
 
 
@@ -292,3 +295,36 @@ def test_the_button_fills_the_screen(opened):
     until(browser, "return document.fullscreenElement === document.documentElement")
     press(browser, "f")
     until(browser, "return document.fullscreenElement === null")
+
+
+# The tour
+
+
+def test_the_menu_of_the_tour_chooses_a_learner(opened):
+    browser = opened("tour")
+    titles = text(browser, "#comparison option")
+    assert titles == [one["title"] for one in json.loads(RECORDED.read_text())]
+    assert text(browser, "#about") == [card_of(titles[0]).about]
+    browser.execute_script("document.getElementById('comparison').selectedIndex = 1")
+    browser.execute_script("document.getElementById('comparison').dispatchEvent(new Event('change'))")
+    until(browser, "return shown.comparison === 1 && shown.index === 0")
+    assert text(browser, "#about") == [card_of(titles[1]).about]
+    press(browser, Keys.PAGE_DOWN)
+    until(browser, "return shown.index === 1")
+    assert len(text(browser, ".side")) == 2
+    assert text(browser, "#link")[0].startswith("#c2e1s")
+
+
+def test_a_link_into_the_tour_leads_to_its_learner_and_step(opened):
+    browser = opened("tour", "#c3e1s20")
+    assert browser.execute_script("return [shown.comparison, shown.index, shown.state]") == [2, 1, 20]
+    # Asked for at once: the last one is shown.
+    browser.execute_script("openEpisode(0, 5, 0); openEpisode(1, 7, 1); openEpisode(0, 9, 3)")
+    until(browser, "return shown.comparison === 3 && shown.state === 9")
+    assert browser.execute_script("return [shown.index, document.querySelectorAll('.side').length]") == [0, 2]
+    browser.execute_script("location.hash = '#c99e0s1'")
+    until(browser, "return shown.comparison === 0 && shown.state === 0")
+
+
+def test_other_pages_have_no_menu_of_learners(opened):
+    assert not opened("laptop").find_element(By.ID, "comparison").is_displayed()

@@ -1,7 +1,8 @@
 "use strict";
 // Plays recorded episodes. A side is one run among some partners. The sides of a comparison stand beside each other, and
-// show the same step of the episodes of one index. A page has one comparison or several, of which it shows one. A state is what stands between two steps: an episode of T steps has the states 0 to T, and step t leads from
-// state t to state t + 1. Text is only ever set as text, so names of runs and partners cannot become elements.
+// show the same step of the episodes of one index. A page has one comparison or several, of which it shows one. A state
+// is what stands between two steps: an episode of T steps has the states 0 to T, and step t leads from state t to state
+// t + 1. Text is only ever set as text, so names of runs and partners cannot become elements.
 
 const comparisons = JSON.parse(document.getElementById("data").textContent);
 let sides = []; // of the comparison that is shown
@@ -587,7 +588,6 @@ function markEvents(side, episode) {
 // ---------------------------------------------------------------------------------------------------- the page's step
 
 function draw() {
-  if (shown.index < 0) return; // the window's size has changed while a comparison loads
   for (const side of sides) {
     const episode = side.episodes[shown.index];
     drawWorld(side, episode);
@@ -611,11 +611,10 @@ function show(state) {
   draw();
 }
 
-// Shows another comparison, without an episode yet.
-async function openComparison(number) {
-  const { sides: wanted, about } = comparisons[number];
-  await Promise.all(wanted.map(loadSheets));
-  sides = wanted;
+// Shows the sides of another comparison, still empty.
+function showComparison(number) {
+  const { about } = comparisons[number];
+  sides = comparisons[number].sides;
   Object.assign(shown, { comparison: number, index: -1 });
   byId("sides").style.setProperty("--columns", sides.length);
   byId("sides").replaceChildren();
@@ -636,11 +635,11 @@ async function loadSheets(side) {
 let asked = 0;
 async function openEpisode(index, wanted = 0, comparison = shown.comparison) {
   const own = ++asked;
-  if (comparison !== shown.comparison) await openComparison(comparison);
+  const next = comparisons[comparison].sides;
+  index = Math.min(Math.max(index, 0), next[0].episodes.length - 1);
+  await Promise.all(next.flatMap((side) => [loadSheets(side), unpacked(side.episodes[index])]));
   if (own !== asked) return;
-  index = Math.min(Math.max(index, 0), sides[0].episodes.length - 1);
-  await Promise.all(sides.map((side) => unpacked(side.episodes[index])));
-  if (own !== asked) return;
+  if (comparison !== shown.comparison) showComparison(comparison);
   // A list of the same episode stays, and with it the focus on one of its links.
   if (index !== shown.index) {
     shown.index = index;
