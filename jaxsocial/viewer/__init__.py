@@ -4,6 +4,7 @@ MODULES = (
     "predictions",
     "record",
     "packing",
+    "template",
     "page",
     "tour",
 )

@@ -1,9 +1,6 @@
 """The replay page: one HTML file that holds recorded episodes and what plays them, and loads nothing else."""
 
 import html
-import importlib.resources
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +16,7 @@ from jaxsocial.training.pretrained import Source, load_learners
 from jaxsocial.viewer import predictions
 from jaxsocial.viewer.packing import TileSheet, packed, sheet
 from jaxsocial.viewer.record import Episode, episode_recorder
+from jaxsocial.viewer.template import assets, filled, script_data
 
 SPRITE = 48
 """Pixels on a side of a thing in the picture of the world."""
@@ -95,21 +93,15 @@ def composed(title: str, heading: str, comparisons: Sequence[dict[str, Any]]) ->
       heading: at the top.
       comparisons: as `plain_comparison` returns them. If there are several, a menu chooses among them.
     """
-    assets = importlib.resources.files("jaxsocial.viewer") / "assets"
-    template, style, script = (
-        (assets / name).read_text(encoding="utf-8") for name in ("replay.html", "replay.css", "replay.js")
-    )
-    # Inside a script nothing but "<" can end it, and names of runs may hold one.
-    data = json.dumps(comparisons, separators=(",", ":")).replace("<", "\\u003c")
+    template, style, script = assets("jaxsocial.viewer", "replay.html", "replay.css", "replay.js")
     parts = {
         "<!-- title -->": html.escape(title),
         "<!-- heading -->": html.escape(heading),
         "/* style */": style,
-        "/* data */": data,
+        "/* data */": script_data(comparisons),
         "/* script */": script,
     }
-    # In one pass, since the name of a run may be one of the places.
-    return re.sub("|".join(map(re.escape, parts)), lambda place: parts[place[0]], template)
+    return filled(template, parts)
 
 
 def plain_comparison(comparison: Comparison) -> dict[str, Any]:

@@ -10,12 +10,14 @@ import pytest
 from rich.console import Console
 
 from jaxsocial.sweep.report import drawing, margins, parallel, ranking
+from jaxsocial.sweep.report import page as page_module
 from jaxsocial.sweep.report.fields import fields, groups, labels, number_labels, shortened
 from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About
 from tests.sweep import made_up
 
 ABOUT = About("a test", ("rate",), "return")
+ABOUT_DRAWN = About("drawn", ("coefficients.learning_rate", "network.channels"), "return")
 
 
 def ranked(values, about=ABOUT, **changes):
@@ -235,10 +237,35 @@ def test_the_ranking_has_all_settings_and_the_page_the_best(report):
     pd.testing.assert_frame_equal(pd.read_csv(folder / "ranking.csv"), found.settings, check_dtype=False)
     page = (folder / "report.html").read_text()
     assert len(found.settings) == 60
-    assert page.count("<tr") == 1 + 50
-    assert "The other 10 settings are in ranking.csv" in page
+    assert page.count("<tr") == 1 + 60
+    assert "The same is in ranking.csv" in page
     assert "3 of 3 seeds" in page
     assert "30 settings trained for fewer steps" in page
+
+
+def test_the_page_has_the_best_of_many(monkeypatch):
+    monkeypatch.setattr(page_module, "BEST", 50)
+    table = made_up.drawn(points=4)
+    text = page_module.page(table, ranking.rank(table, ABOUT_DRAWN), ABOUT_DRAWN, [])
+    assert text.count("<tr") == 1 + 50
+    assert "The other 10 settings are in ranking.csv" in text
+
+
+def test_the_script_has_results_values_and_curves():
+    table = made_up.drawn(points=4)
+    found = ranking.rank(table, ABOUT_DRAWN)
+    drawn = page_module.plotted(table, found, ABOUT_DRAWN)
+    best, row = drawn["settings"][0], found.settings.iloc[0]
+    assert (best["setting"], best["rank"]) == (row["setting"], 1)
+    assert best["mean"] == pytest.approx(row["interquartile_mean"], rel=1e-5)
+    rate, channels = drawn["fields"]
+    assert (rate["label"], rate["logarithmic"], rate["categories"]) == ("learning rate", True, [])
+    assert channels["categories"][int(best["positions"][1])] == best["values"][1] == row["network.channels"]
+    means = ranking.curves(table, "return").loc[row["setting"]]
+    assert drawn["steps"] == means.index.tolist() == [250_000, 500_000, 750_000, 1_000_000]
+    np.testing.assert_allclose(best["curve"], means, rtol=1e-5)
+    # Half of the settings were dropped after half of the steps.
+    assert drawn["settings"][-1]["curve"][2:] == [None, None]
 
 
 def test_the_page_holds_every_picture_and_needs_no_other_file(report):
@@ -247,12 +274,16 @@ def test_the_page_holds_every_picture_and_needs_no_other_file(report):
     sources = re.findall(r'src="([^"]*)"', page)
     held = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources}
     assert held == {path.read_bytes() for path in folder.glob("*.png")}
-    assert not re.search(r"https?:|//|<script|<link|@import|url\(", re.sub(r'src="data:[^"]*"', "", page))
+    without = re.sub(r'src="data:[^"]*"', "", page)
+    addresses = set(re.findall(r"[a-z]+://[^\"'\s<>]*", without))
+    assert addresses == {"http://www.w3.org/2000/svg"}, "the name of a format, which is never loaded"
+    assert "default-src 'none'" in page
+    assert not re.search(r"""@import|url\(|(src|href)=["'](?!data:|#)""", without)
 
 
 def test_names_and_values_are_escaped(report):
     page = (report[0] / "report.html").read_text()
-    assert "<script" not in page
+    assert page.count("<script") == page.count("</script") == 2, "its data and its program"
     assert "<b>" not in page
     assert "<h1>&lt;script&gt;a &amp; b</h1>" in page
     assert "<dd>jaxsocial sweep &lt;script&gt;</dd>" in page
@@ -308,7 +339,7 @@ def test_a_setting_without_a_known_value_is_at_the_end_of_the_table(tmp_path):
     table = made_up.table([{"rate": 1.0}, {"rate": 2.0}], lambda number, *_: [np.nan, 5.0][number])
     write(table, ABOUT, tmp_path)
     rows = (tmp_path / "report.html").read_text().split("<tr")
-    assert "<td>5 [5, 5]</td>" in rows[-2]
+    assert '<td data-value="5">5 [5, 5]</td>' in rows[-2]
     assert "not known" in rows[-1]
 
 

@@ -1,7 +1,6 @@
 """The replay page in a browser: it plays, its controls and links work, and it shows what was recorded."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -9,21 +8,19 @@ import pytest
 from jaxsocial.training.packaged import card_of
 from jaxsocial.viewer.page import write_page
 from jaxsocial.viewer.tour import RECORDED, tour
+from tests.browsing import (
+    By,
+    browser_of,
+    check_quiet,
+    on_a_phone_in_the_dark,
+    open_page,
+    text,
+    unnamed_controls,
+    until,
+    webdriver,
+)
 from tests.viewer.conftest import HOSTILE
 
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with its driver")
-OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 PIXELS = """
 const canvas = document.querySelectorAll(arguments[0])[arguments[1]];
 const { width, height } = canvas;
@@ -45,37 +42,15 @@ def pages(laptop, compared, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--window-size=1440,900"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with browser_of(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture
 def opened(browser, pages):
     """Opens a page at a hash; afterwards, nothing was reported and no request has left the page."""
-
-    def open_page(name, hash_=""):
-        browser.get("about:blank")
-        browser.get_log("performance")
-        browser.get(f"file://{pages}/{name}.html{hash_}")
-        until(browser, "return document.documentElement.dataset.ready !== undefined")
-        return browser
-
-    yield open_page
-    events = [json.loads(row["message"])["message"] for row in browser.get_log("performance")]
-    requested = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
-    assert requested, "the page itself"
-    assert [url for url in requested if not url.startswith((f"file://{pages}/", "data:"))] == []
-    assert browser.get_log("browser") == []
-
-
-def until(browser, script, *arguments):
-    WebDriverWait(browser, 20, 0.02).until(lambda driver: driver.execute_script(script, *arguments))
+    yield lambda name, hash_="": open_page(browser, pages / f"{name}.html", hash_)
+    check_quiet(browser, pages)
 
 
 def step(browser):
@@ -84,10 +59,6 @@ def step(browser):
 
 def press(browser, *keys):
     webdriver.ActionChains(browser).send_keys(*keys).perform()
-
-
-def text(browser, selector):
-    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, selector)]
 
 
 def pixels(browser, selector, number=0):
@@ -263,30 +234,21 @@ def test_names_are_text(opened):
 
 def test_every_control_has_a_name(opened):
     browser = opened("compared")
-    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    roles = {"button", "slider", "combobox", "link", "img", "image"}
-    controls = [node for node in nodes if node.get("role", {}).get("value") in roles and not node["ignored"]]
-    assert {node["role"]["value"] for node in controls} >= {"button", "slider", "combobox", "link"}
-    assert [node for node in controls if not node.get("name", {}).get("value")] == []
+    roles, unnamed = unnamed_controls(browser)
+    assert roles >= {"button", "slider", "combobox", "link"}
+    assert unnamed == []
 
 
 def test_it_fits_a_phone_in_the_dark(opened):
     browser = opened("laptop")
     background = "return getComputedStyle(document.body).backgroundColor"
     light = browser.execute_script(background)
-    phone = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
-    try:
+    with on_a_phone_in_the_dark(browser):
         assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
         assert browser.execute_script(background) != light
         play, world = (browser.find_element(By.CSS_SELECTOR, one).rect for one in ("#play", ".world"))
         assert play["height"] >= 32
         assert 300 < world["width"] <= 360
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_the_button_fills_the_screen(opened):

@@ -4,11 +4,11 @@ import base64
 import html
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -18,50 +18,17 @@ from jaxsocial.sweep.report.fields import Field, fields, groups, labels, number,
 from jaxsocial.sweep.report.parallel import AXES, parallel
 from jaxsocial.sweep.report.ranking import About, Ranking, check, curves, rank
 from jaxsocial.training.tables import Table, counted
+from jaxsocial.viewer.template import assets, filled, script_data
 
 RANKING, REPORT = "ranking.csv", "report.html"
 PICTURES = ("curves.png", "one-way-*.png", "two-way-*.png", "parallel.png")
 DOTS_PER_INCH = 150
 LEAST_SPARE = 10
 """Settings beyond one for each group, from which a share of variance is stated."""
-BEST = 50
-"""Settings in the page's table."""
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$name</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 72rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0.2rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem;
-  border-bottom: 1px solid #ddd; }
-dl { display: grid; grid-template-columns: max-content auto; gap: 0.1rem 1rem; color: #444; }
-dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; } tbody tr:hover { background: #f4f6f8; }
-th, td { padding: 0.2rem 0.7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
-th { border-bottom: 1px solid #888; } .wide { overflow-x: auto; } .note { color: #444; }
-figure { display: inline-block; margin: 1rem 1rem 1rem 0; vertical-align: top; max-width: 100%; }
-figure img { max-width: 100%; height: auto; } figcaption { color: #444; font-size: 0.9rem; max-width: 40rem; }
-</style>
-</head>
-<body>
-<h1>$name</h1>
-<p>$summary</p>
-<dl>
-$facts
-</dl>
-<h2>Ranking</h2>
-<p class="note">$how</p>
-<div class="wide">
-$table
-</div>
-<p class="note">$rest</p>
-$sections
-</body>
-</html>
-""")
+BEST = 200
+"""Settings in the page's table and plots."""
+MOST_POINTS = 100
+"""Points of a line in the page's plots."""
 
 
 class Picture(NamedTuple):
@@ -97,7 +64,7 @@ def write(table: pd.DataFrame, about: About, out: Path) -> Ranking:
     for picture in drawn:
         (out / picture.file).write_bytes(picture.png)
     ranking.settings.to_csv(out / RANKING, index=False)
-    (out / REPORT).write_text(page(ranking, about, drawn), encoding="utf-8")
+    (out / REPORT).write_text(page(table, ranking, about, drawn), encoding="utf-8")
     return ranking
 
 
@@ -148,10 +115,11 @@ def _picture(section: str, caption: str, name: str, figure: Figure) -> Picture:
     return Picture(section, caption, f"{name}.png", png.getvalue(), figure.get_figwidth())
 
 
-def page(ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
+def page(table: pd.DataFrame, ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
     """Returns the whole page. Every text is escaped.
 
     Args:
+      table: see `write`.
       ranking: the ranked settings.
       about: what they are about.
       pictures: see `pictures`.
@@ -164,15 +132,58 @@ def page(ranking: Ranking, about: About, pictures: Sequence[Picture]) -> str:
         sections.setdefault(f"<h2>{html.escape(picture.section)}</h2>", []).append(figure)
     left = len(ranking.settings) - BEST
     rest = f"The other {counted(left, 'setting')} are in ranking.csv." if left > 0 else "The same is in ranking.csv."
-    return PAGE.substitute(
-        name=html.escape(about.name),
-        summary=html.escape(summary(ranking, about)),
-        facts="\n".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in about.facts.items()),
-        how=html.escape(_how(ranking, about)),
-        table=_table(ranking, about),
-        rest=html.escape(rest),
-        sections="\n".join("\n".join([title, *figures]) for title, figures in sections.items()),
-    )
+    template, style, script = assets("jaxsocial.sweep.report", "report.html", "report.css", "report.js")
+    parts = {
+        "<!-- name -->": html.escape(about.name),
+        "<!-- summary -->": html.escape(summary(ranking, about)),
+        "<!-- facts -->": "\n".join(
+            f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in about.facts.items()
+        ),
+        "<!-- how -->": html.escape(_how(ranking, about)),
+        "<!-- table -->": _table(ranking, about),
+        "<!-- rest -->": html.escape(rest),
+        "<!-- sections -->": "\n".join("\n".join([title, *figures]) for title, figures in sections.items()),
+        "/* style */": style,
+        "/* data */": script_data(plotted(table, ranking, about)),
+        "/* script */": script,
+    }
+    return filled(template, parts)
+
+
+def plotted(table: pd.DataFrame, ranking: Ranking, about: About) -> dict[str, Any]:
+    """Returns what the page's script draws: fields, and of the best settings results, values and curves.
+
+    Args:
+      table: see `write`.
+      ranking: the ranked settings.
+      about: what they are about.
+    """
+    best = ranking.settings.head(BEST)
+    varied = fields(best, about.varied)
+    means = curves(table, about.measure)
+    steps = means.columns[:: max(1, -(-means.shape[1] // MOST_POINTS))]
+    shown = _shown(best, about)
+    settings = [
+        {
+            "setting": int(row["setting"]),
+            "rank": int(row["rank"]),
+            "mean": _known(row["interquartile_mean"]),
+            "low": _known(row["low"]),
+            "high": _known(row["high"]),
+            "positions": [_known(field.positions[row["setting"]]) for field in varied],
+            "values": [shown[field.label].iloc[place] for field in varied],
+            "curve": [_known(value) for value in means[steps].reindex([row["setting"]]).iloc[0]],
+        }
+        for place, row in enumerate(best.to_dict("records"))
+    ]
+    drawn = [{"label": f.label, "categories": f.categories, "logarithmic": f.logarithmic} for f in varied]
+    ends = margins.limits(best["interquartile_mean"].to_numpy(float), about.larger_is_better)
+    measure = plain(about.measure)
+    return {"measure": measure, "limits": ends, "fields": drawn, "steps": steps.tolist(), "settings": settings}
+
+
+def _known(value: float) -> float | None:
+    return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
 def summary(ranking: Ranking, about: About) -> str:
@@ -205,21 +216,47 @@ def _how(ranking: Ranking, about: About) -> str:
     return text
 
 
-def _table(ranking: Ranking, about: About) -> str:
-    """Returns the best settings as an HTML table."""
-    best = ranking.settings.head(BEST)
-    mean, low, high = (best[name].map(lambda value: number(value, 4)) for name in ("interquartile_mean", "low", "high"))
-    shown = {"rank": best["rank"], "setting": best["setting"]}
+def _shown(best: pd.DataFrame, about: About) -> dict[str, pd.Series]:
+    """Returns the values of each varied field as texts, by the field's label."""
+    found = {}
     for label, name in zip(labels(about.varied), about.varied, strict=True):
         values = pd.Series(best[name])
         is_float = pd.api.types.is_float_dtype(values)
-        shown[label] = pd.Series(number_labels(values.to_numpy(), 3), values.index) if is_float else values.astype(str)
-    interval = mean + " [" + low + ", " + high + "]"
-    shown[f"{plain(about.measure)} [95 %]"] = interval.where(best["low"].notna(), "not known")
+        found[label] = pd.Series(number_labels(values.to_numpy(), 3), values.index) if is_float else values.astype(str)
+    return found
+
+
+def _table(ranking: Ranking, about: About) -> str:
+    """Returns the best settings as an HTML table. Cells hold their numbers too, by which the page's script sorts."""
+    best = ranking.settings.head(BEST)
+    mean, low, high = (best[name].map(lambda value: number(value, 4)) for name in ("interquartile_mean", "low", "high"))
+    interval = (mean + " [" + low + ", " + high + "]").where(best["low"].notna(), "not known")
     counts = zip(best["healthy_seeds"], best["seeds"], strict=True)
-    shown["healthy"] = [f"{healthy} of {counted(seeds, 'seed')}" for healthy, seeds in counts]
-    shown["learner steps"] = best["steps"].map("{:,}".format)
-    return pd.DataFrame(shown).to_html(index=False, escape=True, border=0)
+    columns: dict[str, tuple[Iterable[Any], Iterable[Any]]] = {
+        "rank": (best["rank"], best["rank"]),
+        "setting": (best["setting"], best["setting"]),
+    }
+    names = zip(_shown(best, about).items(), about.varied, strict=True)
+    columns |= {label: (texts, best[name]) for (label, texts), name in names}
+    columns |= {
+        f"{plain(about.measure)} [95 %]": (interval, best["interquartile_mean"]),
+        "healthy": ([f"{healthy} of {counted(seeds, 'seed')}" for healthy, seeds in counts], best["healthy_seeds"]),
+        "learner steps": (best["steps"].map("{:,}".format), best["steps"]),
+    }
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    cells = [[_cell(text, value) for text, value in zip(*pair, strict=True)] for pair in columns.values()]
+    rows = [
+        f'<tr data-setting="{setting}">{"".join(row)}</tr>'
+        for setting, row in zip(best["setting"], zip(*cells, strict=True), strict=True)
+    ]
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n</table>"
+
+
+def _cell(text: Any, value: Any) -> str:
+    # pandas counts booleans as numbers.
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
+    attribute = f' data-value="{float(value):.10g}"' if is_number else ""
+    return f"<td{attribute}>{html.escape(str(text))}</td>"
 
 
 def best_table(ranking: Ranking, about: About, most: int = 10) -> Table:
