@@ -76,8 +76,8 @@ class EvaluateOptions:
     alone: bool = False
     """Leave the partners out."""
     probes: tuple[str, ...] = ()
-    """Measure social learning with these probes: partners, alone, half, random, anti_expert, or all. Saved in the
-    run's folder as probes.json."""
+    """Measure social learning with these probes: partners, alone, half, random, anti_expert, expert_and_random,
+    expert_and_anti_expert, no_prestige, or all. Saved in the run's folder as probes.json."""
     against: tuple[str, ...] = ()
     """Measure the learners beside each of these partners in turn: players as in --partners, or held-out, a fixed set
     of 12 that nobody is trained with. Saved in the run's folder as cross_play.json."""

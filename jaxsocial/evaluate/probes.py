@@ -1,6 +1,7 @@
 """Probes: a learner beside other partners than in training. Whom does it follow, and what can it do alone?"""
 
 import dataclasses
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +22,25 @@ PROBES = {
     "half": "the run's partners, until the middle of each episode",
     "random": "partners that act at random",
     "anti_expert": "partners that know the order and enter wrong goals on purpose",
+    "expert_and_random": "an expert beside one that acts at random: whom does it follow?",
+    "expert_and_anti_expert": "an expert beside an anti-expert: whom does it follow?",
+    "no_prestige": "the run's own partners; no agent's colour shows its prestige",
 }
 """Name to the partners that are present."""
+REPLACED = {
+    "random": ("random",),
+    "anti_expert": ("anti_expert",),
+    "expert_and_random": ("expert", "random"),
+    "expert_and_anti_expert": ("expert", "anti_expert"),
+}
+"""Probe to the players in the seats of the run's partners, in turn."""
+HIDDEN_SCALE = 1e30
+"""A ``prestige_scale`` at which all agents look as they do without prestige."""
 RENAMED = {"company": "partners"}
 """Name in earlier versions to name."""
 MEASURES = ("return", "goals", "penalties", "cycles", "following", "following_by_chance", "lag")
+FOLLOWING = "following_"
+"""Before the kind of partner, the name of what was led by partners of that kind."""
 ERRORS = ("prediction_error_with_others", "prediction_error_without_others")
 SHOWN = {
     "goals": "goals",
@@ -60,7 +75,8 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     >>> chosen_probes(("all",), preset("quickstart-solo"))
     ('alone',)
     """
-    possible = tuple(PROBES) if config.partners else ("alone",)
+    taken = sum(partner != ABSENT for partner in config.partners)
+    possible = tuple(name for name in PROBES if taken >= len(REPLACED.get(name, "1"))) if taken else ("alone",)
     if names == ("all",):
         return possible
     for name in names:
@@ -69,7 +85,9 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
         if name not in PROBES:
             raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, all")
         if name not in possible:
-            raise ValueError(f"probe {name} needs partners, and the run has none: name them as partners")
+            has = "none" if taken == 0 else str(taken)
+            needs = "partners" if len(REPLACED.get(name, "1")) == 1 else "two partners"
+            raise ValueError(f"probe {name} needs {needs}, and the run has {has}: name them as partners")
     return names
 
 
@@ -90,19 +108,56 @@ def probe(
     """
     played = {}
     for name in names:
-        own = config
-        if name in ("random", "anti_expert"):
-            # An empty seat stays empty.
-            partners = tuple(ABSENT if partner == ABSENT else name for partner in config.partners)
-            own = dataclasses.replace(config, partners=partners)
+        own = _probed_config(config, name)
         halfway = config.world.max_steps // 2 if name == "half" else None
         played[name] = episode_player(own, episodes, name == "alone", halfway, foresight=True)(parameters)
     results = []
     for seat, learner in enumerate(learner_names(config)):
         for name, found in played.items():
-            scores = {measure: mean_over_seeds(values) for measure, values in measured(found, config, seat).items()}
+            own = _probed_config(config, name)
+            values = measured(found, own, seat) | followed(found, own, seat)
+            scores = {measure: mean_over_seeds(each) for measure, each in values.items()}
             results.append(Probed(learner, name, config.seeds, episodes, scores))
     return results, _transmissions(played, config) if {"partners", "half", "alone"} <= set(played) else {}
+
+
+def _probed_config(config: Config, name: str) -> Config:
+    """Returns the config that a probe plays."""
+    if name == "no_prestige":
+        return dataclasses.replace(config, rules=dataclasses.replace(config.rules, prestige_scale=HIDDEN_SCALE))
+    if name not in REPLACED:
+        return config
+    players = itertools.cycle(REPLACED[name])
+    # An empty seat stays empty.
+    partners = tuple(ABSENT if partner == ABSENT else next(players) for partner in config.partners)
+    return dataclasses.replace(config, partners=partners)
+
+
+def followed(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.ndarray, "S E"]]:
+    """Computes ``following`` of each kind of partner by itself, where partners of several kinds are present.
+
+    Args:
+      found: episodes of each seed.
+      config: of the run that played them.
+      seat: of the agent.
+
+    Returns:
+      Values by ``following_KIND``, such as ``following_expert``. A goal that partners of both kinds had taken before
+      counts for both.
+    """
+    seats: dict[str, list[int]] = {}
+    for number, partner in enumerate(config.partners, config.sizes.learners):
+        if partner != ABSENT:
+            seats.setdefault(partner, []).append(number)
+    if len(seats) < 2:
+        return {}
+    goals, every = max(config.world.goals, 1), range(len(found.reward))
+    return {
+        FOLLOWING + kind: np.stack(
+            [measures(Events(*(field[s] for field in found[:4])), seat, tuple(own), goals)["following"] for s in every]
+        )
+        for kind, own in seats.items()
+    }
 
 
 def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.ndarray, "S E"]]:
@@ -153,10 +208,12 @@ def table(results: list[Probed], title: str) -> Table:
         rows.append((learner, *[""] * len(names)))
         rows.append(("return", *(_short(one["return"].mean) for one in scores)))
         rows.append(("95 %", *(f"{one['return'].low:.1f}, {one['return'].high:.1f}" for one in scores)))
-        for name, label in SHOWN.items():
+        kinds = dict.fromkeys(name for one in scores for name in one if name.startswith(FOLLOWING))
+        shown = SHOWN | {name: f"led by {name.removeprefix(FOLLOWING)}" for name in kinds if name not in SHOWN}
+        for name, label in shown.items():
             # Losses of different targets differ in scale.
             digits = ".3g" if name in ERRORS else ".2f"
-            rows.append((label, *(_short(one[name].mean, digits) for one in scores)))
+            rows.append((label, *(_short(one[name].mean, digits) if name in one else "-" for one in scores)))
     return Table(title, ("", *names), rows)
 
 

@@ -4,17 +4,23 @@ import dataclasses
 import json
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsocial.config import presets
+from jaxsocial.env.observations import pixels
 from jaxsocial.evaluate import probes
 from jaxsocial.evaluate.episodes import Episodes
 from jaxsocial.evaluate.statistics import Score, mean_over_seeds
 from jaxsocial.training.folder import config_of
 from tests import runs
 
-ALL = ["partners", "alone", "half", "random", "anti_expert"]
+ALL = [
+    *("partners", "alone", "half", "random", "anti_expert"),
+    *("expert_and_random", "expert_and_anti_expert", "no_prestige"),
+]
 
 
 def finite_or_null(score):
@@ -92,7 +98,7 @@ def test_a_learner_trained_alone_is_probed_beside_partners(tmp_path, capsys):
 
 def test_an_unknown_probe_is_refused_with_the_known_ones(finished_run, capsys):
     assert runs.command("evaluate", str(finished_run), "--probes", "compnay") == 2
-    assert "probe compnay: choose from partners, alone, half, random, anti_expert, all" in capsys.readouterr().err
+    assert f"probe compnay: choose from {', '.join(ALL)}, all" in capsys.readouterr().err
     assert not (finished_run / "probes.json").exists()
 
 
@@ -104,10 +110,14 @@ def test_an_old_name_is_refused_with_the_new_one():
 def test_without_partners_only_alone_is_probed():
     config = presets.preset("quickstart-solo")
     assert probes.chosen_probes(("all",), config) == ("alone",)
-    for name in ("partners", "half", "random", "anti_expert"):
+    for name in ("partners", "half", "random", "anti_expert", "no_prestige"):
         with pytest.raises(ValueError, match=f"probe {name} needs partners, and the run has none"):
             probes.chosen_probes(("alone", name), config)
     assert list(probes.chosen_probes(("all",), presets.preset("quickstart"))) == ALL
+    one = dataclasses.replace(presets.preset("quickstart"), partners=("expert", "absent"))
+    assert list(probes.chosen_probes(("all",), one)) == [name for name in ALL if not name.startswith("expert_and")]
+    with pytest.raises(ValueError, match="probe expert_and_random needs two partners, and the run has 1"):
+        probes.chosen_probes(("expert_and_random",), one)
 
 
 # Measures of recorded episodes: nothing is played
@@ -199,3 +209,59 @@ def test_errors_of_any_scale_are_shown_as_they_are(error, shown):
     scores = dict.fromkeys(("return", *probes.SHOWN), score)
     table = probes.table([probes.Probed("learner", "partners", 2, 6, scores)], "")
     assert [row[1] for row in table.rows[-2:]] == [shown, shown]
+
+
+# Whom does it follow?
+
+
+def two_kinds(leader):
+    """Returns episodes of a learner that enters each goal two steps after one of two partners."""
+    rng, goal = np.random.default_rng(0), np.full((2, 30, 60, 3), -1)
+    for seed, episode, seat in np.ndindex(2, 30, 3):
+        # Three steps apart, so that the partner is never a goal ahead.
+        entries = np.sort(rng.choice(np.arange(0, 57, 3), 12, replace=False))
+        goal[seed, episode, entries, seat] = np.arange(12) % 3
+    goal[..., 0] = -1
+    goal[:, :, 2:, 0] = goal[:, :, :-2, leader]
+    return Episodes((goal >= 0).astype(np.float32), goal, goal >= 0, np.ones(goal.shape, bool))
+
+
+@pytest.mark.parametrize(("leader", "first", "second"), [(1, "expert", "random"), (2, "random", "expert")])
+def test_a_follower_of_one_kind_is_told_from_one_of_the_other(leader, first, second):
+    config = dataclasses.replace(presets.preset("quickstart"), seeds=2, partners=("expert", "random"))
+    found = probes.followed(two_kinds(leader), config, 0)
+    assert set(found) == {"following_expert", "following_random"}
+    assert found[f"following_{first}"].mean() == 1
+    assert found[f"following_{second}"].mean() < 0.7
+    assert probes.followed(two_kinds(leader), presets.preset("quickstart"), 0) == {}
+
+
+def test_the_players_of_a_probe_take_the_seats_of_partners_in_turn():
+    config = dataclasses.replace(CONFIG, partners=("expert", "expert"))
+    mixed = probes._probed_config(config, "expert_and_anti_expert")
+    assert mixed.partners == ("expert", "anti_expert")
+    assert probes._probed_config(CONFIG, "random").partners == ("random", "absent")
+    assert probes._probed_config(config, "half") == config
+
+
+def test_without_prestige_all_agents_look_alike():
+    config = probes._probed_config(presets.preset("laptop"), "no_prestige")
+    env = config.make_env()
+    state, _ = env.reset(jax.random.key(0))
+    rich = state._replace(prestige=jnp.array([0.0, 1.0, 50.0]))
+    assert len({tuple(colour) for colour in pixels.tint(rich, env.rules, env.scenario).tolist()}) == 1
+    shown = presets.preset("laptop").make_env().rules
+    assert len({tuple(colour) for colour in pixels.tint(rich, shown, env.scenario).tolist()}) > 1
+
+
+def test_what_each_kind_led_is_in_the_table():
+    config = dataclasses.replace(presets.preset("quickstart"), seeds=2, partners=("expert", "random"))
+    found = two_kinds(1)
+    values = probes.measured(found, config, 0) | probes.followed(found, config, 0)
+    scores = {name: mean_over_seeds(each) for name, each in values.items()}
+    scores |= dict.fromkeys(probes.ERRORS, Score(1.0, 1.0, 1.0))
+    alone = {name: score for name, score in scores.items() if not name.startswith("following_r")}
+    both = [probes.Probed("learner", name, 2, 30, own) for name, own in (("mixed", scores), ("other", alone))]
+    rows = {row[0]: row[1:] for row in probes.table(both, "").rows}
+    assert rows["led by expert"][0] == "1.00"
+    assert rows["led by random"][1] == "-"
