@@ -2,7 +2,7 @@
 
 python -m experiments.pretrained --runs runs/reproduce
 
-It needs the trained runs of `jaxsocial reproduce figure4 --scale laptop`.
+It needs the trained runs of `jaxsocial reproduce figure4 --scale laptop` and their records.
 """
 
 import argparse
@@ -11,12 +11,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from experiments.figure4 import figure
 from jaxsocial.api import Run
 from jaxsocial.evaluate.statistics import Score
+from jaxsocial.reproduce import command, store
+from jaxsocial.reproduce.claims import Finding
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.scales import make_scale
-from jaxsocial.reproduce.store import folder_of
 from jaxsocial.training.packaged import CARD, PACKAGED, Card
 from jaxsocial.training.pretrained import export_policy
 from jaxsocial.training.provenance import read_provenance
@@ -28,26 +31,25 @@ LEARNERS = {
     "solo": ("solo vanilla", "Trained alone, without prediction."),
     "imitator": ("imitation", "Trained to predict the actions of a searching expert in its own seat."),
 }
-"""Name to the condition of figure 4, and how it was trained."""
+"""Name to the condition of figure 4, and how it was trained. It is the order of the tour's menu."""
 EPISODES = 256
-TOUR = ("sociapl", "vanilla", "solo", "imitator"), range(4)
-"""Learners of the tour in the order of its menu, and the numbers of the episodes."""
+SHOWN = range(4)
+"""Numbers of the episodes of the tour."""
 
 
-def pack(name: str, condition: Condition, about: str, beside: tuple[str, ...], runs: Path) -> Card:
-    """Packs the seed with the median return beside partners, and returns its card.
+def pack(name: str, condition: Condition, about: str, found: Finding, beside: tuple[str, ...], runs: Path) -> Card:
+    """Packs the seed whose return in figure 4 is the median, and returns its card.
 
     Args:
       name: in the package.
       condition: whose run is trained.
       about: how it was trained.
+      found: what figure 4 shows of it.
       beside: the partners of its evaluation.
       runs: the folder of all runs of the scale.
     """
-    folder = folder_of(condition, runs)
-    every = [one for one in Run.load(folder).evaluate(EPISODES, partners=beside) if one.player == "learner"]
-    seed = sorted(every, key=lambda one: one.return_.mean)[len(every) // 2].seed
-    place = PACKAGED / name
+    folder, place = store.folder_of(condition, runs), PACKAGED / name
+    seed = found.seeds[int(np.argsort(found.values, stable=True)[len(found.seeds) // 2])]
     shutil.rmtree(place, ignore_errors=True)
     export_policy(f"{folder}#{seed}", place)
     packed = Run(place)
@@ -55,18 +57,17 @@ def pack(name: str, condition: Condition, about: str, beside: tuple[str, ...], r
         "beside": packed.evaluate(EPISODES, partners=beside)[0],
         "alone": packed.evaluate(EPISODES, alone=True)[0],
     }
-    returns = {name: _rounded(result.return_) for name, result in results.items()}
     card = Card(
         name=name,
         about=about,
         command="jaxsocial reproduce figure4 --scale laptop",
         commit=read_provenance(folder)["git"],
         seed=seed,
-        chosen=f"the median return beside partners of seeds {every[0].seed} to {every[-1].seed}",
+        chosen=f"the median return in figure 4 of seeds {min(found.seeds)} to {max(found.seeds)}",
         steps=packed.config.total_steps,
         episodes=EPISODES,
         beside=beside,
-        returns=returns,
+        returns={name: _rounded(result.return_) for name, result in results.items()},
     )
     (place / CARD).write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n")
     return card
@@ -77,16 +78,20 @@ def _rounded(score: Score) -> dict[str, float]:
 
 
 def main() -> None:
-    """Packs all learners, and records the tour."""
+    """Packs learners, and records the tour."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("learners", nargs="*", default=list(LEARNERS), help="by default all")
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"))
-    runs, scale = parser.parse_args().runs / "laptop", make_scale("laptop")
-    rows = {row.name: row.condition for row in figure(scale).rows}
-    for name, (condition, about) in LEARNERS.items():
-        beside = tuple(map(str, scale.searching))
-        card = pack(name, rows[condition], about, beside, runs)
+    parser.add_argument("--results", type=Path, default=Path("experiments/results"))
+    chosen, scale = parser.parse_args(), make_scale("laptop")
+    places = command.Places(chosen.runs / scale.name, chosen.results / scale.name)
+    found, _ = command.view(figure, scale, store.read_records(places.records))
+    conditions = {row.name: row.condition for row in figure(scale).rows}
+    for name in chosen.learners:
+        row, about = LEARNERS[name]
+        card = pack(name, conditions[row], about, found.rows[row], scale.base.partners, places.runs)
         print(f"{name}: seed {card.seed}, {card.returns}", flush=True)
-    tour.record(*TOUR)
+    tour.record([name for name in LEARNERS if (PACKAGED / name).is_dir()], SHOWN)
 
 
 if __name__ == "__main__":
