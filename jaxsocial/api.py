@@ -193,25 +193,25 @@ class Run(os.PathLike):
 
     def cross_play(
         self,
-        partners: Sequence[cross_play.Partners] = cross_play.HELD_OUT,
+        sets: Sequence[cross_play.PartnerSet] = cross_play.HELD_OUT,
         episodes: int = 256,
         steps: int | None = None,
     ) -> tuple[list[cross_play.CrossPlayed], list[str]]:
         """Measures the learners beside partners that they were not trained with, in the same episodes.
 
         Args:
-          partners: by default the package's fixed set of held-out partners.
+          sets: of partners; by default the package's 12 held-out ones.
           episodes: number for each seed.
           steps: learner steps of an earlier checkpoint that is there; the last one if None.
 
         Returns:
-          The measures of each learner beside each partners, and a line for each partners that do not fit the world.
+          The measures of each learner beside each set, and a line for each set that does not fit the world.
 
         Raises:
           ValueError: there is no run or checkpoint, it is damaged, or its world has no seat for partners.
         """
         config, parameters = self._played(episodes, None, None, None, steps)
-        return cross_play.cross_play(without_teacher(config), parameters, partners, episodes)
+        return cross_play.cross_play(without_teacher(config), parameters, sets, episodes)
 
     def _played(
         self,

@@ -9,14 +9,14 @@ from rich.console import Console
 from jaxsocial.api import Run
 from jaxsocial.cli.options import CrossPlayOptions
 from jaxsocial.evaluate import cross_play as cross
-from jaxsocial.evaluate.cross_play import HELD_OUT, Partners
+from jaxsocial.evaluate.cross_play import HELD_OUT, PartnerSet
 from jaxsocial.training.folder import write_at_once
 from jaxsocial.training.packaged import PRETRAINED
 from jaxsocial.training.pretrained import FROZEN, Source, source_of
 from jaxsocial.training.tables import Table
 
-SET = "held-out"
-"""The name of the fixed set of partners."""
+ALL_HELD_OUT = "held-out"
+"""The name of the fixed sets of partners."""
 
 
 def run_of(path: Path) -> tuple[Run, int | None]:
@@ -27,9 +27,9 @@ def run_of(path: Path) -> tuple[Run, int | None]:
     return Run(source.folder), source.steps
 
 
-def partners_of(names: Sequence[str]) -> list[Partners]:
-    """Returns the partners that options name."""
-    return [one for name in names for one in (HELD_OUT if name == SET else (Partners(name, (name,)),))]
+def partner_sets(names: Sequence[str]) -> list[PartnerSet]:
+    """Returns the sets of partners that options name."""
+    return [one for name in names for one in (HELD_OUT if name == ALL_HELD_OUT else (PartnerSet(name, (name,)),))]
 
 
 def cross_play(chosen: CrossPlayOptions, console: Console) -> int:
@@ -44,10 +44,10 @@ def cross_play(chosen: CrossPlayOptions, console: Console) -> int:
     short = [run.folder.resolve().name for run, _ in runs]
     labels = short if len(set(short)) == len(short) else list(chosen.runs)
     players = [text if text.startswith(PRETRAINED) else FROZEN + text for text in chosen.runs]
-    every = [Partners(label, (player,)) for label, player in zip(labels, players, strict=True)]
+    sets = [PartnerSet(label, (player,)) for label, player in zip(labels, players, strict=True)]
     found, returns = {}, []
     for label, (run, steps) in zip(labels, runs, strict=True):
-        results, left_out = run.cross_play(every, chosen.episodes, steps)
+        results, left_out = run.cross_play(sets, chosen.episodes, steps)
         for line in left_out:
             console.print(f"{label} is not played beside {line}", soft_wrap=True, highlight=False)
         found[label] = cross.plain(results)
@@ -69,11 +69,11 @@ def measured_against(run: Run, steps: int | None, names: Sequence[str], episodes
     Args:
       run: the run.
       steps: learner steps of an earlier checkpoint; the last one if None.
-      names: of partners, see `partners_of`.
+      names: of partners, see `partner_sets`.
       episodes: of each seed.
       console: where to print.
     """
-    results, left_out = run.cross_play(partners_of(names), episodes, steps)
+    results, left_out = run.cross_play(partner_sets(names), episodes, steps)
     console.print(cross.table(results, f"{run.folder.name}, {episodes} episodes of each of {run.config.seeds} seeds"))
     for line in left_out:
         console.print(f"left out: {line}", soft_wrap=True, highlight=False)

@@ -19,7 +19,7 @@ from jaxsocial.training.build import seated
 from jaxsocial.training.tables import Table
 
 
-class Partners(NamedTuple):
+class PartnerSet(NamedTuple):
     """Partners for all seats beside the learners of a world."""
 
     name: str
@@ -30,26 +30,26 @@ class Partners(NamedTuple):
 
 
 HELD_OUT = (
-    Partners("experts, 15 % random", ("expert",), 0.15),
-    Partners("experts, 30 % random", ("expert",), 0.3),
-    Partners("experts, 60 % random", ("expert",), 0.6),
-    Partners("searching experts, 30 % random", ("searching_expert",), 0.3),
-    Partners("waiting experts", ("waiting_expert",)),
-    Partners("one expert", ("expert", ABSENT)),
-    Partners("one searching expert", ("searching_expert", ABSENT)),
-    Partners("an expert and a random one", ("expert", "random")),
-    Partners("an expert and an anti-expert", ("expert", "anti_expert")),
-    Partners("anti-experts", ("anti_expert",)),
-    Partners("learners: sociapl", ("pretrained:sociapl",)),
-    Partners("learners: imitator", ("pretrained:imitator",)),
+    PartnerSet("experts, 15 % random", ("expert",), 0.15),
+    PartnerSet("experts, 30 % random", ("expert",), 0.3),
+    PartnerSet("experts, 60 % random", ("expert",), 0.6),
+    PartnerSet("searching experts, 20 % random", ("searching_expert",), 0.2),
+    PartnerSet("waiting experts", ("waiting_expert",)),
+    PartnerSet("one expert", ("expert", ABSENT)),
+    PartnerSet("one searching expert", ("searching_expert", ABSENT)),
+    PartnerSet("an expert and a random one", ("expert", "random")),
+    PartnerSet("an expert and an anti-expert", ("expert", "anti_expert")),
+    PartnerSet("anti-experts", ("anti_expert",)),
+    PartnerSet("learners: sociapl", ("pretrained:sociapl",)),
+    PartnerSet("a learner and an expert: sociapl", ("pretrained:sociapl", "expert")),
 )
-"""Partners that no preset, figure or learner of the package is trained with. The set stays as it is, so that numbers of
+"""Partners that no preset, figure or learner of the package is trained with. They stay as they are, so that numbers of
 different runs compare."""
 MEASURES = ("return", "goals", "penalties", "following", "following_by_chance")
 
 
 class CrossPlayed(NamedTuple):
-    """One learner beside some partners: scores over seeds and episodes."""
+    """One learner beside a set of partners: scores over seeds and episodes."""
 
     learner: str
     partners: str
@@ -60,19 +60,19 @@ class CrossPlayed(NamedTuple):
 
 
 def cross_play(
-    config: Config, parameters: Parameters, every: Sequence[Partners], episodes: int
+    config: Config, parameters: Parameters, sets: Sequence[PartnerSet], episodes: int
 ) -> tuple[list[CrossPlayed], list[str]]:
     """Plays the same episodes beside different partners.
 
     Args:
       config: of the run.
       parameters: of all seeds and learners.
-      every: the partners.
+      sets: the partners.
       episodes: number for each seed.
 
     Returns:
-      The measures of each learner beside each partners, and a line for each partners that do not fit the world:
-      trained ones may have been trained for another number of goals or actions.
+      The measures of each learner beside each set, and a line for each set that does not fit the world: trained
+      partners may have been trained for another number of goals or actions.
 
     Raises:
       ValueError: the world has no seat beside the learners.
@@ -82,7 +82,7 @@ def cross_play(
         raise ValueError("the run's world has no seat for partners: choose a run that was trained beside some")
     results, left_out = [], []
     players: dict[tuple[str, ...], Callable[..., Episodes]] = {}
-    for partners in every:
+    for partners in sets:
         if len(partners.players) > seats:
             left_out.append(f"{partners.name}: they need {len(partners.players)} seats, and there are {seats}")
             continue
@@ -109,7 +109,7 @@ def _noisy(config: Config, epsilon: float) -> Config:
 
 
 def table(results: list[CrossPlayed], title: str) -> Table:
-    """Returns a table with a row for each learner and partners."""
+    """Returns a table with a row for each learner and set of partners."""
     rows = []
     for one in results:
         followed = ("-" if np.isnan(one.scores[n].mean) else f"{one.scores[n].mean:.2f}" for n in MEASURES[3:])

@@ -11,6 +11,7 @@ from jaxsocial.cli.parsing import parse
 from jaxsocial.env import registry
 from jaxsocial.reproduce.command import CLAIMS
 from jaxsocial.sweep.spec import make_sweep
+from jaxsocial.training.packaged import card_of, pretrained_names, return_text
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -163,3 +164,10 @@ def test_claims_are_those_of_the_results():
     assert claims.replace("](", "](../experiments/results/laptop/") in page
     made = set(re.findall(r"\[(\w+)\]\(\1/results.md\)", claims))
     assert made == {path.parent.name for path in results.glob("*/results.md")} != set()
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_cards_of_learners_are_in_the_documentation(name):
+    card = card_of(name)
+    returns = " | ".join(return_text(card, place) for place in ("beside", "alone"))
+    assert f"| `{name}` | {card.about} | {returns} |" in (ROOT / "docs" / "pretrained.md").read_text()

@@ -11,7 +11,7 @@ from jaxsocial.agents.policy import ABSENT
 from jaxsocial.agents.seating import PLAYERS
 from jaxsocial.config.presets import presets
 from jaxsocial.evaluate import cross_play
-from jaxsocial.evaluate.cross_play import HELD_OUT, MEASURES, Partners
+from jaxsocial.evaluate.cross_play import HELD_OUT, MEASURES, PartnerSet
 from tests import runs
 
 EPISODES = 16
@@ -20,12 +20,12 @@ EPISODES = 16
 @pytest.fixture(scope="module")
 def played(finished_run):
     """Three partners, of which the first two differ in noise only, some that do not fit, and the number of programs."""
-    every = [
-        Partners("experts", ("expert",)),
-        Partners("noise", ("expert",), 1.0),
-        Partners("alone", (ABSENT,)),
-        Partners("of another world", ("pretrained:sociapl",)),
-        Partners("three", ("expert", "random", "random")),
+    sets = [
+        PartnerSet("experts", ("expert",)),
+        PartnerSet("noise", ("expert",), 1.0),
+        PartnerSet("alone", (ABSENT,)),
+        PartnerSet("of another world", ("pretrained:sociapl",)),
+        PartnerSet("three", ("expert", "random", "random")),
     ]
     made = []
 
@@ -36,10 +36,10 @@ def played(finished_run):
     player = cross_play.episode_player
     with pytest.MonkeyPatch.context() as patch, jax.debug_key_reuse(False):
         patch.setattr(cross_play, "episode_player", counted)
-        return *jaxsocial.Run.load(finished_run).cross_play(every, EPISODES), len(made)
+        return *jaxsocial.Run.load(finished_run).cross_play(sets, EPISODES), len(made)
 
 
-def test_each_partners_have_a_row_of_all_seeds(played):
+def test_each_set_has_a_row_of_all_seeds(played):
     results, _, programs = played
     assert [(one.learner, one.partners, one.seeds, one.episodes) for one in results] == [
         ("learner", name, 2, EPISODES) for name in ("experts", "noise", "alone")

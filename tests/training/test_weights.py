@@ -122,14 +122,14 @@ def test_a_learner_of_the_package_loads_and_is_small(name):
 
 
 def test_there_are_learners_and_a_wheel_contains_them():
-    assert {"sociapl", "vanilla", "solo", "imitator"} <= set(jaxsocial.pretrained_names())
+    assert {"sociapl", "vanilla"} <= set(jaxsocial.pretrained_names())
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["jaxsocial"]
 
 
 def test_a_learner_of_the_package_is_named_alike_on_every_machine():
-    assert pretrained.source_of("pretrained:solo") == pretrained.Source(packaged.PACKAGED / "solo")
-    assert pretrained.pinned("pretrained:solo") == "pretrained:solo"
+    assert pretrained.source_of("pretrained:vanilla") == pretrained.Source(packaged.PACKAGED / "vanilla")
+    assert pretrained.pinned("pretrained:vanilla") == "pretrained:vanilla"
     config = parse(["train", "--preset", "laptop", "--partners", "pretrained:sociapl", "expert"]).config
     assert pretrained.with_pinned_runs(config).partners == ("pretrained:sociapl", "expert")
     assert set(make_agent_setup(config).partners.parameters.parameters) == {"pretrained:sociapl", "expert"}
@@ -146,7 +146,7 @@ def test_another_name_is_refused_with_those_there_are(text):
 def test_the_package_s_own_files_stay_as_they_are(capsys):
     before = {path: path.stat().st_mtime_ns for path in packaged.PACKAGED.rglob("*")}
     options = ("--probes", "alone", "--episodes", "2")
-    assert runs.command("evaluate", "pretrained:solo", *options) == 0
+    assert runs.command("evaluate", "pretrained:vanilla", *options) == 0
     assert "wrote" not in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in packaged.PACKAGED.rglob("*")} == before
 
