@@ -20,14 +20,22 @@ from jaxsocial.reproduce import command, store
 from jaxsocial.reproduce.claims import Finding
 from jaxsocial.reproduce.figures import Condition
 from jaxsocial.reproduce.scales import make_scale
+from jaxsocial.training.folder import PROVENANCE
 from jaxsocial.training.packaged import CARD, PACKAGED, Card
 from jaxsocial.training.pretrained import export_policy
 from jaxsocial.training.provenance import read_provenance
 from jaxsocial.viewer import tour
 
 LEARNERS = {
-    "sociapl": ("SociAPL", "Trained beside two searching experts, predicting the symbols that it will see next."),
-    "vanilla": ("social vanilla", "Trained beside two searching experts, without prediction."),
+    "sociapl": (
+        "SociAPL",
+        "Trained beside two searching experts, predicting the symbols that it will see next. It follows them; alone it "
+        "gets less than one goal.",
+    ),
+    "vanilla": (
+        "social vanilla",
+        "Trained beside two searching experts, without prediction. It takes one goal and stops.",
+    ),
     "solo": ("solo vanilla", "Trained alone, without prediction."),
     "imitator": ("imitation", "Trained to predict the actions of a searching expert in its own seat."),
 }
@@ -52,6 +60,7 @@ def pack(name: str, condition: Condition, about: str, found: Finding, beside: tu
     seed = found.seeds[int(np.argsort(found.values, stable=True)[len(found.seeds) // 2])]
     shutil.rmtree(place, ignore_errors=True)
     export_policy(f"{folder}#{seed}", place)
+    (place / PROVENANCE).unlink()  # it names folders of the machine; the card says what matters
     packed = Run(place)
     results = {
         "beside": packed.evaluate(EPISODES, partners=beside)[0],
