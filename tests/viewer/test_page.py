@@ -10,7 +10,7 @@ import pytest
 
 import jaxsocial
 from jaxsocial.training.packaged import card_of
-from jaxsocial.viewer.page import page
+from jaxsocial.viewer.page import page, plain
 from jaxsocial.viewer.tour import tour
 from tests import runs
 from tests.viewer.conftest import HOSTILE
@@ -129,14 +129,6 @@ def test_the_tour_has_every_learner_of_the_package_beside_partners_and_alone(tmp
     assert len(opened) == 1
 
 
-def test_the_tour_is_a_page_of_this_version():
-    recorded = {name for one in comparisons_of(tour()) for side in one["sides"] for name in side}
-    untrained = recorded_side_names()
-    assert recorded == untrained
-
-
-def recorded_side_names():
-    from jaxsocial.viewer.page import Side, plain  # noqa: PLC0415
-    from tests.viewer.untrained import small_config  # noqa: PLC0415
-
-    return set(plain(Side("", "", small_config(), [])))
+def test_the_tour_is_a_page_of_this_version(laptop):
+    names = {name for one in comparisons_of(tour()) for side in one["sides"] for name in side}
+    assert names == set(plain(laptop))
