@@ -172,7 +172,7 @@ def plotted(table: pd.DataFrame, ranking: Ranking, about: About) -> dict[str, An
             "high": _known(row["high"]),
             "positions": [_known(field.positions[row["setting"]]) for field in varied],
             "values": [shown[field.label].iloc[place] for field in varied],
-            "curve": [_known(value) for value in means[steps].reindex([row["setting"]]).iloc[0]],
+            "curve": [_known(value) for value in means[steps].reindex([row["setting"]]).to_numpy(float)[0].tolist()],
         }
         for place, row in enumerate(best.to_dict("records"))
     ]
