@@ -162,7 +162,7 @@ def plotted(table: pd.DataFrame, ranking: Ranking, about: About) -> dict[str, An
     varied = fields(best, about.varied)
     means = curves(table, about.measure)
     steps = means.columns[:: max(1, -(-means.shape[1] // MOST_POINTS))]
-    shown = _shown(best, about)
+    shown, places = _shown(best, about), [field.positions.reindex(best["setting"]).to_numpy(float) for field in varied]
     settings = [
         {
             "setting": int(row["setting"]),
@@ -170,11 +170,11 @@ def plotted(table: pd.DataFrame, ranking: Ranking, about: About) -> dict[str, An
             "mean": _known(row["interquartile_mean"]),
             "low": _known(row["low"]),
             "high": _known(row["high"]),
-            "positions": [_known(field.positions[row["setting"]]) for field in varied],
-            "values": [shown[field.label].iloc[place] for field in varied],
+            "positions": [_known(positions[index]) for positions in places],
+            "values": [shown[field.label].iloc[index] for field in varied],
             "curve": [_known(value) for value in means[steps].reindex([row["setting"]]).to_numpy(float)[0].tolist()],
         }
-        for place, row in enumerate(best.to_dict("records"))
+        for index, row in enumerate(best.to_dict("records"))
     ]
     drawn = [{"label": f.label, "categories": f.categories, "logarithmic": f.logarithmic} for f in varied]
     ends = margins.limits(best["interquartile_mean"].to_numpy(float), about.larger_is_better)
