@@ -139,7 +139,7 @@ def draw_matrix(path: Path, rows: Sequence[str], columns: Sequence[str], returns
     from matplotlib.figure import Figure  # noqa: PLC0415, slow to import
 
     values = np.array(returns, float)
-    figure = Figure(figsize=(2.5 + 0.9 * len(columns), 1.6 + 0.6 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.5 + 0.9 * len(columns), 1.6 + 0.6 * len(rows)))
     axes = figure.subplots()
     image = axes.imshow(values, cmap="viridis", aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
@@ -150,4 +150,5 @@ def draw_matrix(path: Path, rows: Sequence[str], columns: Sequence[str], returns
         text = "-" if np.isnan(value) else f"{value:.1f}"
         axes.text(column, row, text, ha="center", va="center", color="white" if value < middle else "black")
     figure.colorbar(image, ax=axes, label="return of an episode")
-    figure.savefig(path, dpi=150)
+    # Names may be long: the picture grows with them.
+    figure.savefig(path, dpi=150, bbox_inches="tight")

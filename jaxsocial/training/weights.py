@@ -78,7 +78,7 @@ def config_at(config: Config, seed: int, steps: int) -> Config:
 
     >>> from jaxsocial.config.presets import preset
     >>> config = preset("quickstart")
-    >>> config_at(config, 3, config.log_steps).iterations == config.chunk_iterations
+    >>> config_at(config, 3, config.chunk_iterations * config.iteration_steps).iterations == config.chunk_iterations
     True
     """
     # What a run continues from or imitates is no part of a policy.
