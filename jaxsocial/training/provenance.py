@@ -46,8 +46,10 @@ def write_provenance(folder: Path) -> None:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """Returns the provenance of a run."""
-    return json.loads((folder / PROVENANCE).read_text())
+    """Returns the provenance of a run. Of absolute paths in its command the last part is left: records are published."""
+    found = json.loads((folder / PROVENANCE).read_text())
+    command = [Path(part).name if Path(part).is_absolute() else part for part in found["command"]]
+    return found | {"command": command}
 
 
 def _git_commit() -> str | None:

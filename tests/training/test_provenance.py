@@ -1,5 +1,6 @@
 """When, where and with which versions something was computed."""
 
+import json
 import subprocess
 
 import jax
@@ -55,3 +56,10 @@ def test_the_commit_is_that_of_this_code(tmp_path, monkeypatch):
 def test_all_devices_are_described(monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: [Device("cuda:0", "gpu", "H100"), Device("cuda:1", "gpu", "H100")])
     assert provenance()["devices"] == ["cuda:0 (H100)", "cuda:1 (H100)"]
+
+
+def test_a_published_command_names_no_folder_of_the_machine(tmp_path):
+    written = {"command": ["jaxsocial", "reproduce", "--runs", "/home/me/runs", "--out", "results"], "git": None}
+    (tmp_path / "run.json").write_text(json.dumps(written))
+    found = own.read_provenance(tmp_path)
+    assert found == written | {"command": ["jaxsocial", "reproduce", "--runs", "runs", "--out", "results"]}
