@@ -46,7 +46,7 @@ def write_provenance(folder: Path) -> None:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """Returns the provenance of a run. Of absolute paths in its command the last part is left: records are published."""
+    """Returns the provenance of a run. Absolute paths in its command are cut to their names: records are published."""
     found = json.loads((folder / PROVENANCE).read_text())
     command = [Path(part).name if Path(part).is_absolute() else part for part in found["command"]]
     return found | {"command": command}
