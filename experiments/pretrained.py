@@ -15,7 +15,6 @@ import numpy as np
 
 from experiments.figure4 import figure
 from jaxsocial.api import Run
-from jaxsocial.evaluate.statistics import Score
 from jaxsocial.reproduce import command, store
 from jaxsocial.reproduce.claims import Finding
 from jaxsocial.reproduce.figures import Condition
@@ -76,14 +75,13 @@ def pack(name: str, condition: Condition, about: str, found: Finding, beside: tu
         steps=packed.config.total_steps,
         episodes=EPISODES,
         beside=beside,
-        returns={name: _rounded(result.return_) for name, result in results.items()},
+        returns={
+            place: {part: round(value, 4) for part, value in result.return_._asdict().items()}
+            for place, result in results.items()
+        },
     )
     (place / CARD).write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n")
     return card
-
-
-def _rounded(score: Score) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in score._asdict().items()}
 
 
 def main() -> None:

@@ -15,7 +15,6 @@ from jaxsocial.evaluate.episodes import Episodes, beside, episode_player
 from jaxsocial.evaluate.probes import measured
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, mean_over_seeds, plain_score
-from jaxsocial.training.build import seated
 from jaxsocial.training.tables import Table
 
 
@@ -87,25 +86,22 @@ def cross_play(
             left_out.append(f"{partners.name}: they need {len(partners.players)} seats, and there are {seats}")
             continue
         names = tuple(itertools.islice(itertools.cycle(partners.players), seats))
-        own = _noisy(beside(config, names), partners.epsilon)
-        try:
-            seated(names, own.world, own.sizes.learners)
-        except ValueError as error:
-            left_out.append(f"{partners.name}: {error}")
-            continue
+        own = beside(config, names)
+        noise = own.partner_schedule._replace(epsilon=(partners.epsilon,))
+        own = dataclasses.replace(own, partner_schedule=noise)
         # The probability of random actions is traced: it compiles nothing.
         if names not in players:
-            players[names] = episode_player(own, episodes)
+            try:
+                players[names] = episode_player(own, episodes)
+            except ValueError as error:
+                left_out.append(f"{partners.name}: {error}")
+                continue
         found = players[names](parameters, [own])
         for seat, learner in enumerate(learner_names(own)):
             values = measured(found, own, seat)
             scores = {name: mean_over_seeds(values[name]) for name in MEASURES}
             results.append(CrossPlayed(learner, partners.name, config.seeds, episodes, scores))
     return results, left_out
-
-
-def _noisy(config: Config, epsilon: float) -> Config:
-    return dataclasses.replace(config, partner_schedule=config.partner_schedule._replace(epsilon=(epsilon,)))
 
 
 def table(results: list[CrossPlayed], title: str) -> Table:

@@ -116,7 +116,7 @@ def latest(folder: Path) -> int | None:
 def _iterations(folder: Path) -> list[int]:
     """Returns the iterations of all checkpoints of a run, sorted; of weights alone, those they were trained for."""
     if weights.has_only_weights(folder):
-        return [weights.iterations_of(folder)]
+        return [config_of(folder).iterations]
     return sorted(int(path.name) for path in (folder / CHECKPOINTS).glob("*") if path.name.isdigit())
 
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxsocial.config.config import Config
-from jaxsocial.training.folder import CONFIG, config_of, sync, write_config
+from jaxsocial.training.folder import CONFIG, sync, write_config
 
 WEIGHTS = "weights.npz"
 
@@ -83,8 +83,3 @@ def config_at(config: Config, seed: int, steps: int) -> Config:
     """
     # What a run continues from or imitates is no part of a policy.
     return dataclasses.replace(config, seed=seed, seeds=1, total_steps=steps, start_from="", keep_optimiser=False)
-
-
-def iterations_of(folder: Path) -> int:
-    """Returns the iterations that the networks of a folder have been trained for."""
-    return config_of(folder).iterations

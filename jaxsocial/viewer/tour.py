@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from jaxsocial.training.packaged import PACKAGED, PRETRAINED, Card, card_of, run_folder
+from jaxsocial.training.packaged import PACKAGED, PRETRAINED, card_of, run_folder
 from jaxsocial.training.pretrained import Source
 from jaxsocial.viewer.page import Comparison, composed, plain_comparison, recorded_side
 
@@ -22,11 +22,9 @@ def record(names: Sequence[str], numbers: Sequence[int]) -> None:
       names: of learners of the package, in the order of the menu.
       numbers: of the episodes of each.
     """
-    comparisons = [plain_comparison(_comparison(card_of(name), numbers)) for name in names]
+    comparisons = []
+    for card in map(card_of, names):
+        source = Source(run_folder(PRETRAINED + card.name))
+        sides = [recorded_side(source, numbers, partners=card.beside), recorded_side(source, numbers, alone=True)]
+        comparisons.append(plain_comparison(Comparison(card.name, card.about, sides)))
     RECORDED.write_text(json.dumps(comparisons, separators=(",", ":")) + "\n", encoding="utf-8")
-
-
-def _comparison(card: Card, numbers: Sequence[int]) -> Comparison:
-    source = Source(run_folder(PRETRAINED + card.name))
-    sides = [recorded_side(source, numbers, partners=card.beside), recorded_side(source, numbers, alone=True)]
-    return Comparison(card.name, card.about, sides)
