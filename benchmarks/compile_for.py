@@ -149,7 +149,7 @@ def _evaluation(config: Config, device: Any, worlds: int) -> Made:
     one = jax.eval_shape(setup.network.init, jax.random.key(0))
     shape = config.seeds, config.sizes.learners
     parameters = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape), x.dtype), one)
-    given = parameters, episode_inputs(config, config.evaluation_episodes), setup.partners.parameters
+    given = parameters, episode_inputs(config, config.evaluation_episodes), {}, setup.partners.parameters
     with traced_for(device.platform):
         made = run.lower(*on_device(device, given)).compile()
     steps = config.world.max_steps

@@ -287,7 +287,7 @@ class Run(os.PathLike):
             return path
         if alone or other is not None or episodes is not None:
             raise ValueError(f"{path}: only a page compares, and has several episodes: end the name in .html")
-        config = without_teacher(self.config)
+        config = pretrained.with_partners_of(without_teacher(self.config), seed)
         learners = pretrained.load_learners(self.folder, seed, steps)
         media.write_episode(path, config, learners, make_agent_setup(config), episode)
         return path
@@ -339,6 +339,8 @@ def make_train(config: Config) -> Callable[..., tuple[Learner, Metrics]]:
     if config.start_from:
         raise ValueError(f"start_from={config.start_from}: make_train begins untrained, use jaxsocial.train")
     setup = MemberSetup(config, make_agent_setup(config), config.sizes.worlds)
+    if pretrained.own_partners(setup.agents.partners.parameters.parameters, [config]):
+        raise ValueError(f"partners={config.partners}: make_train knows no seeds, name one by #SEED in place of #each")
     players, own = setup.agents.partners.parameters, traced_config(config)
 
     def train(key: Array, numbers: TracedConfig = own) -> tuple[Learner, Metrics]:

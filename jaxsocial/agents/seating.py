@@ -38,6 +38,11 @@ class Seated(NamedTuple):
     """Probability that each agent's action is replaced by a uniformly random one, 0 to 1."""
 
 
+def with_own(players: Seated, own: dict[str, PyTree]) -> Seated:
+    """Returns the partners of one member: those that all members share, and its own in place of those of equal name."""
+    return players._replace(parameters=players.parameters | own)
+
+
 def seat_partners(
     names: tuple[str, ...], scenario: Scenario, frozen: dict[str, Callable] | None = None, first_seat: int = 1
 ) -> Policy:

@@ -75,7 +75,7 @@ class Config:
     partners: tuple[str, ...] = ("expert", "expert")
     """The agents beside the learners, one per seat: expert, searching_expert, waiting_expert, anti_expert, random,
     absent, or a trained one. A trained one is run:FOLDER, with @STEPS for an earlier checkpoint, #SEED for another of
-    its seeds, and #SEED.LEARNER for another of its learners."""
+    its seeds, #each for the same seed as each of this run's, and #SEED.LEARNER for another of its learners."""
     partner_schedule: PartnerSchedule = PartnerSchedule()
     """Partners' random actions, worlds without partners, and partners that leave and rejoin."""
     teacher: str = ""

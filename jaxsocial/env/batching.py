@@ -32,10 +32,9 @@ def where_needed(needed, compute: Callable, otherwise, *arguments, portions: int
       otherwise: the result for a world that does not need it.
       arguments: of this world.
       portions: how many portions a batch is cut into: many where few worlds need the work at a time.
-      shared: an argument that is the same for all worlds, such as a network's weights: it is never copied.
-
-    Raises:
-      ValueError: ``shared`` differs between worlds.
+      shared: an argument that is the same for all worlds, such as a network's weights: it is never copied. It may
+        differ along an outer axis, as between the members of a program; each entry of that axis is then a batch of
+        its own.
     """
     if shared is None:
         return _chooser(lambda _, *given: compute(*given), portions, 0)(needed, otherwise, (), *arguments)
@@ -48,20 +47,22 @@ def _chooser(compute: Callable, portions: int, axes: int):
     def flat(x):
         return x.reshape(math.prod(x.shape[:axes]), *x.shape[axes:])  # -1 is ambiguous for a shape with a 0
 
-    def choose(needed, otherwise, shared, *arguments):
+    def chosen(needed, otherwise, shared, *arguments):
         if axes == 0:
             return jax.lax.cond(needed, lambda: compute(shared, *arguments), lambda: otherwise)
         otherwise, arguments = (jax.tree.map(flat, x) for x in (otherwise, arguments))
-        chosen = _by_portions(flat(needed), lambda *x: compute(shared, *x), otherwise, arguments, portions)
-        return jax.tree.map(lambda x: x.reshape(needed.shape + x.shape[1:]), chosen)
+        results = _by_portions(flat(needed), lambda *x: compute(shared, *x), otherwise, arguments, portions)
+        return jax.tree.map(lambda x: x.reshape(needed.shape + x.shape[1:]), results)
 
-    choose = jax.custom_batching.custom_vmap(choose)
+    choose = jax.custom_batching.custom_vmap(chosen)
 
     @choose.def_vmap
     def one_axis_more(size, are_batched, needed, otherwise, shared, *arguments):
         needed_batched, otherwise_batched, shared_batched, *arguments_batched = are_batched
         if any(jax.tree.leaves(shared_batched)):
-            raise ValueError("shared differs between worlds: give it as an argument")
+            in_axes = jax.tree.map(lambda is_batched: 0 if is_batched else None, tuple(are_batched))
+            result = jax.vmap(chosen, in_axes)(needed, otherwise, shared, *arguments)
+            return result, jax.tree.map(lambda _: True, result)
         flags, operands = (needed_batched, otherwise_batched, arguments_batched), (needed, otherwise, list(arguments))
         needed, otherwise, arguments = jax.tree.map(
             lambda is_batched, x: x if is_batched else jnp.broadcast_to(x, (size, *x.shape)), flags, operands

@@ -1,7 +1,6 @@
 """Whole recorded episodes: rewards and goals of every agent, and errors of learners' predictions."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from jaxsocial.agents.networks.network import Parameters
+from jaxsocial.agents.seating import with_own
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules, player_noise, traced_config
 from jaxsocial.env import objects
@@ -20,6 +20,7 @@ from jaxsocial.env.settings import changed
 from jaxsocial.env.types import NEVER, Rules, State, make_dropout
 from jaxsocial.learning.rollout import AgentSetup, RolloutState, Trajectory, rollout, start
 from jaxsocial.training.build import make_agent_setup
+from jaxsocial.training.pretrained import own_partners
 from jaxsocial.training.program import seed_keys
 
 
@@ -117,7 +118,10 @@ def episode_player(
         inputs = [episode_inputs(config, episodes, alone, gone_from) for config in others or configs]
         # Parameters of several devices go to one, since otherwise every device would play every episode.
         own = jax.device_get(parameters)
-        recorded, ended = play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *inputs), setup.partners.parameters)
+        players = setup.partners.parameters
+        own_players = own_partners(players.parameters, [without_teacher(config) for config in others or configs])
+        players = with_own(players, dict.fromkeys(own_players))
+        recorded, ended = play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *inputs), own_players, players)
         found = Episodes(**{name: np.moveaxis(np.asarray(values), 1, 2) for name, values in recorded.items()})
         ends = np.moveaxis(np.asarray(ended), 1, 2).astype(int)
         over = ends.cumsum(-1) - ends > 0
@@ -129,8 +133,9 @@ def episode_player(
 def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup, Any]:
     """Returns the setup of whole episodes, and the jitted function that plays them.
 
-    The function maps the parameters of all seeds, their `EpisodeInputs` and the partners' parameters to the fields of
-    `Episodes`, and to which episodes ended in each step, of shapes (seeds, steps, episodes, ...).
+    The function maps the parameters of all seeds, their `EpisodeInputs`, the partners that each seed has for itself and
+    those of all to the fields of `Episodes`, and to which episodes ended in each step, of shapes (seeds, steps,
+    episodes, ...).
 
     Args:
       config: of the run.
@@ -147,9 +152,12 @@ def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup
     setup = setup._replace(env=dataclasses.replace(env, auto_reset=False))
 
     @jax.jit
-    def play(parameters, inputs: EpisodeInputs, players):
-        play_seed = functools.partial(_play_episodes, players=players, setup=setup, foresight=foresight)
-        return jax.vmap(play_seed)(parameters, inputs)
+    def play(parameters, inputs: EpisodeInputs, own_players, players):
+        @jax.vmap
+        def play_seed(parameters, inputs, own):
+            return _play_episodes(parameters, inputs, with_own(players, own), setup, foresight)
+
+        return play_seed(parameters, inputs, own_players)
 
     return setup, play
 

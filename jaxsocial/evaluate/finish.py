@@ -12,6 +12,7 @@ from jaxsocial.training import distributed, metrics
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION, write_at_once
 from jaxsocial.training.metrics import METRICS
+from jaxsocial.training.pretrained import with_partners_of
 from jaxsocial.training.run import Trained
 
 
@@ -38,7 +39,7 @@ def measure(trained: Trained) -> list[returns.Result]:
     rows = metrics.read(folder / METRICS)
     results = returns.with_health(returns.evaluate(config, play(trained.parameters)), config, metrics.health(rows))
     results += returns.results_of(play(trained.untrained), config, "untrained learner", [0])
-    config = without_teacher(config)
+    config = with_partners_of(without_teacher(config), None)
     media.write_learning_curve(folder / CURVE, rows, results, config)
     first_seed = jax.tree.map(lambda x: x[0], trained.parameters)
     media.write_episode(folder / EPISODE, config, first_seed, make_agent_setup(config), config.seed)

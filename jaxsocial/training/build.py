@@ -22,7 +22,8 @@ def make_agent_setup(config: Config) -> AgentSetup:
     if config.teacher and not config.teacher.startswith(TRAINED) and config.teacher not in PLAYERS:
         raise ValueError(f"teacher={config.teacher!r}: choose from {', '.join(PLAYERS)}, or name a run as run:FOLDER")
     teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
-    partners = seated(teachers + config.partners, config.world, config.sizes.learners - len(teachers))
+    first_seat = config.sizes.learners - len(teachers)
+    partners = seated(teachers + config.partners, config.world, first_seat, may_be_each=True)
     partners = partners._replace(
         parameters=partners.parameters._replace(epsilon=player_noise(traced_config(config), config))
     )
@@ -34,13 +35,14 @@ def make_agent_setup(config: Config) -> AgentSetup:
     return AgentSetup(make_env(world), network, partners, config.sizes, imitates=bool(teachers))
 
 
-def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> Policy:
+def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1, may_be_each: bool = False) -> Policy:
     """Builds one policy of named players, and loads those of earlier runs.
 
     Args:
       names: the players, one per seat.
       scenario: the world.
       first_seat: the first of their seats.
+      may_be_each: whether a player may be one network for each seed of a run (`pretrained.frozen_player`).
 
     Raises:
       ValueError: players that are unknown or do not fit.
@@ -49,9 +51,9 @@ def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1) -> P
     for name in names:
         if name.startswith(TRAINED):
             try:
-                frozen[name] = frozen_player(name.removeprefix(FROZEN))
+                frozen[name] = frozen_player(name.removeprefix(FROZEN), may_be_each)
             except ValueError as error:
-                moved = name.startswith(FROZEN) and not source_of(name.removeprefix(FROZEN)).folder.exists()
+                moved = name.startswith(FROZEN) and not source_of(name.removeprefix(FROZEN), True).folder.exists()
                 cure = ". If it was moved, put it beside the run that it is a partner of" if moved else ""
                 raise ValueError(f"partner {name}: {error}{cure}") from None
     return seat_partners(names, scenario, frozen, first_seat)

@@ -181,7 +181,7 @@ def config_of(folder: str | os.PathLike) -> Config:
 
 def _found(player: str, beside: Path) -> str:
     """Returns the name of a trained partner with the folder where it is now; that of any other as it is."""
-    place = re.fullmatch(r"run:(.*?)((@[\d_]+)?(#[\d.]+)?)", player)
+    place = re.fullmatch(r"run:(.*?)((@[\d_]+)?(#(each|\d+)(\.\d+)?)?)", player)
     if place is None or Path(place[1]).exists() or not (beside / Path(place[1]).name).is_dir():
         return player
     return f"run:{beside / Path(place[1]).name}{place[2]}"

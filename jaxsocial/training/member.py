@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from jaxsocial.agents.networks.blocks import in_blocks
-from jaxsocial.agents.seating import Seated
+from jaxsocial.agents.seating import Seated, with_own
 from jaxsocial.config.config import Config
 from jaxsocial.config.penalty import Progress, advanced, first_progress
 from jaxsocial.config.traced import TracedConfig, player_noise, training_rules
@@ -79,13 +79,19 @@ def begin_one(key: Key[Array, ""], traced: TracedConfig, setup: MemberSetup) -> 
 
 
 def chunk(
-    members: Member, traced: TracedConfig, players: Seated, iterations: int, setup: MemberSetup
+    members: Member,
+    traced: TracedConfig,
+    own_players: dict[str, PyTree],
+    players: Seated,
+    iterations: int,
+    setup: MemberSetup,
 ) -> tuple[Member, Metrics]:
     """Trains all members for a chunk of iterations.
 
     Args:
       members: members as the first axis.
       traced: the numbers of each member.
+      own_players: the parameters of partners that differ between members, by name.
       players: the parameters of the partners, shared by all members.
       iterations: the length of the chunk.
       setup: the static values.
@@ -93,8 +99,12 @@ def chunk(
     Returns:
       Members, and metrics of shape (members, iterations, learners).
     """
-    each = jax.vmap(lambda member, own: train_one(member, own, players, iterations, setup))
-    return in_blocks(each, members, traced, size=members_at_once(setup))
+
+    @jax.vmap
+    def each(member, own, beside):
+        return train_one(member, own, with_own(players, beside), iterations, setup)
+
+    return in_blocks(each, members, traced, own_players, size=members_at_once(setup))
 
 
 def members_at_once(setup: MemberSetup) -> int:

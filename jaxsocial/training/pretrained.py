@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from jaxsocial.agents.networks.inputs import input_count
 from jaxsocial.agents.networks.network import Network, Parameters
@@ -29,12 +29,14 @@ from jaxsocial.training.packaged import PRETRAINED, run_folder
 
 FROZEN = "run:"
 """Prefix of a partner that is the folder of an earlier run."""
+EACH = "each"
+"""In place of a seed's number: each seed of the run at hand has the network of the same seed."""
 TRAINED = (FROZEN, PRETRAINED)
 """Prefixes of partners that are networks."""
 
 
 class Source(NamedTuple):
-    """The networks that FOLDER, FOLDER@STEPS, FOLDER#SEED or FOLDER@STEPS#SEED.LEARNER names."""
+    """The networks that FOLDER, FOLDER@STEPS, FOLDER#SEED, FOLDER#each or FOLDER@STEPS#SEED.LEARNER names."""
 
     folder: Path
     steps: int | None = None
@@ -42,31 +44,40 @@ class Source(NamedTuple):
     seed: int | None = None
     """The run's first if None."""
     learner: int = 0
+    each: bool = False
+    """Whether each seed of the run at hand has the network of the same seed. Then there is no ``seed``."""
 
 
-def source_of(text: str) -> Source:
+def source_of(text: str, may_be_each: bool = False) -> Source:
     """Parses the name of networks. After @ or #, anything but a number belongs to the folder's name.
 
     A folder of the whole name comes first: runs may be called ``we#1``. Learners of the package are
     ``pretrained:NAME``.
 
     >>> source_of("runs/a@64_000#4.1")
-    Source(folder=PosixPath('runs/a'), steps=64000, seed=4, learner=1)
+    Source(folder=PosixPath('runs/a'), steps=64000, seed=4, learner=1, each=False)
+
+    Args:
+      text: the name.
+      may_be_each: whether ``#each`` is possible: it means one network for each seed.
 
     Raises:
-      ValueError: no folder is named, or no learner of the package.
+      ValueError: no folder is named, or no learner of the package, or one network is wanted and all are named.
     """
     if text.startswith(PRETRAINED):
         return Source(run_folder(text))
     if text and (whole := Path(text).expanduser()).is_dir():
         return Source(whole)
     found = re.fullmatch(
-        r"(?P<folder>.*?)(@(?P<steps>\d+(_\d+)*))?(#(?P<seed>\d+)(\.(?P<learner>\d+))?)?", text, re.ASCII
+        rf"(?P<folder>.*?)(@(?P<steps>\d+(_\d+)*))?(#({EACH}|(?P<seed>\d+))(\.(?P<learner>\d+))?)?", text, re.ASCII
     )
     if found is None or not found["folder"]:
         raise ValueError(f"{text!r} names no run: write FOLDER, FOLDER@STEPS or FOLDER#SEED")
     steps, seed = (int(found[name]) if found[name] else None for name in ("steps", "seed"))
-    return Source(Path(found["folder"]).expanduser(), steps, seed, int(found["learner"] or 0))
+    each = seed is None and re.search(rf"#{EACH}(\.\d+)?$", text) is not None
+    if each and not may_be_each:
+        raise ValueError(f"{text}: #{EACH} gives each seed of a run its own partner: name one by #SEED here")
+    return Source(Path(found["folder"]).expanduser(), steps, seed, int(found["learner"] or 0), each)
 
 
 def pinned(text: str) -> str:
@@ -77,13 +88,14 @@ def pinned(text: str) -> str:
     """
     if text.startswith(PRETRAINED):
         return text
-    source = source_of(text)
+    source = source_of(text, may_be_each=True)
     iteration = checkpoint.latest(source.folder)
     if source.steps is not None or iteration is None:
         steps = source.steps
     else:
         steps = iteration * config_of(source.folder).iteration_steps
-    seat = "" if source.seed is None else f"#{source.seed}.{source.learner}"
+    seed = EACH if source.each else source.seed
+    seat = "" if seed is None else f"#{seed}.{source.learner}"
     return f"{source.folder.resolve()}{'' if steps is None else f'@{steps}'}{seat}"
 
 
@@ -228,16 +240,24 @@ def _seed_index(seed: int | None, folder: str | Path, config: Config) -> int:
     return index
 
 
-def frozen_player(text: str) -> Callable:
+def frozen_player(text: str, may_be_each: bool = False) -> Callable:
     """Returns a trained learner as a partner: (seats, scenario) -> policy.
 
     It sees as it was trained to, whatever the world's own observations are.
 
+    Args:
+      text: the learner, as `source_of` parses it.
+      may_be_each: whether it may be ``#each``. The policy's parameters are then those of all seeds of its run, seeds as
+        the first axis; `own_partners` chooses among them.
+
     Raises:
       ValueError: there is no such learner, or it was trained for other actions or another number of goals or cells.
     """
-    source = source_of(text)
+    source = source_of(text, may_be_each)
     loaded = load_policy(source.folder, source.seed, source.steps, source.learner)
+    if source.each:
+        every, _ = restore_parameters(source.folder, loaded.config, source.steps)
+        loaded = loaded._replace(parameters=jax.tree.map(lambda x: x[:, source.learner], every))
 
     def build(seats, scenario):
         trained = loaded.config.world
@@ -256,6 +276,53 @@ def frozen_player(text: str) -> Callable:
         return frozen_policy(loaded.network, loaded.parameters, seats, None if own == scenario else own)
 
     return build
+
+
+def own_partners(parameters: dict[str, PyTree], configs: Sequence[Config]) -> dict[str, PyTree]:
+    """Returns the partners that differ between members: for each member, the network of the seed of its number.
+
+    Args:
+      parameters: of all partners, by name; those of ``#each`` have all seeds of their run as the first axis.
+      configs: the configs of the members, in order; each has as many members as seeds.
+
+    Returns:
+      By the names that end in ``#each``: parameters, members as the first axis.
+
+    Raises:
+      ValueError: the partner's run does not have a seed.
+    """
+    found = {}
+    for name, own in parameters.items():
+        if name.startswith(FROZEN) and (source := source_of(name.removeprefix(FROZEN), may_be_each=True)).each:
+            trained = config_of(source.folder)
+            indices = np.concatenate([_seed_indices(one, source, trained, "partners") for one in configs])
+            found[name] = jax.tree.map(lambda x, indices=indices: x[indices], own)
+    return found
+
+
+def with_partners_of(config: Config, seed: int | None) -> Config:
+    """Returns a config for one seed: in place of ``#each`` it names the network that this seed plays beside.
+
+    Args:
+      config: of a run.
+      seed: one of its seeds; the first if None.
+
+    Raises:
+      ValueError: the partner's run does not have the seed.
+    """
+    number = 0 if seed is None else seed - config.seed
+
+    def own(player: str) -> str:
+        if not player.startswith(FROZEN):
+            return player
+        source = source_of(player.removeprefix(FROZEN), may_be_each=True)
+        if not source.each:
+            return player
+        trained = config_of(source.folder)
+        index = _seed_indices(config, source, trained, "partners")[number]
+        return re.sub(rf"#{EACH}(\.\d+)?$", rf"#{trained.seed + index}\1", player)
+
+    return dataclasses.replace(config, partners=tuple(map(own, config.partners)), teacher=own(config.teacher))
 
 
 SIGHT = (
@@ -292,7 +359,7 @@ def begin_with(text: str, members: Any, configs: Sequence[Config], keep_optimise
     parameters, iteration = restore_parameters(source.folder, config, source.steps)
     if shapes(parameters) != shapes(learner.parameters):
         raise ValueError(f"start_from={text}: its networks differ: choose the network and prediction that it has")
-    indices = np.concatenate([_seed_indices(own, source, config) for own in configs])
+    indices = np.concatenate([_seed_indices(own, source, config, "start_from") for own in configs])
 
     def given(found, own):
         return jax.tree.map(lambda x, like: x[indices].astype(like.dtype), found, own)
@@ -306,8 +373,15 @@ def begin_with(text: str, members: Any, configs: Sequence[Config], keep_optimise
     return members._replace(learner=learner)
 
 
-def _seed_indices(own: Config, source: Source, config: Config) -> np.ndarray:
-    """Returns, for each seed of ``own``, the index of the seed of the source's run that it begins with."""
+def _seed_indices(own: Config, source: Source, config: Config, field: str) -> np.ndarray:
+    """Returns, for each seed of ``own``, the index of the seed of the source's run that it begins with, or beside.
+
+    Args:
+      own: the config of the run at hand.
+      source: the networks that its ``field`` names.
+      config: the config of the source's run.
+      field: for the message.
+    """
     if source.seed is not None or config.seeds == 1:
         return np.full(own.seeds, _seed_index(source.seed, source.folder, config))
     if own.seeds == config.seeds:
@@ -315,7 +389,7 @@ def _seed_indices(own: Config, source: Source, config: Config) -> np.ndarray:
     indices = own.seed - config.seed + np.arange(own.seeds)
     if indices[0] < 0 or indices[-1] >= config.seeds:
         raise ValueError(
-            f"start_from={source.folder} has seeds {config.seed} to {config.seed + config.seeds - 1}, and not all of "
+            f"{field}={source.folder} has seeds {config.seed} to {config.seed + config.seeds - 1}, and not all of "
             f"{own.seed} to {own.seed + own.seeds - 1}: name one by #SEED, or train as many"
         )
     return indices

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Key
 
 from jaxsocial.agents.networks.blocks import traced_for
-from jaxsocial.agents.seating import Seated
+from jaxsocial.agents.seating import Seated, with_own
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import program_key, traced_config
 from jaxsocial.learning.minibatch import Metrics
@@ -25,7 +25,7 @@ from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.devices import MEMBERS, WORLDS, devices_for, put
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.member import Member, MemberSetup
-from jaxsocial.training.pretrained import begin_with, source_of
+from jaxsocial.training.pretrained import begin_with, own_partners, source_of
 
 
 class Program(NamedTuple):
@@ -99,15 +99,16 @@ def make_program(configs: Config | Sequence[Config], devices: Sequence[Any] | No
             return sharded(functools.partial(member.begin, setup=setup), in_specs=(each, each))(keys, traced)
 
     # Members are donated: without it their worlds and weights would be in memory twice.
-    @functools.partial(jax.jit, static_argnums=3, donate_argnums=0)
-    def chunk(members, traced, players, iterations: int):
+    @functools.partial(jax.jit, static_argnums=4, donate_argnums=0)
+    def chunk(members, traced, own_players, players, iterations: int):
         run = functools.partial(member.chunk, iterations=iterations, setup=setup)
-        in_specs = (specs, each, PartitionSpec())
+        in_specs = (specs, each, each, PartitionSpec())
         with traced_for(platform):
-            return sharded(run, in_specs=in_specs, out_specs=(specs, each))(members, traced, players)
+            return sharded(run, in_specs=in_specs, out_specs=(specs, each))(members, traced, own_players, players)
 
-    # A frozen network was loaded onto one device.
-    players: Any = put(agents.partners.parameters, PartitionSpec(), mesh)
+    # A frozen network was loaded onto one device. Those that differ between members are given apart.
+    apart = own_partners(agents.partners.parameters.parameters, configs)
+    players: Any = put(with_own(agents.partners.parameters, dict.fromkeys(apart)), PartitionSpec(), mesh)
     return _program_of(configs, _Compiled(agents, mesh, players, begin, chunk))
 
 
@@ -128,6 +129,7 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
     numbers = [traced_config(c, with_dropout) for c in configs for _ in range(c.seeds)]
     traced: Any = put(jax.tree.map(lambda *x: jnp.stack(x), *numbers), each, compiled.mesh)
     place = functools.partial(put, specs=_member_specs(), mesh=compiled.mesh)
+    own_players: Any = put(own_partners(compiled.setup.partners.parameters.parameters, configs), each, compiled.mesh)
 
     def untrained():
         return compiled.begin(keys, traced)
@@ -146,7 +148,7 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
 
     def compiled_chunk(iterations: int) -> jax.stages.Compiled:
         members = place(jax.eval_shape(untrained))
-        return compiled.chunk.lower(members, traced, compiled.players, iterations).compile()
+        return compiled.chunk.lower(members, traced, own_players, compiled.players, iterations).compile()
 
     def memory(iterations: int) -> int:
         made: Any = compiled_chunk(iterations).memory_analysis()
@@ -160,7 +162,7 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
     return Program(
         begin=first_members,
         untrained=untrained,
-        chunk=lambda members, iterations: compiled.chunk(members, traced, compiled.players, iterations),
+        chunk=lambda members, iterations: compiled.chunk(members, traced, own_players, compiled.players, iterations),
         place=place,
         compiled_begin=compiled_begin,
         compiled_chunk=compiled_chunk,

@@ -12,7 +12,7 @@ from jaxsocial.evaluate.episodes import played_config
 from jaxsocial.evaluate.media import player_names
 from jaxsocial.training import checkpoint
 from jaxsocial.training.folder import config_of
-from jaxsocial.training.pretrained import Source, load_learners
+from jaxsocial.training.pretrained import Source, load_learners, with_partners_of
 from jaxsocial.viewer import predictions
 from jaxsocial.viewer.packing import TileSheet, packed, sheet
 from jaxsocial.viewer.record import Episode, episode_recorder
@@ -58,7 +58,7 @@ def recorded_side(
     """
     config = played_config(config_of(source.folder), partners)
     learners = load_learners(source.folder, source.seed, source.steps)
-    record = episode_recorder(config, learners, alone)
+    record = episode_recorder(with_partners_of(config, source.seed), learners, alone)
     seed = config.seed if source.seed is None else source.seed
     iteration = checkpoint.latest(source.folder)
     assert iteration is not None, "there is a checkpoint, which was loaded"

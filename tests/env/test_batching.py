@@ -78,9 +78,19 @@ def test_a_shared_argument_is_not_copied_per_world(depth, portions):
     assert ",5,5]" not in text  # no copy per world
 
 
-def test_a_shared_argument_must_not_be_batched():
-    with pytest.raises(ValueError, match="give it as an argument"):
-        jax.vmap(lambda w: where_needed(True, weighted, jnp.ones(5), jnp.ones(5), shared=w))(jnp.ones((3, 5, 5)))
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_shared_argument_may_differ_along_an_outer_axis(depth):
+    batch = (3, *(4, 40)[:depth])
+    random = np.random.default_rng(depth)
+    needed = jnp.asarray(random.random(batch) < 0.6)
+    weights, x = (jnp.asarray(random.normal(size=size), jnp.float32) for size in ((3, 5, 5), (*batch, 5)))
+
+    def one(needed, x, weights):
+        return where_needed(needed, weighted, x, x, shared=weights)
+
+    result = jax.jit(jax.vmap(vmapped(one, depth, (0, 0, None))))(needed, x, weights)
+    expected = jnp.where(needed[..., None], jnp.einsum("mij,m...j->m...i", weights, x), x)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def counting(x):

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsocial
 from jaxsocial.cli.parsing import parse
 from jaxsocial.config.network import network_of
 from jaxsocial.env.scenario import View
+from jaxsocial.evaluate.episodes import episode_player
 from jaxsocial.training import checkpoint, pretrained
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import config_of
@@ -36,10 +38,19 @@ from tests import runs
         ("runs/a@_", Source(Path("runs/a@_"))),
         ("runs/a#4@64", Source(Path("runs/a#4"), steps=64)),
         ("runs/a.1", Source(Path("runs/a.1"))),
+        ("runs/a#each", Source(Path("runs/a"), each=True)),
+        ("runs/a@64#each.1", Source(Path("runs/a"), 64, learner=1, each=True)),
+        ("runs/each", Source(Path("runs/each"))),
     ],
 )
 def test_a_source_is_a_folder_steps_a_seed_and_a_learner(text, source):
-    assert source_of(text) == source
+    assert source_of(text, may_be_each=True) == source
+
+
+@pytest.mark.parametrize("text", ["runs/a#each", "runs/a@64#each.1"])
+def test_one_network_is_wanted_in_most_places(text):
+    with pytest.raises(ValueError, match="gives each seed of a run its own partner: name one by #SEED"):
+        source_of(text)
 
 
 def test_a_folder_s_own_name_comes_first(tmp_path, monkeypatch):
@@ -187,7 +198,8 @@ def test_a_partner_has_the_weights_that_its_name_means(partners_run):
 
 
 @pytest.mark.parametrize(
-    ("which", "said"), [("", "@320"), ("@128", "@128"), ("#3.1", "@320#3.1"), ("@256#3", "@256#3.0")]
+    ("which", "said"),
+    [("", "@320"), ("@128", "@128"), ("#3.1", "@320#3.1"), ("@256#3", "@256#3.0"), ("#each.1", "@320#each.1")],
 )
 def test_a_pinned_name_has_folder_steps_and_learner(partners_run, which, said, monkeypatch):
     monkeypatch.chdir(partners_run.folder.parent)
@@ -225,6 +237,77 @@ def test_a_partner_trained_with_a_view_for_each_agent_fits_another_number_of_age
     for agents in (2, 4):
         policy = pretrained.frozen_player("run")((1,), dataclasses.replace(config.world, agents=agents))
         assert policy.observe is not None
+
+
+def beside_each(run, *options):
+    config = parse(["train", *runs.TINY, "--seeds", "2", "--partners", f"run:{run}#each", "random", *options]).config
+    one = [dataclasses.replace(pretrained.with_partners_of(config, seed), seed=seed, seeds=1) for seed in (3, 4)]
+    return config, one
+
+
+@pytest.fixture
+def decided(monkeypatch):
+    """Partners act by large numbers: those that were hardly trained all act nearly at random, and so alike."""
+    restore = pretrained.restore_parameters
+
+    def larger(*arguments):
+        parameters, iteration = restore(*arguments)
+        return jax.tree.map(lambda x: 10 * x, parameters), iteration
+
+    monkeypatch.setattr(pretrained, "restore_parameters", larger)
+
+
+def test_each_seed_trains_beside_the_network_of_the_same_seed(finished_run, decided):
+    both, one = beside_each(finished_run, "--seed", "3")
+    assert [config.partners[0] for config in one] == [f"run:{finished_run}#3", f"run:{finished_run}#4"]
+
+    def trained(config):
+        program = make_program(config)
+        return jax.device_get(program.chunk(program.begin(), 1)[0].learner.parameters)
+
+    with jax.debug_key_reuse(False):
+        together, apart = trained(both), [trained(config) for config in one]
+        # The other seed's partner makes a difference.
+        other = trained(dataclasses.replace(one[1], partners=one[0].partners))
+    second = jax.tree.map(lambda x: x[1:], together)
+    chex.assert_trees_all_close(jax.tree.map(lambda x: x[:1], together), apart[0], rtol=1e-4, atol=1e-6)
+    chex.assert_trees_all_close(second, apart[1], rtol=1e-4, atol=1e-6)
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(second, other, rtol=1e-4, atol=1e-6)
+
+
+def test_each_seed_is_evaluated_beside_the_network_of_the_same_seed(finished_run, decided):
+    both, one = beside_each(finished_run, "--seed", "3")
+    parameters, _ = checkpoint.restore_parameters(finished_run, config_of(finished_run))
+    with jax.debug_key_reuse(False):
+        together = episode_player(both, 16)(parameters)
+        for index, config in enumerate(one):
+            own = jax.tree.map(lambda x, n=index: x[n : n + 1], parameters)
+            apart = episode_player(config, 16)(own)
+            np.testing.assert_allclose(together.reward[index], apart.reward[0], rtol=1e-5)
+            np.testing.assert_array_equal(together.goal[index], apart.goal[0])
+
+
+def test_members_of_several_configs_have_their_own_partners(finished_run):
+    first, second = (beside_each(finished_run, "--seed", seed)[0] for seed in ("3", "5"))
+    parameters = {f"run:{finished_run}#each": {"x": np.array([3, 4])}, "random": {}}
+    found = pretrained.own_partners(parameters, [first, second, dataclasses.replace(first, seed=4, seeds=1)])
+    # As many seeds are taken in order; any other number by their own numbers.
+    assert {name: own["x"].tolist() for name, own in found.items()} == {f"run:{finished_run}#each": [3, 4, 3, 4, 4]}
+    with pytest.raises(ValueError, match="has seeds 3 to 4, and not all of 5 to 5: name one by #SEED"):
+        pretrained.own_partners(parameters, [dataclasses.replace(second, seeds=1)])
+
+
+def test_one_seed_of_a_run_is_drawn_beside_its_own_partner(finished_run, tmp_path):
+    folder = tmp_path / "run"
+    options = ("--partners", f"run:{finished_run}#each", "random", "--seed", "3", "--seeds", "2")
+    assert runs.train(folder, *options, "--total-steps", "64") == 0
+    assert runs.command("render", str(folder), "--seed", "4", "--out", str(tmp_path / "page.html")) == 0
+    assert runs.command("render", str(folder), "--seed", "4", "--out", str(tmp_path / "last.png")) == 0
+    assert runs.command("evaluate", str(folder), "--probes", "partners", "half") == 0
+    with pytest.raises(ValueError, match="make_train knows no seeds"):
+        jaxsocial.make_train(config_of(folder))
+    assert runs.command("play", "--partners", f"run:{finished_run}#each") == 2
 
 
 @pytest.mark.slow
