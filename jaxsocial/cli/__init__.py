@@ -10,6 +10,7 @@ MODULES = (
     "play",
     "sweep",
     "reproduce",
+    "generations",
     "listing",
     "log",
     "doctor",

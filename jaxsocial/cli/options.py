@@ -183,6 +183,24 @@ class ReproduceOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class GenerationsOptions:
+    """Trains generations: learners whose partners are the learners before them (docs/generations.md)."""
+
+    file: tyro.conf.Positional[Path]
+    """A TOML file that declares them."""
+    time_limit: NotNegative | None = None
+    """Minutes, 0 or more, after which to save and stop; the same command continues."""
+    partial: bool = False
+    """Train nothing, and measure what is trained so far."""
+    report: bool = False
+    """Train and measure nothing: write table and picture again from the records."""
+    runs: Path = Path("runs/generations")
+    """Folder of the trained generations."""
+    out: Path = Path("generations")
+    """Folder of the results: table, picture, and one record of each run."""
+
+
+@dataclasses.dataclass(frozen=True)
 class PresetsOptions:
     """Lists the presets: whole configs to begin from."""
 
@@ -267,6 +285,7 @@ VERBS: dict[str, tuple[type, str]] = {
     "play": (PlayOptions, "play:play"),
     "draw": (DrawOptions, "play:draw"),
     "reproduce": (ReproduceOptions, "reproduce:reproduce"),
+    "generations": (GenerationsOptions, "generations:generations"),
     "presets": (PresetsOptions, "listing:presets"),
     "sweep": (SweepOptions, "sweep:sweep"),
     "sweep-report": (SweepReportOptions, "sweep:report"),

@@ -9,7 +9,13 @@ from rich.console import Console
 from jaxsocial.cli.options import ReproduceOptions
 from jaxsocial.cli.parsing import FAILED
 from jaxsocial.reproduce import command
+from jaxsocial.reproduce.figures import Findings
 from jaxsocial.reproduce.scales import make_scale
+
+
+def status_of(found: Findings) -> int:
+    """Returns the exit status of a figure, 1 if a condition has no seed whose numbers stayed finite."""
+    return FAILED if any(set(row.seeds) == set(row.last_good_steps) for row in found.rows.values()) else 0
 
 
 def reproduce(chosen: ReproduceOptions, console: Console) -> int:
@@ -36,8 +42,7 @@ def reproduce(chosen: ReproduceOptions, console: Console) -> int:
                     found = command.rebuild(make, scale, places, console)
                 else:
                     found = command.reproduce(make, scale, places, console, deadline, chosen.partial, chosen.seeds)
-                if any(set(row.seeds) == set(row.last_good_steps) for row in found.rows.values()):
-                    status = FAILED
+                status = max(status, status_of(found))
             except command.NothingMeasured as nothing:
                 # One figure without results must not keep the others from being made.
                 missing.append(nothing)

@@ -94,6 +94,7 @@ def episode_player(
     alone: bool = False,
     gone_from: int | None = None,
     foresight: bool = False,
+    program: "EpisodeProgram | None" = None,
 ) -> Callable[..., Episodes]:
     """Returns a function, compiled once, that plays whole episodes with the parameters of each seed.
 
@@ -107,12 +108,14 @@ def episode_player(
       alone: whether partners are absent.
       gone_from: the step from which partners are gone; never if not given.
       foresight: whether prediction errors are recorded too, which takes longer.
+      program: that of a config which differs in numbers and seeds only, with the same ``foresight``. Without it one is
+        made, and compiled.
 
     Raises:
       ValueError: see `make_agent_setup`.
     """
     configs = [configs] if isinstance(configs, Config) else list(configs)
-    setup, play = episode_program(configs[0], foresight)
+    setup, play = program or episode_program(configs[0], foresight)
 
     def play_all(parameters: Parameters, others: Sequence[Config] | None = None) -> Episodes:
         inputs = [episode_inputs(config, episodes, alone, gone_from) for config in others or configs]
@@ -130,7 +133,15 @@ def episode_player(
     return play_all
 
 
-def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup, Any]:
+class EpisodeProgram(NamedTuple):
+    """What plays whole episodes."""
+
+    setup: AgentSetup
+    play: Any
+    """The jitted function."""
+
+
+def episode_program(config: Config, foresight: bool = False) -> EpisodeProgram:
     """Returns the setup of whole episodes, and the jitted function that plays them.
 
     The function maps the parameters of all seeds, their `EpisodeInputs`, the partners that each seed has for itself and
@@ -159,7 +170,7 @@ def episode_program(config: Config, foresight: bool = False) -> tuple[AgentSetup
 
         return play_seed(parameters, inputs, own_players)
 
-    return setup, play
+    return EpisodeProgram(setup, play)
 
 
 class EpisodeInputs(NamedTuple):

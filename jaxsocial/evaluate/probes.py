@@ -10,7 +10,7 @@ from jaxtyping import Float
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
-from jaxsocial.evaluate.episodes import Episodes, episode_player
+from jaxsocial.evaluate.episodes import Episodes, episode_player, episode_program
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
 from jaxsocial.evaluate.statistics import Score, masked_mean, mean_over_seeds, plain_score
@@ -106,11 +106,15 @@ def probe(
       The measures of each learner in each probe, and each learner's cultural transmission. The latter is empty
       unless "partners", "half" and "alone" are all played.
     """
-    played = {}
+    played, programs = {}, {}
     for name in names:
         own = _probed_config(config, name)
         halfway = config.world.max_steps // 2 if name == "half" else None
-        played[name] = episode_player(own, episodes, name == "alone", halfway, foresight=True)(parameters)
+        # Probes of the same partners differ in numbers.
+        if own.partners not in programs:
+            programs[own.partners] = episode_program(own, foresight=True)
+        play = episode_player(own, episodes, name == "alone", halfway, True, programs[own.partners])
+        played[name] = play(parameters)
     results = []
     for seat, learner in enumerate(learner_names(config)):
         for name, found in played.items():

@@ -8,6 +8,7 @@ MODULES = (
     "store",
     "train",
     "plots",
+    "generations",
     "report",
     "command",
 )

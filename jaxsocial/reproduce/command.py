@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import itertools
 import json
 import math
 import sys
@@ -144,11 +145,16 @@ def rows_of(make: Callable[[Scale], Figure], scale: Scale, seeds: int | None) ->
 def _recorded_rows(
     make: Callable[[Scale], Figure], scale: Scale, records: Sequence[Record], seeds: int | None = None
 ) -> list[Row]:
-    """Returns a figure's rows, of as many seeds as any record has, and at least ``seeds``."""
+    """Returns a figure's rows, of as many seeds as have records, and at least ``seeds``."""
     # Seeds come in batches of the scale, because each batch is a run of its own.
-    first, each = scale.base.seed, scale.base.seeds
-    last = max((seed for record in records for seed in record.seeds), default=first)
-    return rows_of(make, scale, max(seeds or each, each * math.ceil((last + 1 - first) / each)))
+    each, recorded = scale.base.seeds, {record.run for record in records}
+    rows = rows_of(make, scale, seeds)
+    for more in itertools.count((seeds or each) + each, each):
+        batch = make(seed_batches(scale, more)[-1]).rows
+        if recorded.isdisjoint(store.run_name(row.condition) for row in batch):
+            return rows
+        rows += batch
+    return rows
 
 
 def view(

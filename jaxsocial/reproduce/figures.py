@@ -34,8 +34,8 @@ class Trained(NamedTuple):
     """A seed of a condition as a partner of another one."""
 
     condition: Condition
-    seed: int = 0
-    """Counted from the condition's first seed."""
+    seed: int | None = 0
+    """Counted from the condition's first seed; None if each seed has the partner of its own number."""
     steps: int | None = None
     """Learner steps of an earlier checkpoint; the last one if None."""
 
@@ -56,6 +56,8 @@ class Row:
     """The claim that is tested."""
     alone: bool = False
     """Whether partners are missing."""
+    half: bool = False
+    """Whether partners leave in the middle of each episode."""
     partners: tuple[Player, ...] | None = None
     """Partners in the test, if others than in training."""
     world: Scenario | None = None
@@ -98,6 +100,10 @@ class Figure:
     """Width and height in inches."""
     notes: str = ""
     """What a reader of its table has to know."""
+    command: str = ""
+    """What makes it again; `jaxsocial reproduce` if empty."""
+    summary: Callable[[Findings], str] | None = None
+    """A table in Markdown that stands before that of the rows."""
 
     def __post_init__(self):
         names = [row.name for row in self.rows]

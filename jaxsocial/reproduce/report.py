@@ -113,6 +113,7 @@ def markdown(figure: Figure, found: Findings, episodes: Container[str] = ()) -> 
       episodes: the names of the files of episodes that exist.
     """
     lines = [f"# {figure.title}", "", f"![{figure.title}]({figure.name}.png)", ""]
+    lines += [figure.summary(found), ""] if figure.summary else []
     lines += [_line(COLUMNS), "| --- | ---: | --- | --- | --- | --- |"]
     lines += [_line(_cells(row, found)) for row in figure.rows if row.name in found.rows]
     missing = [row.name for row in figure.rows if row.name not in found.rows]
@@ -123,7 +124,7 @@ def markdown(figure: Figure, found: Findings, episodes: Container[str] = ()) -> 
         for seed, good in finding.last_good_steps.items()
     }
     lines += ["", f"Learned no more, since a number was not finite: {', '.join(sorted(bad))}."] if bad else []
-    lines += ["", _how(found), ""]
+    lines += ["", _how(figure, found), ""]
     lines += [figure.notes, ""] if figure.notes else []
     shown = [row for row in figure.rows if row.episode and episode_name(row) in episodes]
     lines += [f"![{row.name}: an episode]({episode_name(row)})" for row in shown]
@@ -187,13 +188,14 @@ def verdict(row: Row, found: Findings) -> str:
     return f"{said} ({percent})"
 
 
-def _how(found: Findings) -> str:
+def _how(figure: Figure, found: Findings) -> str:
     rows, trained = found.rows.values(), list(found.trained.values())
     steps = [short_count(number) for number in sorted({finding.steps for finding in rows})]
     seeds = sorted({len(finding.seeds) for finding in rows})
     devices, versions = _all(run["devices"] for run in trained), _all([run["versions"]["jax"]] for run in trained)
     pythons = _all([run["python"]] for run in trained)
     more = f" --seeds {seeds[-1]}" if len(found.trained) > len({finding.condition for finding in rows}) else ""
+    again = figure.command or f"jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER"
     number, *dirty = (found.evaluated["git"] or "unknown").split("-")
     return (
         f"Scale `{found.scale}`: {' or '.join(str(number) for number in seeds)} seeds, "
@@ -202,7 +204,7 @@ def _how(found: Findings) -> str:
         f"on {devices}, jax {versions}, Python {pythons}; "
         f"evaluated {found.evaluated['date'][:10]}, commit {'-'.join((number[:10], *dirty))}. Intervals: bootstrap "
         f"over seeds; behind a verdict, the share of such resamples in which it holds, too sure with few seeds. "
-        f"To repeat it elsewhere: `jaxsocial reproduce {found.figure} --scale {found.scale}{more} --out FOLDER`."
+        f"To repeat it elsewhere: `{again}`."
     )
 
 

@@ -18,13 +18,14 @@ from jaxsocial.config.config import Config, to_plain
 from jaxsocial.config.fields import config_hash, differences, digest
 from jaxsocial.env.settings import changed
 from jaxsocial.evaluate import media
-from jaxsocial.evaluate.episodes import beside, episode_player, without_teacher
+from jaxsocial.evaluate.episodes import beside, episode_player, episode_program, without_teacher
 from jaxsocial.evaluate.probes import MEASURES, measured
 from jaxsocial.reproduce.figures import Condition, Player, Row, Trained, players_of
 from jaxsocial.training import checkpoint, metrics
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import config_of, write_at_once
 from jaxsocial.training.metrics import METRICS
+from jaxsocial.training.pretrained import EACH, with_partners_of
 from jaxsocial.training.provenance import PROVENANCE, provenance, read_provenance
 
 SCHEMA = 1
@@ -75,7 +76,8 @@ def player_names(players: Iterable[Player], runs: Path) -> tuple[str, ...]:
 
     def name(player: Trained) -> str:
         steps = "" if player.steps is None else f"@{player.steps}"
-        return f"run:{folder_of(player.condition, runs)}{steps}#{player.condition.config.seed + player.seed}"
+        seed = EACH if player.seed is None else player.condition.config.seed + player.seed
+        return f"run:{folder_of(player.condition, runs)}{steps}#{seed}"
 
     return tuple(player if isinstance(player, str) else name(player) for player in players)
 
@@ -103,7 +105,7 @@ class Measurement:
     """Means over whole episodes of each seed."""
 
     tested: dict[str, Any]
-    """How it was tested, where that differs from training: alone, partners, world; and the number of episodes."""
+    """How it was tested, where that differs from training: alone, half, partners, world; and the number of episodes."""
     steps: int
     """Learner steps that each seed was trained for."""
     measures: dict[str, list[float | None]]
@@ -169,7 +171,7 @@ Needs = Mapping[str, Mapping[str, list[Row]]]
 
 def how_tested(row: Row, episodes: int) -> dict[str, Any]:
     """Returns how a row is tested: what differs from the defaults, and the number of episodes of each seed."""
-    tested: dict[str, Any] = {"alone": True} if row.alone else {}
+    tested: dict[str, Any] = {name: True for name in ("alone", "half") if getattr(row, name)}
     if row.partners is not None:
         tested["partners"] = list(player_names(row.partners, Path()))
     if row.world is not None:
@@ -274,10 +276,15 @@ def measure(rows: Mapping[str, list[Row]], runs: Path, episodes: int, records: S
     for other in records:
         if (other.run, other.provenance) == (record.run, trained):
             known.update({key: one for key, one in other.measurements.items() if one.steps == record.steps})
+    programs = {}
     for key, own in rows.items():
         if record.measurement(key, own) is None:
             tested = _tested(own[0], config, runs)
-            played = episode_player(tested, episodes, own[0].alone)(parameters)
+            if tested not in programs:
+                programs[tested] = episode_program(tested)
+            halfway = tested.world.max_steps // 2 if own[0].half else None
+            play = episode_player(tested, episodes, own[0].alone, halfway, program=programs[tested])
+            played = play(parameters)
             measures, partners = _numbers(played, tested, own[0].alone)
             facts = provenance()
             facts = {name: facts[name] for name in ("date", "git", "devices")} | {"jax": facts["versions"]["jax"]}
@@ -344,5 +351,6 @@ def write_episode(row: Row, record: Record, episodes: int, runs: Path, path: Pat
     config = without_teacher(beside(own, (), row.world) if row.alone else _tested(row, own, runs))
     values = record.measurements[measurement_key(row, episodes)].values(row.measure)
     median = int(np.argsort(np.nan_to_num(np.array(values, float)))[len(values) // 2])
+    config = with_partners_of(config, own.seed + median)
     parameters: Any = jax.tree.map(lambda x: x[median], checkpoint.restore_parameters(folder, own)[0])
     media.write_episode(path, config, parameters, make_agent_setup(config))

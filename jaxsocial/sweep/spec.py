@@ -108,7 +108,7 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
     for name in plain:
         if name not in NAMES:
             raise ValueError(f"{name!r} is unknown here: choose from {', '.join(NAMES)}; fields go below one")
-    base, settings = _base(plain), []
+    base, settings = base_of(plain), []
     search = _search(base, plain)
     for combination in itertools.product(*_axes(base, plain, search)):
         values = {name: value for one in combination for name, value in one.items()}
@@ -135,8 +135,12 @@ def built(base: Config, values: Values) -> Config:
     return with_pinned_runs(with_fields(base, values))
 
 
-def _base(plain: Mapping[str, Any]) -> Config:
-    """Returns the config that all settings begin from."""
+def base_of(plain: Mapping[str, Any]) -> Config:
+    """Returns the config that all settings begin from: a preset, with the values at the top and below ``fixed``.
+
+    Raises:
+      ValueError: there is no such preset, scenario or field, or a value that does not fit.
+    """
     named = {name: fitting(plain[name], str, name) for name in ("preset", "scenario") if name in plain}
     base = dataclasses.replace(preset(named.get("preset", "quickstart")), evaluation_episodes=EPISODES)
     if "scenario" in named:
