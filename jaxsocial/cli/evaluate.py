@@ -19,7 +19,7 @@ def evaluate(chosen: EvaluateOptions, console: Console) -> int:
       ValueError: there is no such run, or options that do not fit it or each other.
     """
     if chosen.against:
-        if chosen.probes or chosen.alone or chosen.partners or chosen.first_level is not None or chosen.levels:
+        if chosen.probes or chosen.alone or chosen.partners or (chosen.first_level, chosen.levels) != (None, None):
             raise ValueError("--against plays in the run's own levels: leave other options but --episodes out")
         run, steps = run_of(chosen.run)
         measured_against(run, steps, chosen.against, chosen.episodes, console)

@@ -6,6 +6,9 @@ from jaxsocial.cli.options import ExportOptions, LogOptions
 from jaxsocial.loggers.export import export as write
 from jaxsocial.loggers.send import Sender
 from jaxsocial.loggers.series import series_of
+from jaxsocial.sweep.command import SWEEP
+from jaxsocial.sweep.networks import export_member
+from jaxsocial.training.packaged import PRETRAINED
 from jaxsocial.training.pretrained import export_policy, source_of
 
 
@@ -28,10 +31,21 @@ def export(chosen: ExportOptions, console: Console) -> int:
     Raises:
       ValueError: the folder holds neither, or there is something in the folder for the networks.
     """
-    if chosen.to == "policy":
-        path = chosen.out or source_of(str(chosen.run)).folder / "policy"
-        export_policy(str(chosen.run), path)
-    else:
+    said = ""
+    if chosen.to != "policy":
         path = write(chosen.run, chosen.to, chosen.out)
-    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    elif chosen.out is None and str(chosen.run).startswith(PRETRAINED):
+        raise ValueError(f"{chosen.run} is a part of the package: say by --out where its copy goes")
+    else:
+        source = source_of(str(chosen.run))
+        path = chosen.out or source.folder / "policy"
+        if (source.folder / SWEEP).is_file():
+            if source.steps is not None:
+                raise ValueError(f"{chosen.run}: a sweep keeps the last checkpoint of each setting, leave @STEPS out")
+            said = f": {export_member(source.folder, path, chosen.setting, source.seed)}"
+        elif chosen.setting is not None:
+            raise ValueError(f"{source.folder} is no sweep: leave --setting out")
+        else:
+            export_policy(str(chosen.run), path)
+    console.print(f"wrote {path}{said}", soft_wrap=True, highlight=False)
     return 0

@@ -57,12 +57,15 @@ class ExportOptions:
     """Writes the metrics of a run or a sweep as a file of another program, or the networks of a run alone."""
 
     run: tyro.conf.Positional[Path]
-    """The folder of the run or the sweep. For --to policy, with @STEPS for an earlier checkpoint and #SEED."""
+    """The folder of the run or the sweep. For --to policy, with #SEED, and of a run with @STEPS for an earlier
+    checkpoint."""
     to: Literal["csv", "parquet", "marl-eval", "policy"] = "csv"
     """The format; marl-eval is the JSON that marl-eval reads, and policy a small folder that can be used as a run's."""
     out: Path | None = None
     """The file, or the policy's folder; by default metrics.csv, metrics.parquet, metrics.json or policy in the
     folder."""
+    setting: Index | None = None
+    """For --to policy of a sweep: the number of the setting, 0 or more; by default the best."""
 
 
 @dataclasses.dataclass(frozen=True)

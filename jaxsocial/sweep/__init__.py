@@ -14,5 +14,6 @@ MODULES = (
     "rungs",
     "trials",
     "command",
+    "networks",
 )
 """From the bottom up: a module imports only from those before it. A test holds this order."""

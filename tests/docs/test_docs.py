@@ -10,6 +10,7 @@ import pytest
 from jaxsocial.cli.parsing import parse
 from jaxsocial.env import registry
 from jaxsocial.reproduce.command import CLAIMS
+from jaxsocial.reproduce.generations import make_generations
 from jaxsocial.sweep.spec import make_sweep
 from jaxsocial.training.packaged import card_of, pretrained_names, return_text
 
@@ -28,6 +29,7 @@ COMPLETE = (
     "docs/reproduce.md",
     "docs/replay.md",
     "docs/pretrained.md",
+    "docs/generations.md",
 )
 """Pages whose commands are checked."""
 RUN_BY_TEST = (
@@ -77,6 +79,9 @@ def test_no_page_has_examples_that_are_not_run():
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "toml")], ids=_name)
 def test_a_sweep_file_is_understood(page):
     whole, *further = _blocks(page, "toml")
+    if page.name == "generations.md":
+        assert make_generations(tomllib.loads(whole)).number == 5
+        return
     sweep = make_sweep(tomllib.loads(whole))
     assert len(sweep.settings) > 1
     for more in further:

@@ -2,21 +2,26 @@
 
 import dataclasses
 import io
+import re
 import shutil
 
+import chex
 import jax
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
+from jaxsocial.cli.main import main
 from jaxsocial.sweep import command, rungs, table, work
 from jaxsocial.sweep.backends.items import Finished, resolve
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.extension import extended
 from jaxsocial.sweep.members import identity
 from jaxsocial.sweep.spec import make_sweep
-from jaxsocial.training.folder import locked
+from jaxsocial.training import checkpoint
+from jaxsocial.training.folder import config_of, locked
+from jaxsocial.training.program import make_program
 from tests.sweep.test_command import file_of
 from tests.sweep.tiny import FILE, TINY, tiny
 
@@ -220,3 +225,51 @@ def test_after_halving_the_survivors_of_a_longer_sweep_go_on(tmp_path):
     command.run(longer, tmp_path / "sweep", here(), quiet())
     ends = table.read(tmp_path / "sweep").groupby("setting")["step"].max()
     assert sorted(ends) == [128, 128, 512, 512]
+
+
+def weights_of(folder):
+    config = config_of(folder)
+    return config, checkpoint.restore_parameters(folder, config)[0]
+
+
+def test_the_networks_of_a_setting_stand_for_a_run(short, tmp_path, capsys):
+    best = int(table.read(short).groupby("setting")["evaluation.return"].last().idxmax())
+    assert main(["export", str(short), "--to", "policy", "--out", str(tmp_path / "best")]) == 0
+    assert f"setting {best}, seed 0, after 256 steps" in capsys.readouterr().out
+    found = {}
+    for setting in (0, 1):
+        out = tmp_path / f"setting-{setting}"
+        assert main(["export", f"{short}#0", "--to", "policy", "--setting", str(setting), "--out", str(out)]) == 0
+        config, found[setting] = weights_of(out)
+        assert (config.iterations, config.seed, config.seeds) == (4, 0, 1)
+        assert config.coefficients.learning_rate == command.read(short).settings[setting].coefficients.learning_rate
+    chex.assert_trees_all_equal(weights_of(tmp_path / "best")[1], found[best])
+    # What was trained in a batch is what the same setting learns as a run of its own.
+    config = dataclasses.replace(command.read(short).settings[1], seeds=1)
+    program = make_program(config)
+    alone = program.chunk(program.begin(), 4)[0].learner.parameters
+    chex.assert_trees_all_close(found[1], jax.device_get(alone), rtol=1e-3, atol=1e-5)
+    assert main(["evaluate", str(tmp_path / "best"), "--episodes", "8"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("which", "options", "remedy"),
+    [
+        ("", ("--setting", "2"), "setting 2 is not in .*: choose 0 to 1"),
+        ("#7", (), "has no seed 7: choose 0 to 0"),
+        ("@64", (), "a sweep keeps the last checkpoint of each setting"),
+    ],
+)
+def test_a_member_that_was_not_trained_is_refused(short, tmp_path, which, options, remedy, capsys):
+    assert main(["export", f"{short}{which}", "--to", "policy", "--out", str(tmp_path / "out"), *options]) == 2
+    assert re.search(remedy, capsys.readouterr().err)
+
+
+def test_a_damaged_checkpoint_of_a_sweep_is_not_exported(short, tmp_path, capsys):
+    shutil.copytree(short, tmp_path / "sweep")
+    file = max((tmp_path / "sweep").glob("items/*/batch-*/checkpoints/4/parameters/**/d/*"))
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert main(["export", str(tmp_path / "sweep"), "--to", "policy", "--out", str(tmp_path / "out")]) == 2
+    assert "is damaged" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
