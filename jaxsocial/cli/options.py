@@ -80,7 +80,8 @@ class EvaluateOptions:
     """Leave the partners out."""
     probes: tuple[str, ...] = ()
     """Measure social learning with these probes: partners, alone, half, random, anti_expert, expert_and_random,
-    expert_and_anti_expert, no_prestige, or all. Saved in the run's folder as probes.json."""
+    expert_and_anti_expert, no_prestige, swapped_prestige, gone_after_round, moved_after_round, reversed_order, or all.
+    Saved in the run's folder as probes.json."""
     against: tuple[str, ...] = ()
     """Measure the learners beside each of these partners in turn: players as in --partners, or held-out, a fixed set
     of 12 that nobody is trained with. Saved in the run's folder as cross_play.json."""

@@ -5,6 +5,7 @@ MODULES = (
     "episodes",
     "returns",
     "social",
+    "interventions",
     "probes",
     "cross_play",
     "media",

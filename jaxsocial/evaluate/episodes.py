@@ -15,6 +15,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules, player_noise, traced_config
 from jaxsocial.env import objects
 from jaxsocial.env.core import make_env
+from jaxsocial.env.observations.observe import first_observation
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed
 from jaxsocial.env.types import NEVER, Rules, State, make_dropout
@@ -125,12 +126,17 @@ def episode_player(
         own_players = own_partners(players.parameters, [without_teacher(config) for config in others or configs])
         players = with_own(players, dict.fromkeys(own_players))
         recorded, ended = play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *inputs), own_players, players)
-        found = Episodes(**{name: np.moveaxis(np.asarray(values), 1, 2) for name, values in recorded.items()})
-        ends = np.moveaxis(np.asarray(ended), 1, 2).astype(int)
-        over = ends.cumsum(-1) - ends > 0
-        return found._replace(present=found.present & ~over[..., None])
+        return as_episodes(recorded, ended)
 
     return play_all
+
+
+def as_episodes(recorded: dict[str, Shaped[Array, "S T E *K"]], ended: Bool[Array, "S T E"]) -> Episodes:
+    """Returns what an `EpisodeProgram` has recorded as episodes on the host, in which nobody acts after the end."""
+    found = Episodes(**{name: np.moveaxis(np.asarray(values), 1, 2) for name, values in recorded.items()})
+    ends = np.moveaxis(np.asarray(ended), 1, 2).astype(int)
+    over = ends.cumsum(-1) - ends > 0
+    return found._replace(present=found.present & ~over[..., None])
 
 
 class EpisodeProgram(NamedTuple):
@@ -141,7 +147,18 @@ class EpisodeProgram(NamedTuple):
     """The jitted function."""
 
 
-def episode_program(config: Config, foresight: bool = False) -> EpisodeProgram:
+class Intervention(NamedTuple):
+    """What a probe changes in a world after each step, and before the first."""
+
+    change: Callable[[RolloutState, AgentSetup], RolloutState] | None = None
+    """Changes the worlds, or what their partners remember."""
+    shown: Callable[[State, AgentSetup], State] | None = None
+    """Returns one world as agents see it: the world itself stays as it is."""
+
+
+def episode_program(
+    config: Config, foresight: bool = False, intervention: Intervention | None = None
+) -> EpisodeProgram:
     """Returns the setup of whole episodes, and the jitted function that plays them.
 
     The function maps the parameters of all seeds, their `EpisodeInputs`, the partners that each seed has for itself and
@@ -151,11 +168,16 @@ def episode_program(config: Config, foresight: bool = False) -> EpisodeProgram:
     Args:
       config: of the run.
       foresight: whether prediction errors are recorded too.
+      intervention: what changes in the midst of episodes; nothing if None.
 
     Raises:
       ValueError: see `make_agent_setup`.
     """
-    setup = make_agent_setup(without_teacher(config))
+    return program_of(make_agent_setup(without_teacher(config)), foresight, intervention)
+
+
+def program_of(setup: AgentSetup, foresight: bool = False, intervention: Intervention | None = None) -> EpisodeProgram:
+    """Returns `episode_program` of a setup. In one that imitates, the teacher acts in the learner's seat."""
     env = setup.env
     if foresight and "others" not in env.scenario.inputs:
         env = make_env(dataclasses.replace(env.scenario, inputs=(*env.scenario.inputs, "others")))
@@ -166,7 +188,7 @@ def episode_program(config: Config, foresight: bool = False) -> EpisodeProgram:
     def play(parameters, inputs: EpisodeInputs, own_players, players):
         @jax.vmap
         def play_seed(parameters, inputs, own):
-            return _play_episodes(parameters, inputs, with_own(players, own), setup, foresight)
+            return _play_episodes(parameters, inputs, with_own(players, own), setup, foresight, intervention)
 
         return play_seed(parameters, inputs, own_players)
 
@@ -207,11 +229,19 @@ def evaluation_keys(config: Config) -> Key[Array, " seeds"]:
 
 
 def _play_episodes(
-    parameters: Parameters, inputs: EpisodeInputs, players, setup: AgentSetup, foresight: bool
+    parameters: Parameters,
+    inputs: EpisodeInputs,
+    players,
+    setup: AgentSetup,
+    foresight: bool,
+    intervention: Intervention | None,
 ) -> tuple[dict[str, Shaped[Array, "T E *K"]], Bool[Array, "T E"]]:
     """Plays one episode in every world; returns the fields of `Episodes`, and which episodes ended in each step."""
     start_key, play_key = jax.random.split(inputs.key)
     players, rules = players._replace(epsilon=inputs.noise), inputs.rules
+
+    def changed_by_probe(play: RolloutState) -> RolloutState:
+        return play if intervention is None else _intervened(play, rules, setup, intervention)
 
     def one_step(play: RolloutState, step_key):
         after, trajectory, outcome = rollout(step_key, play, parameters, players, rules, setup, 1)
@@ -226,10 +256,25 @@ def _play_episodes(
         if foresight:
             error, in_view = _prediction_error(parameters, play, row, setup)
             recorded["prediction_error"], recorded["other_in_view"] = error, in_view
-        return after, (recorded, outcome.ended[0])
+        return changed_by_probe(after), (recorded, outcome.ended[0])
 
-    play = start(start_key, rules, setup)
+    play = changed_by_probe(start(start_key, rules, setup))
     return jax.lax.scan(one_step, play, jax.random.split(play_key, setup.env.scenario.max_steps))[1]
+
+
+def _intervened(play: RolloutState, rules: Rules, setup: AgentSetup, intervention: Intervention) -> RolloutState:
+    """Returns the worlds as a probe changes them, with views of what it shows."""
+    if intervention.change is not None:
+        play = intervention.change(play, setup)
+
+    def seen(state: State, rules: Rules):
+        state = state if intervention.shown is None else intervention.shown(state, setup)
+        return first_observation(state, rules, setup.env.scenario)
+
+    views = jax.vmap(seen)(play.state, rules)
+    # The last reward and action are those of the step.
+    new = {name: value for name, value in views._asdict().items() if name not in ("reward", "last_action")}
+    return play._replace(observation=play.observation._replace(**new), present=play.state.active)
 
 
 def goal_entered(before: State, after: State) -> Int[Array, " A"]:

@@ -10,7 +10,9 @@ from jaxtyping import Float
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
+from jaxsocial.env.objects import BONUS
 from jaxsocial.evaluate.episodes import Episodes, episode_player, episode_program
+from jaxsocial.evaluate.interventions import INTERVENTIONS, afterwards, since_change
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
 from jaxsocial.evaluate.statistics import Score, masked_mean, mean_over_seeds, plain_score
@@ -25,6 +27,10 @@ PROBES = {
     "expert_and_random": "an expert beside one that acts at random: whom does it follow?",
     "expert_and_anti_expert": "an expert beside an anti-expert: whom does it follow?",
     "no_prestige": "the run's own partners; no agent's colour shows its prestige",
+    "swapped_prestige": "an expert and one that acts at random, each in the colour of the other's prestige",
+    "gone_after_round": "the run's own partners, until the learner has entered as many right goals as there are",
+    "moved_after_round": "the same; then the learner is put where its first partner was",
+    "reversed_order": "experts that know the order; it is reversed in the middle of each episode",
 }
 """Name to the partners that are present."""
 REPLACED = {
@@ -32,8 +38,11 @@ REPLACED = {
     "anti_expert": ("anti_expert",),
     "expert_and_random": ("expert", "random"),
     "expert_and_anti_expert": ("expert", "anti_expert"),
+    "swapped_prestige": ("expert", "random"),
+    "reversed_order": ("expert",),
 }
 """Probe to the players in the seats of the run's partners, in turn."""
+NEED_ORDER = ("gone_after_round", "moved_after_round", "reversed_order")
 HIDDEN_SCALE = 1e30
 """A ``prestige_scale`` at which all agents look as they do without prestige."""
 RENAMED = {"company": "partners"}
@@ -49,6 +58,8 @@ SHOWN = {
     "following": "led",
     "following_by_chance": "by chance",
     "lag": "lag",
+    "goals_after": "goals after",
+    "right_after": "right after",
     ERRORS[0]: "error beside",
     ERRORS[1]: "error alone",
 }
@@ -77,6 +88,8 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     """
     taken = sum(partner != ABSENT for partner in config.partners)
     possible = tuple(name for name in PROBES if taken >= len(REPLACED.get(name, "1"))) if taken else ("alone",)
+    if not config.world.may_hold(BONUS) or config.world.goals < 2:
+        possible = tuple(name for name in possible if name not in NEED_ORDER)
     if names == ("all",):
         return possible
     for name in names:
@@ -85,6 +98,8 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
         if name not in PROBES:
             raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, all")
         if name not in possible:
+            if name in NEED_ORDER and taken:
+                raise ValueError(f"probe {name} needs goals with an order, which {config.world.name} has not")
             has = "none" if taken == 0 else str(taken)
             needs = "partners" if len(REPLACED.get(name, "1")) == 1 else "two partners"
             raise ValueError(f"probe {name} needs {needs}, and the run has {has}: name them as partners")
@@ -110,16 +125,19 @@ def probe(
     for name in names:
         own = _probed_config(config, name)
         halfway = config.world.max_steps // 2 if name == "half" else None
-        # Probes of the same partners differ in numbers.
-        if own.partners not in programs:
-            programs[own.partners] = episode_program(own, foresight=True)
-        play = episode_player(own, episodes, name == "alone", halfway, True, programs[own.partners])
+        # Other probes of the same partners differ in numbers.
+        kind = own.partners, name if name in INTERVENTIONS else ""
+        if kind not in programs:
+            programs[kind] = episode_program(own, foresight=True, intervention=INTERVENTIONS.get(name))
+        play = episode_player(own, episodes, name == "alone", halfway, True, programs[kind])
         played[name] = play(parameters)
     results = []
     for seat, learner in enumerate(learner_names(config)):
         for name, found in played.items():
             own = _probed_config(config, name)
             values = measured(found, own, seat) | followed(found, own, seat)
+            since = since_change(found, own, name)
+            values |= {} if since is None else afterwards(found, seat, since)
             scores = {measure: mean_over_seeds(each) for measure, each in values.items()}
             results.append(Probed(learner, name, config.seeds, episodes, scores))
     return results, _transmissions(played, config) if {"partners", "half", "alone"} <= set(played) else {}
@@ -213,7 +231,8 @@ def table(results: list[Probed], title: str) -> Table:
         rows.append(("return", *(_short(one["return"].mean) for one in scores)))
         rows.append(("95 %", *(f"{one['return'].low:.1f}, {one['return'].high:.1f}" for one in scores)))
         kinds = dict.fromkeys(name for one in scores for name in one if name.startswith(FOLLOWING))
-        shown = SHOWN | {name: f"led by {name.removeprefix(FOLLOWING)}" for name in kinds if name not in SHOWN}
+        shown = {name: label for name, label in SHOWN.items() if any(name in one for one in scores)}
+        shown |= {name: f"led by {name.removeprefix(FOLLOWING)}" for name in kinds if name not in SHOWN}
         for name, label in shown.items():
             # Losses of different targets differ in scale.
             digits = ".3g" if name in ERRORS else ".2f"

@@ -11,6 +11,7 @@ import pytest
 
 from jaxsocial.config import presets
 from jaxsocial.env.observations import pixels
+from jaxsocial.env.registry import make_scenario
 from jaxsocial.evaluate import probes
 from jaxsocial.evaluate.episodes import Episodes
 from jaxsocial.evaluate.statistics import Score, mean_over_seeds
@@ -19,7 +20,8 @@ from tests import runs
 
 ALL = [
     *("partners", "alone", "half", "random", "anti_expert"),
-    *("expert_and_random", "expert_and_anti_expert", "no_prestige"),
+    *("expert_and_random", "expert_and_anti_expert", "no_prestige", "swapped_prestige"),
+    *("gone_after_round", "moved_after_round", "reversed_order"),
 ]
 
 
@@ -115,9 +117,15 @@ def test_without_partners_only_alone_is_probed():
             probes.chosen_probes(("alone", name), config)
     assert list(probes.chosen_probes(("all",), presets.preset("quickstart"))) == ALL
     one = dataclasses.replace(presets.preset("quickstart"), partners=("expert", "absent"))
-    assert list(probes.chosen_probes(("all",), one)) == [name for name in ALL if not name.startswith("expert_and")]
+    assert list(probes.chosen_probes(("all",), one)) == [
+        name for name in ALL if not name.startswith("expert_and") and name != "swapped_prestige"
+    ]
     with pytest.raises(ValueError, match="probe expert_and_random needs two partners, and the run has 1"):
         probes.chosen_probes(("expert_and_random",), one)
+    maze = dataclasses.replace(presets.preset("quickstart"), world=make_scenario("maze", agents=3))
+    assert list(probes.chosen_probes(("all",), maze)) == ALL[:-3]
+    with pytest.raises(ValueError, match="reversed_order needs goals with an order, which maze has not"):
+        probes.chosen_probes(("reversed_order",), maze)
 
 
 # Measures of recorded episodes: nothing is played
