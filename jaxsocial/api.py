@@ -15,7 +15,7 @@ from rich.console import Console
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import TracedConfig, traced_config
-from jaxsocial.evaluate import cross_play, media, probes, returns
+from jaxsocial.evaluate import cross_play, decoding, media, probes, returns
 from jaxsocial.evaluate.episodes import episode_player, played_config, without_teacher
 from jaxsocial.evaluate.finish import finish
 from jaxsocial.evaluate.statistics import Score
@@ -190,6 +190,24 @@ class Run(os.PathLike):
         """
         config, parameters = self._played(episodes, partners, first_level, levels, steps)
         return probes.probe(config, parameters, probes.chosen_probes(names or ("all",), config), episodes)
+
+    def decode(
+        self, episodes: int = 256, partners: Sequence[str] | None = None, steps: int | None = None
+    ) -> list[decoding.Decoded]:
+        """Measures what the learners' recurrent states hold: the next goal, where partners will be, who is an expert.
+
+        Args:
+          episodes: number for each seed, 4 or more.
+          partners: other partners, of any number; those of the run if None.
+          steps: learner steps of an earlier checkpoint that is there; the last one if None.
+
+        Returns:
+          The score of each linear decoder, and that with the labels of other episodes.
+
+        Raises:
+          ValueError: there is no run or checkpoint, the network has no recurrent state, or too few episodes.
+        """
+        return decoding.decode(*self._played(episodes, partners, None, None, steps), episodes)
 
     def cross_play(
         self,

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from jaxsocial.cli.cross_play import measured_against, run_of
 from jaxsocial.cli.options import EvaluateOptions, RenderOptions, TourOptions
-from jaxsocial.evaluate import probes, returns
+from jaxsocial.evaluate import decoding, probe_picture, probes, returns
 from jaxsocial.evaluate.episodes import played_config
 from jaxsocial.viewer.tour import tour as tour_page
 
@@ -39,24 +39,29 @@ def evaluate(chosen: EvaluateOptions, console: Console) -> int:
 
 def _probe(chosen: EvaluateOptions, console: Console) -> int:
     run, steps = run_of(chosen.run)
-    results, transmission = run.probe(
-        *chosen.probes,
-        episodes=chosen.episodes,
-        partners=chosen.partners,
-        first_level=chosen.first_level,
-        levels=chosen.levels,
-        steps=steps,
-    )
-    console.print(
-        probes.table(results, f"{chosen.run}, {chosen.episodes} episodes of each of {run.config.seeds} seeds")
-    )
+    names = [name for name in chosen.probes if name != decoding.HIDDEN_STATE]
+    levels = {"first_level": chosen.first_level, "levels": chosen.levels}
+    title = f"{chosen.run}, {chosen.episodes} episodes of each of {run.config.seeds} seeds"
+    results, transmission, decoded = [], {}, []
+    if names:
+        results, transmission = run.probe(
+            *names, episodes=chosen.episodes, partners=chosen.partners, **levels, steps=steps
+        )
+        console.print(probes.table(results, title))
+    if decoding.HIDDEN_STATE in chosen.probes:
+        if set(levels.values()) != {None}:
+            raise ValueError(f"probe {decoding.HIDDEN_STATE} plays in the run's own levels: leave levels out")
+        decoded = run.decode(chosen.episodes, chosen.partners, steps)
+        console.print(decoding.table(decoded, title))
     for learner, score in transmission.items():
         console.print(f"cultural transmission, {learner}: {score}", highlight=False)
     if run.is_packaged:
         return 0
     path = run.folder / "probes.json"
-    path.write_text(json.dumps(probes.plain(results, transmission), indent=2) + "\n")
-    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    found = probes.plain(results, transmission) | {decoding.HIDDEN_STATE: decoding.plain(decoded)}
+    path.write_text(json.dumps(found, indent=2) + "\n")
+    probe_picture.draw(path.with_suffix(".png"), results, decoded, title)
+    console.print(f"wrote {path} and probes.png", soft_wrap=True, highlight=False)
     return 0
 
 

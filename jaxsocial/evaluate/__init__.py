@@ -7,6 +7,8 @@ MODULES = (
     "social",
     "interventions",
     "probes",
+    "decoding",
+    "probe_picture",
     "cross_play",
     "media",
     "finish",

@@ -156,8 +156,12 @@ class Intervention(NamedTuple):
     """Returns one world as agents see it: the world itself stays as it is."""
 
 
+Watch = Callable[[RolloutState, RolloutState], dict[str, Array]]
+"""(before a step, after it) -> further fields that are recorded, worlds as the first axis."""
+
+
 def episode_program(
-    config: Config, foresight: bool = False, intervention: Intervention | None = None
+    config: Config, foresight: bool = False, intervention: Intervention | None = None, watch: Watch | None = None
 ) -> EpisodeProgram:
     """Returns the setup of whole episodes, and the jitted function that plays them.
 
@@ -169,15 +173,28 @@ def episode_program(
       config: of the run.
       foresight: whether prediction errors are recorded too.
       intervention: what changes in the midst of episodes; nothing if None.
+      watch: returns further fields to record; none if None.
 
     Raises:
       ValueError: see `make_agent_setup`.
     """
-    return program_of(make_agent_setup(without_teacher(config)), foresight, intervention)
+    return program_of(make_agent_setup(without_teacher(config)), foresight, intervention, watch)
 
 
-def program_of(setup: AgentSetup, foresight: bool = False, intervention: Intervention | None = None) -> EpisodeProgram:
-    """Returns `episode_program` of a setup. In one that imitates, the teacher acts in the learner's seat."""
+def program_of(
+    setup: AgentSetup,
+    foresight: bool = False,
+    intervention: Intervention | None = None,
+    watch: Watch | None = None,
+) -> EpisodeProgram:
+    """Returns `episode_program` of a setup. In one that imitates, the teacher acts in the learner's seat.
+
+    Args:
+      setup: environment, network and players.
+      foresight: see `episode_program`; so are the others.
+      intervention: what changes in the midst of episodes.
+      watch: returns further fields to record.
+    """
     env = setup.env
     if foresight and "others" not in env.scenario.inputs:
         env = make_env(dataclasses.replace(env.scenario, inputs=(*env.scenario.inputs, "others")))
@@ -188,7 +205,7 @@ def program_of(setup: AgentSetup, foresight: bool = False, intervention: Interve
     def play(parameters, inputs: EpisodeInputs, own_players, players):
         @jax.vmap
         def play_seed(parameters, inputs, own):
-            return _play_episodes(parameters, inputs, with_own(players, own), setup, foresight, intervention)
+            return _play_episodes(parameters, inputs, with_own(players, own), setup, foresight, intervention, watch)
 
         return play_seed(parameters, inputs, own_players)
 
@@ -235,6 +252,7 @@ def _play_episodes(
     setup: AgentSetup,
     foresight: bool,
     intervention: Intervention | None,
+    watch: Watch | None,
 ) -> tuple[dict[str, Shaped[Array, "T E *K"]], Bool[Array, "T E"]]:
     """Plays one episode in every world; returns the fields of `Episodes`, and which episodes ended in each step."""
     start_key, play_key = jax.random.split(inputs.key)
@@ -256,6 +274,8 @@ def _play_episodes(
         if foresight:
             error, in_view = _prediction_error(parameters, play, row, setup)
             recorded["prediction_error"], recorded["other_in_view"] = error, in_view
+        if watch is not None:
+            recorded |= watch(play, after)
         return changed_by_probe(after), (recorded, outcome.ended[0])
 
     play = changed_by_probe(start(start_key, rules, setup))
