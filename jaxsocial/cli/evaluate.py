@@ -9,6 +9,7 @@ from jaxsocial.cli.cross_play import measured_against, run_of
 from jaxsocial.cli.options import EvaluateOptions, RenderOptions, TourOptions
 from jaxsocial.evaluate import decoding, probe_picture, probes, returns
 from jaxsocial.evaluate.episodes import played_config
+from jaxsocial.training.tables import counted
 from jaxsocial.viewer.tour import tour as tour_page
 
 
@@ -39,18 +40,19 @@ def evaluate(chosen: EvaluateOptions, console: Console) -> int:
 
 def _probe(chosen: EvaluateOptions, console: Console) -> int:
     run, steps = run_of(chosen.run)
-    names = [name for name in chosen.probes if name != decoding.HIDDEN_STATE]
+    names = [name for name in chosen.probes if name != probes.HIDDEN_STATE]
     levels = {"first_level": chosen.first_level, "levels": chosen.levels}
-    title = f"{chosen.run}, {chosen.episodes} episodes of each of {run.config.seeds} seeds"
+    title = f"{chosen.run}, {chosen.episodes} episodes of {counted(run.config.seeds, 'seed')}"
     results, transmission, decoded = [], {}, []
     if names:
         results, transmission = run.probe(
             *names, episodes=chosen.episodes, partners=chosen.partners, **levels, steps=steps
         )
-        console.print(probes.table(results, title))
-    if decoding.HIDDEN_STATE in chosen.probes:
+        for table in probes.tables(results, title):
+            console.print(table)
+    if probes.HIDDEN_STATE in chosen.probes:
         if set(levels.values()) != {None}:
-            raise ValueError(f"probe {decoding.HIDDEN_STATE} plays in the run's own levels: leave levels out")
+            raise ValueError(f"probe {probes.HIDDEN_STATE} plays in the run's own levels: leave levels out")
         decoded = run.decode(chosen.episodes, chosen.partners, steps)
         console.print(decoding.table(decoded, title))
     for learner, score in transmission.items():
@@ -58,7 +60,7 @@ def _probe(chosen: EvaluateOptions, console: Console) -> int:
     if run.is_packaged:
         return 0
     path = run.folder / "probes.json"
-    found = probes.plain(results, transmission) | {decoding.HIDDEN_STATE: decoding.plain(decoded)}
+    found = probes.plain(results, transmission) | {probes.HIDDEN_STATE: decoding.plain(decoded)}
     path.write_text(json.dumps(found, indent=2) + "\n")
     probe_picture.draw(path.with_suffix(".png"), results, decoded, title)
     console.print(f"wrote {path} and probes.png", soft_wrap=True, highlight=False)

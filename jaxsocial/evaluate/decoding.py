@@ -19,24 +19,23 @@ from jaxsocial.config.network import network_of
 from jaxsocial.env import objects
 from jaxsocial.env.types import visible_position
 from jaxsocial.evaluate.episodes import episode_inputs, episode_program, goal_entered
+from jaxsocial.evaluate.probes import HIDDEN_STATE
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, interquartile_mean, plain_score
 from jaxsocial.learning.rollout import RolloutState
 from jaxsocial.training.pretrained import own_partners
 from jaxsocial.training.tables import Table
 
-HIDDEN_STATE = "hidden_state"
-"""The name among probes."""
 AHEAD = 5
 """Steps between the state and where others will be."""
-PAIR = ("expert", "random")
-"""The partners whose skills are told apart, in either order."""
+PAIR = "expert", "random"
+"""Partners whose skills are told apart. Agents look alike but for their prestige, so it is asked of the nearest one."""
 PENALTY = 0.01
 """Of the squared weights, for each row, with inputs of variance 1."""
 DECODED = {
     "next_goal": ("the goal that it enters next", "R2"),
     "others_ahead": (f"where its partners are {AHEAD} steps later", "R2"),
-    "skill": ("which of two partners is the expert", "accuracy"),
+    "skill": ("whether its nearest partner is the expert, of an expert and a random one", "accuracy"),
 }
 """Name to (description, the kind of score)."""
 
@@ -48,7 +47,8 @@ class Decoded(NamedTuple):
     what: str
     """One of `DECODED`."""
     score: Score
-    """R2, 1 at best and 0 for a constant; or the share of steps that are told rightly, 0.5 by guessing."""
+    """R2, 1 at best and 0 for a constant; or the share of steps that are told rightly, a mean over both answers, 0.5 by
+    guessing."""
     shuffled: Score
     """With the labels of other episodes."""
 
@@ -87,9 +87,13 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
     if episodes < 4:
         raise ValueError(f"episodes={episodes}: probe {HIDDEN_STATE} fits and tests decoders, choose 4 or more")
     own = watched(config, parameters, episodes)
-    pairs = []
+    pair, seats = None, (0, 0)
     if sum(partner != ABSENT for partner in config.partners) >= 2:
-        pairs = [watched(_beside(config, order), parameters, episodes) for order in (PAIR, PAIR[::-1])]
+        players = iter(PAIR)
+        names = tuple(ABSENT if partner == ABSENT else next(players, ABSENT) for partner in config.partners)
+        config_of_pair = dataclasses.replace(config, partners=names)
+        pair = watched(config_of_pair, parameters, episodes)
+        seats = config.sizes.learners + names.index(PAIR[0]), config.sizes.learners + names.index(PAIR[1])
     found = []
     for seat, learner in enumerate(learner_names(config)):
         scores: dict[str, list[tuple[float, float]]] = {}
@@ -101,20 +105,15 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
             scores.setdefault("next_goal", []).append(decoded(hidden, *next_goal(seen, seat)))
             if len(others):
                 scores.setdefault("others_ahead", []).append(decoded(hidden, *others_ahead(seen, seat, others)))
-            if pairs:
-                both = [one[seed] for one in pairs]
-                scores.setdefault("skill", []).append(_skill(both, seat))
+            if pair is not None:
+                beside = pair[seed]
+                label, valid = nearest_is(beside, seat, *seats)
+                skill = decoded(beside.hidden[:, :, seat], label, valid, told=True)
+                scores.setdefault("skill", []).append(skill)
         for what, values in scores.items():
             score, shuffled = (interquartile_mean(np.array(one)) for one in zip(*values, strict=True))
             found.append(Decoded(learner, what, score, shuffled))
     return found
-
-
-def _beside(config: Config, order: tuple[str, str]) -> Config:
-    """Returns the config with two partners in the first two taken seats; the others stay empty."""
-    players = iter(order)
-    partners = tuple(ABSENT if partner == ABSENT else next(players, ABSENT) for partner in config.partners)
-    return dataclasses.replace(config, partners=partners)
 
 
 def watched(config: Config, parameters: Parameters, episodes: int) -> list[Watched]:
@@ -136,7 +135,7 @@ def watched(config: Config, parameters: Parameters, episodes: int) -> list[Watch
     found: dict[str, Any] = {name: np.moveaxis(np.asarray(recorded[name]), 1, 2) for name in Watched._fields}
     ends = np.moveaxis(np.asarray(ended), 1, 2)
     over = np.cumsum(ends, axis=-1) - ends > 0
-    found["present"] &= ~over[..., None]
+    found["present"] = found["present"] & ~over[..., None]
     return [Watched(**{name: values[seed] for name, values in found.items()}) for seed in range(config.seeds)]
 
 
@@ -197,15 +196,20 @@ def in_own_frame(seen: Watched, seat: int, place: Int[np.ndarray, "E T 2"]) -> F
     return np.stack([(offset * forward).sum(-1), (offset * right).sum(-1)], axis=-1).astype(float)
 
 
-def _skill(both: list[Watched], seat: int) -> tuple[float, float]:
-    """Returns how often it is told which of two partners is the expert, from episodes of either order."""
-    hidden = np.stack([seen.hidden[:, :, seat] for seen in both], axis=1)
-    present = np.stack([seen.present[:, :, seat] for seen in both], axis=1)
-    # The two orders in turn, so that each half of the episodes has as many of either.
-    hidden, present = (x.reshape(-1, *x.shape[2:]) for x in (hidden, present))
-    label = np.where(np.arange(len(hidden)) % 2 == 0, 1.0, -1.0)
-    labels = np.broadcast_to(label[:, None, None], (*hidden.shape[:2], 1))
-    return decoded(hidden, labels, present, told=True)
+def nearest_is(
+    seen: Watched, seat: int, one: int, other: int
+) -> tuple[Float[np.ndarray, "E T 1"], Bool[np.ndarray, "E T"]]:
+    """Returns 1 where one agent is nearer than another and -1 where it is farther, and where both are there.
+
+    Args:
+      seen: what happened.
+      seat: of the agent to which they are near.
+      one: the seat of one.
+      other: that of the other.
+    """
+    away = np.abs(seen.position - seen.position[:, :, seat, None]).max(-1)
+    nearer = np.sign(away[:, :, other] - away[:, :, one]).astype(float)
+    return nearer[..., None], seen.present[:, :, [seat, one, other]].all(-1) & (nearer != 0)
 
 
 def decoded(
@@ -241,7 +245,9 @@ def _score(hidden, labels, valid, told: bool) -> float:
     tested = labels[half:][valid[half:]]
     predicted = (hidden[half:][valid[half:]] - mean) / deviation @ weights + constant
     if told:
-        return float((np.sign(predicted) == tested).mean())
+        is_right = np.sign(predicted) == tested
+        each = [is_right[tested == answer].mean() for answer in (1, -1) if (tested == answer).any()]
+        return float(np.mean(each))
     error, spread = ((tested - predicted) ** 2).sum(), ((tested - constant) ** 2).sum()
     return float(1 - error / spread) if spread > 0 else float("nan")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ REPLACED = {
 NEED_ORDER = ("gone_after_round", "moved_after_round", "reversed_order")
 HIDDEN_SCALE = 1e30
 """A ``prestige_scale`` at which all agents look as they do without prestige."""
+HIDDEN_STATE = "hidden_state"
+"""Named among probes, though it is none: see `evaluate.decoding`."""
 RENAMED = {"company": "partners"}
 """Name in earlier versions to name."""
 MEASURES = ("return", "goals", "penalties", "cycles", "following", "following_by_chance", "lag")
@@ -54,16 +57,19 @@ ERRORS = ("prediction_error_with_others", "prediction_error_without_others")
 SHOWN = {
     "goals": "goals",
     "penalties": "penalties",
-    "cycles": "cycles",
     "following": "led",
     "following_by_chance": "by chance",
     "lag": "lag",
+}
+"""Measure to its label in the first table, beside the return."""
+OTHERS = {
+    "cycles": "cycles",
     "goals_after": "goals after",
     "right_after": "right after",
     ERRORS[0]: "error beside",
     ERRORS[1]: "error alone",
 }
-"""Measure to its label in a table, below the return. Errors are those of views with others, and without."""
+"""Measure to its label in the second table. Errors are those of views with others, and without."""
 
 
 class Probed(NamedTuple):
@@ -96,7 +102,7 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
         if name in RENAMED:
             raise ValueError(f"probe {name}: this probe has a new name, choose {RENAMED[name]}")
         if name not in PROBES:
-            raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, all")
+            raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, {HIDDEN_STATE}, all")
         if name not in possible:
             if name in NEED_ORDER and taken:
                 raise ValueError(f"probe {name} needs goals with an order, which {config.world.name} has not")
@@ -222,22 +228,36 @@ def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Sco
     }
 
 
-def table(results: list[Probed], title: str) -> Table:
-    """Returns a table: a column for each probe, learners one below the other."""
-    names, rows = tuple(dict.fromkeys(result.probe for result in results)), []
-    for learner in dict.fromkeys(result.learner for result in results):
-        scores = [result.scores for result in results if result.learner == learner]
-        rows.append((learner, *[""] * len(names)))
-        rows.append(("return", *(_short(one["return"].mean) for one in scores)))
-        rows.append(("95 %", *(f"{one['return'].low:.1f}, {one['return'].high:.1f}" for one in scores)))
-        kinds = dict.fromkeys(name for one in scores for name in one if name.startswith(FOLLOWING))
-        shown = {name: label for name, label in SHOWN.items() if any(name in one for one in scores)}
-        shown |= {name: f"led by {name.removeprefix(FOLLOWING)}" for name in kinds if name not in SHOWN}
-        for name, label in shown.items():
-            # Losses of different targets differ in scale.
-            digits = ".3g" if name in ERRORS else ".2f"
-            rows.append((label, *(_short(one[name].mean, digits) if name in one else "-" for one in scores)))
-    return Table(title, ("", *names), rows)
+def tables(results: list[Probed], title: str) -> list[Table]:
+    """Returns a table of returns and goals with a row for each learner and probe, and one of the other measures.
+
+    Args:
+      results: of `probe`.
+      title: of the first table.
+    """
+    several = len({result.learner for result in results}) > 1
+    names = [f"{result.learner}, {result.probe}" if several else result.probe for result in results]
+    scores = [result.scores for result in results]
+    intervals = [(_short(one["return"].mean), f"{one['return'].low:.1f}, {one['return'].high:.1f}") for one in scores]
+    kinds = dict.fromkeys(name for one in scores for name in one if name.startswith(FOLLOWING))
+    others = OTHERS | {name: f"led by {name.removeprefix(FOLLOWING)}" for name in kinds if name not in SHOWN}
+    others = {name: label for name, label in others.items() if any(_known(one, name) for one in scores)}
+    rows = [(name, *known, *_cells(one, SHOWN)) for name, known, one in zip(names, intervals, scores, strict=True)]
+    found = [Table(title, ("", "return", "95 %", *SHOWN.values()), rows)]
+    if others:
+        more = [(name, *_cells(one, others)) for name, one in zip(names, scores, strict=True)]
+        found.append(Table("", ("", *others.values()), more))
+    return found
+
+
+def _known(scores: dict[str, Score], name: str) -> bool:
+    return name in scores and not np.isnan(scores[name].mean)
+
+
+def _cells(scores: dict[str, Score], measures: Mapping[str, str]) -> list[str]:
+    # Losses of different targets differ in scale.
+    digits = {name: ".3g" if name in ERRORS else ".2f" for name in measures}
+    return [_short(scores[name].mean, digits[name]) if name in scores else "-" for name in measures]
 
 
 def _short(value: float, digits: str = ".2f") -> str:

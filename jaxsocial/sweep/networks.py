@@ -22,7 +22,7 @@ class Saved(NamedTuple):
 
     iteration: int
     batch: Path
-    index: int
+    place: int
     """Of the member in the batch."""
 
 
@@ -67,7 +67,7 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     config = weights.config_at(config, entry.seed, steps)
     if config.iterations != saved.iteration:  # between two log points
         config = dataclasses.replace(config, log_steps=config.iteration_steps)
-    own = jax.tree.map(lambda x: x[saved.index][None], found)
+    own = jax.tree.map(lambda x: x[saved.place][None], found)
     weights.write(out, config, checkpoint.flat(own))
     if (item / PROVENANCE).is_file():
         shutil.copy(item / PROVENANCE, out)
@@ -79,10 +79,10 @@ def last_checkpoint(folder: Path, entry: Entry) -> Saved | None:
     found = []
     for item in (folder / ITEMS).glob("*"):
         entries = read_task(item).entries
-        place = entries.index(entry) if entry in entries else -1
+        number = entries.index(entry) if entry in entries else -1
         for batch in item.glob("batch-*"):
             first, last = map(int, batch.name.split("-")[1:])
             iteration = checkpoint.latest(batch)
-            if first <= place < last and iteration is not None:
-                found.append(Saved(iteration, batch, place - first))
+            if first <= number < last and iteration is not None:
+                found.append(Saved(iteration, batch, number - first))
     return max(found, default=None)

@@ -77,13 +77,19 @@ def test_what_a_state_holds_is_decoded_and_nothing_else(what):
 
 
 def test_skill_is_told_from_a_state_that_knows_it():
-    first, second = made_up(0), made_up(1)
-    guessing = decoding._skill([first, second], 0)
-    assert guessing == pytest.approx((0.5, 0.5), abs=0.08)
-    knowing = second._replace(hidden=second.hidden + 3.0)
-    score, shuffled = decoding._skill([first, knowing], 0)
-    assert score > 0.99
-    assert shuffled == pytest.approx(0.5, abs=0.25)
+    seen = made_up()
+    third = np.random.default_rng(2).integers(0, 9, (EPISODES, STEPS, 1, 2))
+    present = np.ones((EPISODES, STEPS, 3), bool)
+    seen = seen._replace(position=np.concatenate([seen.position, third], axis=2), present=present)
+    label, valid = decoding.nearest_is(seen, 0, 1, 2)
+    away = np.abs(seen.position[:, :, 1:] - seen.position[:, :, :1]).max(-1)
+    assert (label[valid][:, 0] > 0).tolist() == (away[valid][:, 0] < away[valid][:, 1]).tolist()
+    assert (away[~valid][:, 0] == away[~valid][:, 1]).all()
+    score, shuffled = decoded(seen.hidden[:, :, 0], label, valid, told=True)
+    assert (score, shuffled) == pytest.approx((0.5, 0.5), abs=0.08)
+    score, shuffled = decoded(seen.hidden[:, :, 0] + 3 * label, label, valid, told=True)
+    assert score > 0.95
+    assert shuffled == pytest.approx(0.5, abs=0.08)
 
 
 def test_without_steps_that_count_there_is_no_score():
