@@ -11,6 +11,7 @@ MODULES = (
     "backends",
     "executor",
     "report",
+    "population",
     "rungs",
     "trials",
     "command",

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from jaxsocial.config.fields import flat
-from jaxsocial.sweep import plan, rungs, table
+from jaxsocial.sweep import plan, population, rungs, table
 from jaxsocial.sweep.backends.items import LOG
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.extension import extended
@@ -16,7 +16,7 @@ from jaxsocial.sweep.members import entries, groups
 from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About, Ranking
 from jaxsocial.sweep.search import Search
-from jaxsocial.sweep.spec import OPTIONS, Halving, Sweep, read_sweep
+from jaxsocial.sweep.spec import OPTIONS, Halving, Population, Sweep, read_sweep
 from jaxsocial.sweep.trials import next_batch
 from jaxsocial.sweep.work import (
     DOES_NOT_FIT,
@@ -134,7 +134,8 @@ def _write(sweep: Sweep, folder: Path) -> None:
     # Settings first: options of before fit more settings, and not the other way round.
     write_settings(folder, sweep.settings)
     options = {name: getattr(sweep, name) for name in OPTIONS}
-    write_plain(folder / SWEEP, options | {"halving": sweep.halving._asdict(), "search": sweep.search._asdict()})
+    tables = {name: getattr(sweep, name)._asdict() for name in ("halving", "search", "population")}
+    write_plain(folder / SWEEP, options | tables)
 
 
 def read(folder: Path) -> Sweep:
@@ -147,8 +148,8 @@ def read(folder: Path) -> Sweep:
         raise ValueError(f"{folder} holds no sweep: name the folder that `jaxsocial sweep` printed")
     options = read_plain(folder / SWEEP)
     steps, keep = options.pop("halving").values()
-    search = Search(**options.pop("search", {}))
-    return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), search, **options)
+    search, exchanges = Search(**options.pop("search", {})), Population(**options.pop("population", {}))
+    return Sweep(tuple(read_settings(folder)), Halving(tuple(steps), keep), search, exchanges, **options)
 
 
 def show_plan(
@@ -199,6 +200,8 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
     """
     table.conform(folder, sweep.settings)
     alive: Sequence[int] = range(len(sweep.settings))
+    if sweep.population.every:
+        sweep, alive = population.resumed(folder, sweep)
     rung = 0
     while True:
         items = rungs.begin_rung(folder, sweep, rung, alive, executor.processes, executor.memory_gib)
@@ -210,7 +213,15 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
             sweep, alive = more, range(len(more.settings))
             continue
         _run_items(items, executor, folder, console)
-        if rung + 1 < plan.rungs(sweep):
+        first = sweep.settings[0]
+        # A comparison rounded up to the end would make copies that never train.
+        between = rung + 1 < plan.rungs(sweep) and plan.rung_end(first, sweep, rung) < first.iterations
+        if between and sweep.population.every:
+            sweep, exchange = population.exchanged(folder, sweep, rung, alive)
+            alive = exchange.alive
+            text = ", ".join(f"{copy.setting} from {copy.parent}" for copy in exchange.copies)
+            console.print(f"exchange {rung + 1}: {text}", soft_wrap=True, highlight=False, markup=False)
+        elif rung + 1 < plan.rungs(sweep) and sweep.halving.steps:
             alive = rungs.survivors(table.read(folder), sweep, alive)
             console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False, markup=False)
         rung += 1
@@ -277,6 +288,10 @@ def report(folder: Path, console: Console, measure: str | None = None) -> Rankin
     about = About(folder.name, varied(sweep), measure or sweep.measure, sweep.larger_is_better, facts)
     ranking = write(found, about, folder / REPORT)
     console.print(best_table(ranking, about))
+    line = population.lineage(folder, int(ranking.settings["setting"].iloc[0]))
+    if len(line) > 1:
+        text = " from ".join(map(str, reversed(line)))
+        console.print(f"the best setting is {text}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"wrote {folder / REPORT}", soft_wrap=True, highlight=False, markup=False)
     return ranking
 

@@ -24,8 +24,10 @@ def extended(held: Sweep, declared: Sweep) -> Sweep:
 
     Raises:
       ValueError: a setting of ``held`` would be lost, or become shorter; or settings were dropped by rules that are
-        not those of ``declared``.
+        not those of ``declared``; or one of both is a population.
     """
+    if held.population.every or declared.population.every:
+        raise ValueError("a population decides which settings exist: it cannot be extended, begin another sweep")
     if held.search.trials or declared.search.trials:
         declared = _searched(held, declared)
     left, settings = list(declared.settings), []

@@ -97,15 +97,15 @@ def rung_end(config: Config, sweep: Sweep, rung: int) -> int:
       sweep: the sweep.
       rung: from 0 on.
     """
-    if rung >= len(sweep.halving.steps):
+    if rung >= len(sweep.comparisons):
         return config.iterations
     every = config.chunk_iterations
-    return min(math.ceil(sweep.halving.steps[rung] / (every * config.iteration_steps)) * every, config.iterations)
+    return min(math.ceil(sweep.comparisons[rung] / (every * config.iteration_steps)) * every, config.iterations)
 
 
 def rungs(sweep: Sweep) -> int:
     """Returns the number of rungs: one more than comparisons."""
-    return len(sweep.halving.steps) + 1
+    return len(sweep.comparisons) + 1
 
 
 def _rung_ends(config: Config, sweep: Sweep) -> list[int]:
@@ -135,7 +135,7 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
         # Fewer members are another program.
         total += measured.compile_seconds if end > done else 0.0
         total += math.ceil(count / measured.members) * (end - done) * iteration_seconds
-        count, done = math.ceil(count * sweep.halving.keep), end
+        count, done = count if sweep.population.every else math.ceil(count * sweep.halving.keep), end
     return total
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from jaxsocial.sweep.members import Entry, entries, groups
 from jaxsocial.sweep.plan import evaluated_at, rung_end
+from jaxsocial.sweep.population import parents
 from jaxsocial.sweep.report.ranking import About, rank
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import (
@@ -73,6 +74,11 @@ def _tasks(
 ) -> dict[str, Task]:
     """Divides the members that are short of the rung's end among items, in proportion to their numbers."""
     held, short = _held(folder), []
+    # A copy begins from where the setting is that it copies.
+    for setting, parent in parents(folder).items():
+        for entry in entries(sweep.settings, [setting]):
+            if entry not in held and entry._replace(setting=parent) in held:
+                held[entry] = held[entry._replace(setting=parent)]
     for number, group in enumerate(groups(sweep.settings, alive)):
         end = rung_end(sweep.settings[group[0]], sweep, rung)
         # Members of one program begin at the same iteration.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import sys
 import tomllib
 import zlib
@@ -32,7 +33,7 @@ BASE = {"seed": "seed", "seeds": "seeds", "episodes": "evaluation_episodes"}
 """Names at the top of the file, and the config fields that they set."""
 MEASURED = ("return", "goals", "penalties")
 """What whole episodes are measured for: columns of the table after ``evaluation.``"""
-NAMES = ("preset", "scenario", *BASE, *OPTIONS, "fixed", "grid", "list", "draw", "halving", "search")
+NAMES = ("preset", "scenario", *BASE, *OPTIONS, "fixed", "grid", "list", "draw", "halving", "search", "population")
 
 
 class Halving(NamedTuple):
@@ -44,6 +45,19 @@ class Halving(NamedTuple):
     """The share of settings that continues, above 0 and below 1."""
 
 
+class Population(NamedTuple):
+    """Population-based training (Jaderberg et al. 2017): the worse settings go on as changed copies of the better."""
+
+    every: NotNegative = 0.0
+    """Learner steps of each seed between two exchanges, 0 or more; 0 for no exchanges."""
+    replaced: float = 0.25
+    """The share of settings that is replaced, above 0 and at most 0.5."""
+    factor: float = 1.2
+    """Each number of a copy is multiplied or divided by it, above 1."""
+    seed: Index = 0
+    """Of the random numbers, 0 or more."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Sweep:
     """A declared sweep. Raises ValueError if it cannot be run."""
@@ -52,6 +66,7 @@ class Sweep:
     """A setting's number is its index."""
     halving: Halving = Halving()
     search: Search = Search()
+    population: Population = Population()
     measure: str = "evaluation.return"
     """The column that settings are ranked by."""
     larger_is_better: bool = True
@@ -69,8 +84,20 @@ class Sweep:
             raise ValueError(f"halving.keep={keep}: choose above 0 and below 1, such as 0.5")
         if list(steps) != sorted(set(steps)):
             raise ValueError(f"halving.steps={list(steps)}: choose increasing numbers")
+        if not 0 < self.population.replaced <= 0.5:
+            raise ValueError(f"population.replaced={self.population.replaced}: choose above 0 and at most 0.5")
+        if not self.population.factor > 1:
+            raise ValueError(f"population.factor={self.population.factor}: choose above 1, such as 1.2")
         if self.measure not in (known := measures(self.settings)):
             raise ValueError(f"measure={self.measure!r} will be no column: choose from {', '.join(known)}")
+
+    @property
+    def comparisons(self) -> tuple[float, ...]:
+        """Returns the learner steps at which settings are compared, of halving or of a population."""
+        every, end = self.population.every, max(config.total_steps for config in self.settings)
+        if not every:
+            return self.halving.steps
+        return tuple(every * number for number in range(1, math.ceil(end / every)))
 
 
 def measures(settings: Sequence[Config]) -> list[str]:
@@ -121,8 +148,29 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
             raise ValueError(f"the setting {text} cannot be built: {error}") from None
     halving = _checked(plain.get("halving", {}), Halving._fields, "halving")
     options = _typed({name: plain[name] for name in OPTIONS if name in plain}, Sweep, "")
+    population = _checked(plain.get("population", {}), Population._fields, "population")
+    population = Population(**_typed(population, Population, "population."))
     once, halving = tuple(dict.fromkeys(settings)), Halving(**_typed(halving, Halving, "halving."))
-    return Sweep(once, halving, search, **options, repeated=len(settings) - len(once))
+    if "population" in plain:
+        _check_population(population, once, plain)
+    return Sweep(once, halving, search, population, **options, repeated=len(settings) - len(once))
+
+
+def _check_population(population: Population, settings: Sequence[Config], plain: Mapping[str, Any]) -> None:
+    if both := [name for name in ("halving", "search") if name in plain]:
+        raise ValueError(f"both population and {both[0]}: leave one of them out")
+    if not population.every:
+        raise ValueError("population.every is missing: give the learner steps between two exchanges")
+    if len(settings) < 2:
+        raise ValueError("a population has two settings or more: declare them by [draw], [grid] or [[list]]")
+    if len({config.total_steps for config in settings}) > 1:
+        raise ValueError(
+            "total_steps differs among settings, and a population is compared at equal steps: leave it out"
+        )
+    if population.every >= settings[0].total_steps:
+        raise ValueError(
+            f"population.every={population.every:g}: settings train for {settings[0].total_steps} steps; choose fewer"
+        )
 
 
 def built(base: Config, values: Values) -> Config:
