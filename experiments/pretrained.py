@@ -35,8 +35,12 @@ LEARNERS = {
         "social vanilla",
         "Trained beside two searching experts, without prediction. It takes one goal and stops.",
     ),
-    "solo": ("solo vanilla", "Trained alone, without prediction."),
-    "imitator": ("imitation", "Trained to predict the actions of a searching expert in its own seat."),
+    "solo": ("solo vanilla", "Trained alone, without prediction. It takes one goal and stops."),
+    "imitator": (
+        "imitation",
+        "Trained to predict the actions of a searching expert in its own seat, alone. Alone it searches as the expert "
+        "does; beside others, which it has never seen, it gets less.",
+    ),
 }
 """Name to the condition of figure 4, and how it was trained. It is the order of the tour's menu."""
 EPISODES = 256
