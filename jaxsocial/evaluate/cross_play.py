@@ -6,15 +6,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
-from jaxsocial.evaluate.episodes import Episodes, beside, episode_player
+from jaxsocial.evaluate.episodes import Episodes, as_episodes, beside, episode_inputs, episode_player, program_of
 from jaxsocial.evaluate.probes import measured
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, mean_over_seeds, plain_score
+from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.tables import Table
 
 
@@ -45,6 +49,9 @@ HELD_OUT = (
 """Partners that no preset, figure or learner of the package is trained with. They stay as they are, so that numbers of
 different runs compare."""
 MEASURES = ("return", "goals", "penalties", "following", "following_by_chance")
+SHARE = "share_of_best"
+"""The return as a share of a best response's. Where agents pass through each other, partners change nothing of what can
+be earned, so that is the return of an expert that knows the order, in the learner's seat in the same worlds."""
 
 
 class CrossPlayed(NamedTuple):
@@ -55,7 +62,7 @@ class CrossPlayed(NamedTuple):
     seeds: int
     episodes: int
     scores: dict[str, Score]
-    """By the names in `MEASURES`."""
+    """By the names in `MEASURES`, and `SHARE` in ghost worlds with goals."""
 
 
 def cross_play(
@@ -80,6 +87,7 @@ def cross_play(
     if not seats:
         raise ValueError("the run's world has no seat for partners: choose a run that was trained beside some")
     results, left_out = [], []
+    best = best_returns(config, parameters, episodes) if config.world.ghost and config.world.goals else None
     players: dict[tuple[str, ...], Callable[..., Episodes]] = {}
     for partners in sets:
         if len(partners.players) > seats:
@@ -100,18 +108,38 @@ def cross_play(
         for seat, learner in enumerate(learner_names(own)):
             values = measured(found, own, seat)
             scores = {name: mean_over_seeds(values[name]) for name in MEASURES}
+            if best is not None:
+                scores[SHARE] = mean_over_seeds(values["return"] / best[:, None])
             results.append(CrossPlayed(learner, partners.name, config.seeds, episodes, scores))
     return results, left_out
+
+
+def best_returns(config: Config, parameters: Parameters, episodes: int) -> Float[np.ndarray, " S"]:
+    """Returns what an expert that knows the order earns in the learner's seat, alone: a mean for each seed.
+
+    Args:
+      config: of the run.
+      parameters: of all seeds and learners: their networks run beside it.
+      episodes: number for each seed.
+    """
+    teaching = dataclasses.replace(beside(config, ()), teacher="expert")
+    setup = make_agent_setup(teaching)
+    inputs = episode_inputs(teaching, episodes)
+    # The expert takes no random actions.
+    inputs = inputs._replace(noise=jnp.zeros((config.seeds, config.sizes.learners), jnp.float32))
+    program = program_of(setup)
+    found = as_episodes(*program.play(jax.device_get(parameters), inputs, {}, setup.partners.parameters))
+    return np.where(found.present, found.reward, 0.0)[..., 0].sum(-1, dtype=float).mean(-1)
 
 
 def table(results: list[CrossPlayed], title: str) -> Table:
     """Returns a table with a row for each learner and set of partners."""
     rows = []
     for one in results:
-        followed = ("-" if np.isnan(one.scores[n].mean) else f"{one.scores[n].mean:.2f}" for n in MEASURES[3:])
-        means = (f"{one.scores[name].mean:.2f}" for name in MEASURES[1:3])
-        rows.append((one.learner, one.partners, str(one.scores["return"]), *means, *followed))
-    heading = ("learner", "partners", "return [95 %]", "goals", "penalties", "led", "by chance")
+        known = {name: score.mean for name, score in one.scores.items() if not np.isnan(score.mean)}
+        cells = (f"{known[name]:.2f}" if name in known else "-" for name in (SHARE, *MEASURES[1:]))
+        rows.append((one.learner, one.partners, str(one.scores["return"]), *cells))
+    heading = ("learner", "partners", "return [95 %]", "of best", "goals", "penalties", "led", "by chance")
     return Table(title, heading, rows, texts=2)
 
 

@@ -59,4 +59,4 @@ def _bars(axes, names: Sequence[str], groups: Sequence, colours: Sequence[str], 
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
     if any(labels):
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

@@ -11,7 +11,8 @@ from jaxsocial.agents.policy import ABSENT
 from jaxsocial.agents.seating import PLAYERS
 from jaxsocial.config.presets import presets
 from jaxsocial.evaluate import cross_play
-from jaxsocial.evaluate.cross_play import HELD_OUT, MEASURES, PartnerSet
+from jaxsocial.evaluate.cross_play import HELD_OUT, MEASURES, SHARE, PartnerSet, best_returns
+from jaxsocial.training import checkpoint
 from tests import runs
 
 EPISODES = 16
@@ -45,7 +46,7 @@ def test_each_set_has_a_row_of_all_seeds(played):
     assert [(one.learner, one.partners, one.seeds, one.episodes) for one in results] == [
         ("learner", name, 2, EPISODES) for name in ("experts", "noise", "alone")
     ]
-    assert all(set(one.scores) == set(MEASURES) for one in results)
+    assert all(set(one.scores) == {*MEASURES, SHARE} for one in results)
     # Noise compiles nothing.
     assert programs == 2
 
@@ -55,6 +56,18 @@ def test_the_return_is_that_of_an_evaluation_beside_the_same_partners(played, fi
         evaluated = jaxsocial.Run.load(finished_run).evaluate(EPISODES, partners=("expert", "expert"))
     own = [one.return_.mean for one in evaluated if one.player == "learner"]
     assert played[0][0].scores["return"].mean == pytest.approx(np.mean(own))
+
+
+def test_returns_are_shares_of_what_an_expert_in_the_seat_earns(played, finished_run):
+    run = jaxsocial.Run.load(finished_run)
+    parameters, _ = checkpoint.restore_parameters(finished_run, run.config)
+    with jax.debug_key_reuse(False):
+        best = best_returns(run.config, parameters, EPISODES)
+        experts = [one.return_.mean for one in run.evaluate(256) if one.player == "expert"]
+    # The same player in another seat and other episodes.
+    assert best.mean() == pytest.approx(np.mean(experts), rel=0.25)
+    share = played[0][0].scores[SHARE].mean
+    assert share == pytest.approx(played[0][0].scores["return"].mean / best.mean(), abs=0.05)
 
 
 def test_nobody_leads_where_nobody_is(played):
