@@ -63,7 +63,8 @@ def test_returns_are_shares_of_what_an_expert_in_the_seat_earns(played, finished
     parameters, _ = checkpoint.restore_parameters(finished_run, run.config)
     with jax.debug_key_reuse(False):
         best = best_returns(run.config, parameters, EPISODES)
-        experts = [one.return_.mean for one in run.evaluate(256) if one.player == "expert"]
+        beside = run.evaluate(256, partners=("expert", "expert"))
+        experts = [one.return_.mean for one in beside if one.player == "expert"]
     # The same player in another seat and other episodes.
     assert best.mean() == pytest.approx(np.mean(experts), rel=0.25)
     share = played[0][0].scores[SHARE].mean
