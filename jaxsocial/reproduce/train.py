@@ -5,6 +5,7 @@ to be combined at every update. Runs of one program are distributed over the fre
 one after another in this process, on all devices.
 """
 
+import collections
 import contextlib
 import json
 import math
@@ -49,8 +50,9 @@ GRACE_SECONDS = 1800.0
 class Executor(NamedTuple):
     """How groups are trained."""
 
-    run_items: Callable[[Sequence[Path]], Generator[Finished]]
-    """Trains groups, given by their folders, and yields each that ends; after the time limit it ends early.
+    run_items: Callable[[Sequence[Path], Callable[[], Sequence[Path]]], Generator[Finished]]
+    """(folders, more) -> trains groups and yields each that ends. Once one has ended it asks for more: those that have
+    waited for it. After the time limit it ends early.
 
     Raises:
       Stopped, KeyboardInterrupt: asked to stop; what was learned is saved.
@@ -67,19 +69,25 @@ def make_executor(deadline: float = math.inf) -> Executor:
     """
     if jax.devices()[0].platform != "cpu":
         # Not in processes: this one measures, and so has taken the accelerator's memory.
-        return Executor(lambda folders: _in_this_process(folders, deadline))
+        return Executor(lambda folders, more: _in_this_process(folders, more, deadline))
     # A user who limits jax's CPU devices limits the cores.
     options = local.Options(int(os.environ.get("JAX_NUM_CPU_DEVICES", 0)) or None, grace_seconds=GRACE_SECONDS)
     environments = local.core_environments(options.slots)
     return Executor(
-        lambda folders: local.run_items(folders, WORK, options, environments, deadline), processes=len(environments)
+        lambda folders, more: local.run_items(folders, WORK, options, environments, deadline, more),
+        processes=len(environments),
     )
 
 
-def _in_this_process(folders: Sequence[Path], deadline: float) -> Generator[Finished]:
+def _in_this_process(
+    folders: Sequence[Path], more: Callable[[], Sequence[Path]], deadline: float
+) -> Generator[Finished]:
+    waiting = collections.deque(folders)
     with stop_requests() as asked:
-        for folder in folders:
+        while waiting:
+            folder = waiting.popleft()
             train_group(folder, lambda: asked() or time.monotonic() > deadline)
+            waiting.extend(more())
             yield Finished(folder, None)
 
 
@@ -109,16 +117,22 @@ def train(conditions: Sequence[Condition], runs: Path, executor: Executor) -> No
       Stopped, KeyboardInterrupt: asked to stop, or the time is up; what was learned is saved.
       ValueError: a condition that cannot be trained. The others are stopped and saved.
     """
-    while groups := ready_groups(conditions, runs, executor.processes):
-        ended = 0
-        with contextlib.closing(executor.run_items(groups)) as finished:
-            for item in finished:
-                ended += 1
-                if item.error is not None:
-                    raise ValueError(f"{item.folder.name}: {item.error}")
-        # The executor ends early, without an error, when the time limit has passed.
-        if ended < len(groups):
-            raise Stopped("the time is up")
+    begun: set[str] = set()
+
+    def ready() -> list[Path]:
+        waiting = [condition for condition in conditions if run_name(condition) not in begun]
+        groups = ready_groups(waiting, runs, executor.processes)
+        begun.update(folder.name for group in groups for folder in group_of(group).folders)
+        return groups
+
+    # A condition begins as soon as those that it needs are trained, whatever else still trains.
+    with contextlib.closing(executor.run_items(ready(), ready)) as finished:
+        for item in finished:
+            if item.error is not None:
+                raise ValueError(f"{item.folder.name}: {item.error}")
+    # The executor ends early, without an error, when the time limit has passed.
+    if not all(is_trained(condition, runs) for condition in conditions):
+        raise Stopped("the time is up")
 
 
 def left_to_train(conditions: Sequence[Condition], runs: Path) -> int:

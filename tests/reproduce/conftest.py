@@ -113,7 +113,7 @@ def make(folder, scale=None, one_chunk=False, **options) -> Made:
 
 def in_this_process(deadline=math.inf) -> train.Executor:
     """The executor for accelerators, on a CPU: no test of it waits for a process to start."""
-    return train.Executor(lambda folders: train._in_this_process(folders, deadline))
+    return train.Executor(lambda folders, more: train._in_this_process(folders, more, deadline))
 
 
 def run(*arguments: str) -> int:

@@ -80,7 +80,7 @@ def test_what_goes_wrong_with_one_is_raised_once_the_others_are_saved(two_proces
 def test_stopped_after_a_chunk_nothing_is_lost(tmp_path):
     conditions, asked = two_conditions(), iter([False, True])
 
-    def until_asked(folders):
+    def until_asked(folders, more):
         for folder in folders:
             train.train_group(folder, lambda: next(asked))
             yield Finished(folder, None)
@@ -112,6 +112,26 @@ def test_a_condition_waits_for_those_that_it_needs(tmp_path):
     assert ready.name == run_name(first)
     train.train([first, then], tmp_path, in_this_process())
     assert is_trained(then, tmp_path)
+
+
+def test_a_condition_begins_while_others_still_train(tmp_path, monkeypatch):
+    slow, quick = two_conditions()
+    then = dataclasses.replace(quick, name="then", start_from=quick)
+    trained, begun = set(), []
+    monkeypatch.setattr(train, "is_trained", lambda condition, runs: condition.name in trained)
+
+    def run_items(folders, more):
+        begun.append([folder.name for folder in folders])
+        trained.add(quick.name)
+        begun.append([folder.name for folder in more()])
+        yield Finished(folders[1], None)
+        trained.update((slow.name, then.name))
+        # Nothing begins twice, though it has no checkpoint yet.
+        begun.append(list(more()))
+        yield Finished(folders[0], None)
+
+    train.train([slow, quick, then], tmp_path, train.Executor(run_items, processes=2))
+    assert begun == [[run_name(slow), run_name(quick)], [run_name(then)], []]
 
 
 def smoke(folder, *more) -> subprocess.Popen:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 from jaxsocial.sweep.backends import items, processes
@@ -41,6 +41,7 @@ def run_items(
     options: Options,
     environments: Sequence[Mapping[str, str]] | None = None,
     deadline: float = math.inf,
+    more: Callable[[], Sequence[Path]] | None = None,
 ) -> Generator[items.Finished]:
     """Executes items, and yields each as it ends.
 
@@ -53,17 +54,23 @@ def run_items(
       options: how many at once.
       environments: the variables of each slot; those of `slot_environments` if None.
       deadline: when to stop the items that have not ended, in seconds of `time.monotonic`.
+      more: called when items have ended; returns further ones, which may have waited for them. None if None.
 
     Raises:
       ValueError: a folder is missing or given twice, or there is no such function.
     """
     if environments is None:
         environments = slot_environments(options.slots, visible_gpus())
-    return _run(items.checked(folders, work), work, options, environments, deadline)
+    return _run(items.checked(folders, work), work, options, environments, deadline, more)
 
 
 def _run(
-    folders: Sequence[Path], work: str, options: Options, environments: Sequence[Mapping[str, str]], deadline: float
+    folders: Sequence[Path],
+    work: str,
+    options: Options,
+    environments: Sequence[Mapping[str, str]],
+    deadline: float,
+    more: Callable[[], Sequence[Path]] | None,
 ) -> Generator[items.Finished]:
     waiting, free = collections.deque(folders), list(environments)
     running: list[processes.Execution] = []
@@ -79,6 +86,8 @@ def _run(
                 yield from finished
                 time.sleep(processes.POLL_SECONDS)
                 finished = _take_finished(running, free)
+                if finished and more is not None:
+                    waiting.extend(items.checked(more(), work))
         finally:
             processes.stop(running, options.grace_seconds)
 

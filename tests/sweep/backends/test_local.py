@@ -156,6 +156,18 @@ def test_closing_the_iterator_stops_the_other_items(make_folders):
     assert not alive(attempts(folders[1])[0]["pid"])
 
 
+def test_items_that_waited_for_another_begin_when_it_has_ended(make_folders):
+    first, long, then = make_folders("abc")
+    for folder in (first, then):
+        (folder / "saved").touch()
+    waiting = [[then], []]
+    options = local.Options(slots=2)
+    finished = local.run_items([first, long], f"{WORKS}:save_when_told", options, more=lambda: waiting.pop(0))
+    assert [next(finished).folder for _ in range(2)] == [first, then]
+    assert not (long / MARKER).exists()
+    finished.close()
+
+
 def test_at_the_deadline_items_are_told_to_stop(make_folders):
     folders = make_folders("abc")
     began = time.monotonic()
