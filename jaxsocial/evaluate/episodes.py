@@ -39,6 +39,8 @@ class Episodes(NamedTuple):
     """Loss of what each learner predicted; NaN if it predicts nothing. Recorded on request."""
     other_in_view: Bool[np.ndarray, "S E T L"] | None = None
     """Whether the view to predict shows another agent. Recorded on request."""
+    turn: Int[np.ndarray, "S E T"] | None = None
+    """Which way round the order of three goals goes, see `turn_of`. Recorded where there are three."""
 
 
 def without_teacher(config: Config) -> Config:
@@ -271,6 +273,8 @@ def _play_episodes(
             "right": is_next_goal(goal, play.state.last_goal, setup.env.scenario),
             "present": play.present,
         }
+        if setup.env.scenario.goals == 3:
+            recorded["turn"] = jax.vmap(turn_of)(play.state.goals)
         if foresight:
             error, in_view = _prediction_error(parameters, play, row, setup)
             recorded["prediction_error"], recorded["other_in_view"] = error, in_view
@@ -306,6 +310,16 @@ def goal_entered(before: State, after: State) -> Int[Array, " A"]:
     at_goal = (entered[:, None] == after.goals[None]).all(-1) & moved[:, None]
     number = jnp.arange(len(after.goals), dtype=jnp.int32)
     return jnp.max(jnp.where(at_goal, number, -1), axis=-1, initial=-1)
+
+
+def turn_of(goals: Int[Array, "3 2"]) -> Int[Array, ""]:
+    """Returns which way round the order of three goals goes: 1 clockwise on the screen, -1 not, 0 in a line.
+
+    >>> turn_of(jnp.array([[0, 0], [0, 5], [5, 5]])).tolist()
+    1
+    """
+    (down, right), (further_down, further_right) = goals[1] - goals[0], goals[2] - goals[0]
+    return jnp.sign(right * further_down - down * further_right)
 
 
 def is_next_goal(goal: Int[Array, "E A"], last: Int[Array, "E A"], scenario: Scenario) -> Bool[Array, "E A"]:

@@ -51,6 +51,9 @@ HIDDEN_STATE = "hidden_state"
 RENAMED = {"company": "partners"}
 """Name in earlier versions to name."""
 MEASURES = ("return", "goals", "penalties", "cycles", "following", "following_by_chance", "lag")
+TURNS = ("return_clockwise", "return_counterclockwise")
+"""The return in episodes in which the order of three goals goes this way round, and the other: many learners know only
+one (docs/results.md)."""
 FOLLOWING = "following_"
 """Before the kind of partner, the name of what was led by partners of that kind."""
 ERRORS = ("prediction_error_with_others", "prediction_error_without_others")
@@ -64,6 +67,8 @@ SHOWN = {
 """Measure to its label in the first table, beside the return."""
 OTHERS = {
     "cycles": "cycles",
+    TURNS[0]: "clock- wise",
+    TURNS[1]: "counter- clockwise",
     "goals_after": "goals after",
     "right_after": "right after",
     ERRORS[0]: "error beside",
@@ -197,7 +202,8 @@ def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.n
       seat: of the agent.
 
     Returns:
-      Values by the names in `MEASURES`, and in `ERRORS` if prediction errors were recorded.
+      Values by the names in `MEASURES`; in `TURNS` if there are three goals; in `ERRORS` if prediction errors were
+      recorded.
     """
     partners = tuple(range(config.sizes.learners, config.world.agents))
     each = [
@@ -205,6 +211,10 @@ def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.n
         for seed in range(len(found.reward))
     ]
     by_name = {name: np.stack([one[name] for one in each]) for name in MEASURES}
+    if found.turn is not None:
+        first = found.turn[:, :, 0]
+        turns = (np.where(first == turn, by_name["return"], np.nan) for turn in (1, -1))
+        by_name |= dict(zip(TURNS, turns, strict=True))
     if found.prediction_error is None or found.other_in_view is None:
         return by_name
     error, in_view = found.prediction_error[..., seat], found.other_in_view[..., seat]

@@ -13,7 +13,7 @@ from jaxsocial.config import presets
 from jaxsocial.env.observations import pixels
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.evaluate import probes
-from jaxsocial.evaluate.episodes import Episodes
+from jaxsocial.evaluate.episodes import Episodes, turn_of
 from jaxsocial.evaluate.statistics import Score, mean_over_seeds
 from jaxsocial.training.folder import config_of
 from tests import runs
@@ -215,6 +215,33 @@ def test_errors_of_any_scale_are_shown_as_they_are(error, shown):
     scores = dict.fromkeys(("return", *probes.SHOWN, *probes.ERRORS), score)
     _, table = probes.tables([probes.Probed("learner", "partners", 2, 6, scores)], "")
     assert table.rows == [("partners", shown, shown)]
+
+
+# Which way round?
+
+
+@pytest.mark.parametrize(
+    ("goals", "turn"),
+    [
+        ([[0, 0], [0, 5], [5, 5]], 1),
+        ([[5, 5], [0, 5], [0, 0]], -1),
+        ([[0, 5], [5, 5], [0, 0]], 1),
+        ([[1, 1], [2, 2], [3, 3]], 0),
+    ],
+)
+def test_an_order_of_three_goals_goes_one_way_round_or_the_other(goals, turn):
+    assert turn_of(jnp.array(goals)) == turn
+
+
+def test_returns_are_told_apart_by_the_way_round():
+    found = two_kinds(1)
+    turn = np.where(np.arange(30) % 3 == 0, 1, np.where(np.arange(30) % 3 == 1, -1, 0))
+    found = found._replace(turn=np.broadcast_to(turn[None, :, None], (2, 30, 60)))
+    values = probes.measured(found, CONFIG, 0)
+    clockwise, other = (values[name] for name in probes.TURNS)
+    assert np.isfinite(clockwise).all(0).tolist() == (turn == 1).tolist()
+    np.testing.assert_array_equal(other[:, turn == -1], values["return"][:, turn == -1])
+    assert not set(probes.TURNS) & set(probes.measured(found._replace(turn=None), CONFIG, 0))
 
 
 # Whom does it follow?
