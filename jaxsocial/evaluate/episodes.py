@@ -273,7 +273,7 @@ def _play_episodes(
             "right": is_next_goal(goal, play.state.last_goal, setup.env.scenario),
             "present": play.present,
         }
-        if setup.env.scenario.goals == 3:
+        if setup.env.scenario.goals == 3 and setup.env.scenario.may_hold(objects.BONUS):
             recorded["turn"] = jax.vmap(turn_of)(play.state.goals)
         if foresight:
             error, in_view = _prediction_error(parameters, play, row, setup)
