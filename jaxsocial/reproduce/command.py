@@ -149,11 +149,14 @@ def _recorded_rows(
     # Seeds come in batches of the scale, because each batch is a run of its own.
     each, recorded = scale.base.seeds, {record.run for record in records}
     rows = rows_of(make, scale, seeds)
+    known = {store.run_name(row.condition) for row in rows}
     for more in itertools.count((seeds or each) + each, each):
         batch = make(seed_batches(scale, more)[-1]).rows
-        if recorded.isdisjoint(store.run_name(row.condition) for row in batch):
+        # Trained experts are the same for all batches: only runs that a batch adds tell whether it was made.
+        new = {store.run_name(row.condition) for row in batch} - known
+        if recorded.isdisjoint(new):
             return rows
-        rows += batch
+        rows, known = rows + list(batch), known | new
     return rows
 
 
