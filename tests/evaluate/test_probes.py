@@ -187,7 +187,7 @@ def test_partners_that_earn_nothing_have_no_transmission(monkeypatch, expert):
 
 
 def test_one_episode_gives_no_transmission(monkeypatch):
-    one = Episodes(*(field[:1, :1] for field in recorded([5, 7], [10, 10])))
+    one = Episodes(*(None if field is None else field[:1, :1] for field in recorded([5, 7], [10, 10])))
     results, transmission = played(monkeypatch, {"partners": one, "half": one, "alone": one})
     assert transmission == {}
     assert results[0].scores["return"] == (5, 5, 5)
