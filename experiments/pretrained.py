@@ -28,8 +28,8 @@ from jaxsocial.viewer import tour
 LEARNERS = {
     "sociapl": (
         "SociAPL",
-        "Trained beside two searching experts, predicting the symbols that it will see next. It follows them; alone it "
-        "gets less than one goal.",
+        "Trained beside two searching experts, predicting the symbols that it will see next. It follows them where the "
+        "order of goals goes clockwise; alone it gets less than one goal.",
     ),
     "vanilla": (
         "social vanilla",
