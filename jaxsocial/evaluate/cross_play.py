@@ -50,8 +50,9 @@ HELD_OUT = (
 different runs compare."""
 MEASURES = ("return", "goals", "penalties", "following", "following_by_chance")
 SHARE = "share_of_best"
-"""The return as a share of a best response's. Where agents pass through each other, partners change nothing of what can
-be earned, so that is the return of an expert that knows the order, in the learner's seat in the same worlds."""
+"""The return as a share of a best response's. Where agents pass through each other and nothing in the grid changes,
+partners do not change what can be earned: it is the return of an expert that knows the order, in the learner's seat in
+worlds that are drawn alike."""
 
 
 class CrossPlayed(NamedTuple):
@@ -62,7 +63,7 @@ class CrossPlayed(NamedTuple):
     seeds: int
     episodes: int
     scores: dict[str, Score]
-    """By the names in `MEASURES`, and `SHARE` in ghost worlds with goals."""
+    """By the names in `MEASURES`, and `SHARE` in ghost worlds with goals and a grid that does not change."""
 
 
 def cross_play(
@@ -87,7 +88,9 @@ def cross_play(
     if not seats:
         raise ValueError("the run's world has no seat for partners: choose a run that was trained beside some")
     results, left_out = [], []
-    best = best_returns(config, parameters, episodes) if config.world.ghost and config.world.goals else None
+    world = config.world
+    independent = world.ghost and not world.grid_changes and world.goals
+    best = best_returns(config, parameters, episodes) if independent else None
     players: dict[tuple[str, ...], Callable[..., Episodes]] = {}
     for partners in sets:
         if len(partners.players) > seats:
@@ -109,7 +112,8 @@ def cross_play(
             values = measured(found, own, seat)
             scores = {name: mean_over_seeds(values[name]) for name in MEASURES}
             if best is not None:
-                scores[SHARE] = mean_over_seeds(values["return"] / best[:, None])
+                # Where the expert earns nothing, no share is defined.
+                scores[SHARE] = mean_over_seeds(values["return"] / np.where(best > 0, best, np.nan)[:, None])
             results.append(CrossPlayed(learner, partners.name, config.seeds, episodes, scores))
     return results, left_out
 

@@ -87,8 +87,9 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
     if episodes < 4:
         raise ValueError(f"episodes={episodes}: probe {HIDDEN_STATE} fits and tests decoders, choose 4 or more")
     own = watched(config, parameters, episodes)
+    others = config.sizes.learners + np.flatnonzero([partner != ABSENT for partner in config.partners])
     pair, seats = None, (0, 0)
-    if sum(partner != ABSENT for partner in config.partners) >= 2:
+    if len(others) >= 2:
         players = iter(PAIR)
         names = tuple(ABSENT if partner == ABSENT else next(players, ABSENT) for partner in config.partners)
         config_of_pair = dataclasses.replace(config, partners=names)
@@ -98,10 +99,7 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
     for seat, learner in enumerate(learner_names(config)):
         scores: dict[str, list[tuple[float, float]]] = {}
         for seed, seen in enumerate(own):
-            hidden, others = (
-                seen.hidden[:, :, seat],
-                config.sizes.learners + np.flatnonzero([partner != ABSENT for partner in config.partners]),
-            )
+            hidden = seen.hidden[:, :, seat]
             scores.setdefault("next_goal", []).append(decoded(hidden, *next_goal(seen, seat)))
             if len(others):
                 scores.setdefault("others_ahead", []).append(decoded(hidden, *others_ahead(seen, seat, others)))

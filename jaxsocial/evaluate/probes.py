@@ -251,17 +251,17 @@ def tables(results: list[Probed], title: str) -> list[Table]:
     intervals = [(_short(one["return"].mean), f"{one['return'].low:.1f}, {one['return'].high:.1f}") for one in scores]
     kinds = dict.fromkeys(name for one in scores for name in one if name.startswith(FOLLOWING))
     others = OTHERS | {name: f"led by {name.removeprefix(FOLLOWING)}" for name in kinds if name not in SHOWN}
-    others = {name: label for name, label in others.items() if any(_known(one, name) for one in scores)}
+    others = {
+        name: label
+        for name, label in others.items()
+        if any(name in one and not np.isnan(one[name].mean) for one in scores)
+    }
     rows = [(name, *known, *_cells(one, SHOWN)) for name, known, one in zip(names, intervals, scores, strict=True)]
     found = [Table(title, ("", "return", "95 %", *SHOWN.values()), rows)]
     if others:
         more = [(name, *_cells(one, others)) for name, one in zip(names, scores, strict=True)]
         found.append(Table("", ("", *others.values()), more))
     return found
-
-
-def _known(scores: dict[str, Score], name: str) -> bool:
-    return name in scores and not np.isnan(scores[name].mean)
 
 
 def _cells(scores: dict[str, Score], measures: Mapping[str, str]) -> list[str]:
