@@ -212,6 +212,7 @@ class Watch:
     def __init__(self, conditions: Sequence[Condition], runs: Path):
         self._conditions, self._runs, self._began = conditions, runs, time.time()
         self._folders = [store.folder_of(condition, runs) for condition in conditions]
+        self._logged = {path: path.stat().st_size for path in runs.glob(f"*/{LOG}")}
         self._whole = [c.config.seeds * c.config.iterations * c.config.iteration_steps for c in conditions]
         self._at_first = [steps for steps, _ in self._progress()]
         self.total = sum(self._whole)
@@ -255,11 +256,10 @@ class Watch:
         return f"{said}; {left / 1e6:,.1f} M learner steps are left{hours}"
 
     def warnings(self) -> Iterator[str]:
-        """Yields what processes have logged about seeds whose numbers are no longer finite."""
+        """Yields what processes have logged, since this object was made, about seeds whose numbers are not finite."""
         for path in sorted(self._runs.glob(f"*/{LOG}")):
-            if path.stat().st_mtime >= self._began:
-                lines = path.read_text(errors="replace").splitlines()
-                yield from (f"{path.parent.name}: {line}" for line in lines if train.BAD in line)
+            lines = path.read_bytes()[self._logged.get(path, 0) :].decode(errors="replace").splitlines()
+            yield from (f"{path.parent.name}: {line}" for line in lines if train.BAD in line)
 
 
 def _measure(

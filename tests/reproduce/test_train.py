@@ -213,10 +213,13 @@ def test_a_run_that_goes_back_to_its_checkpoint_has_a_speed_still(tmp_path):
 
 def test_a_seed_that_went_bad_is_reported(tmp_path, capsys):
     config = tiny_config()
+    log = tmp_path / "it-0" / "log.txt"
+    log.parent.mkdir()
+    log.write_text("seed 0 stopped before step 8, as was said when it happened\n")
     watch = command.Watch([Condition("it", config)], tmp_path)
     run.report_bad(train.Console(soft_wrap=True), config, np.array([True, True]), np.array([True, False]), 1)
-    (tmp_path / "it-0").mkdir()
-    (tmp_path / "it-0" / "log.txt").write_text("--- begins\n" + capsys.readouterr().out)
+    with log.open("a") as appended:
+        appended.write("--- begins\n" + capsys.readouterr().out)
     (line,) = watch.warnings()
     assert line.startswith("it-0: seed 1 stopped before step 64: its loss or a weight is no longer")
 
