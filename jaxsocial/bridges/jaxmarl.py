@@ -27,17 +27,19 @@ class EnvState:
 class ParallelEnv(MultiAgentEnv):
     """One world; agents are called agent_0, agent_1, ...
 
-    Under `jax.vmap` only worlds whose episodes end are drawn anew. ``infos["final_observation"]`` has, for each agent,
-    the observation of the episode that the step belongs to, and ``infos["truncated"]`` whether it ran out of steps.
+    Under `jax.vmap` only worlds whose episodes end are drawn anew. ``infos["truncated"]`` tells of each agent whether
+    it ran out of steps.
     """
 
-    def __init__(self, env: Env, flat: bool = False):
+    def __init__(self, env: Env, flat: bool = False, final_observation: bool = False):
         """Makes the environment.
 
         Args:
           env: the world.
           flat: whether observations are vectors of all their numbers, as JaxMARL's recurrent baselines want them; else
             they are images.
+          final_observation: whether ``infos["final_observation"]`` has, for each agent, the observation of the episode
+            that the step belongs to. JaxMARL's baselines fail with it: they want one number an agent in each info.
 
         Raises:
           ValueError: the scenario names inputs beside the image, and ``flat`` is false.
@@ -47,7 +49,7 @@ class ParallelEnv(MultiAgentEnv):
                 f"inputs={env.scenario.inputs}: give flat=True, JaxMARL has no dictionaries of observations"
             )
         super().__init__(env.scenario.agents)
-        self._env, self._flat = env, flat
+        self._env, self._flat, self._with_final = env, flat, final_observation
         space = env.observation_space
         if flat:
             length = sum(math.prod(part.shape) for part in jax.tree.leaves(space))
@@ -113,8 +115,9 @@ class ParallelEnv(MultiAgentEnv):
         ended = timestep.terminated | timestep.truncated
         dones = dict(zip(self.agents, ended, strict=True)) | {"__all__": episode_ended(timestep)}
         rewards = dict(zip(self.agents, timestep.reward, strict=True))
-        infos: dict[str, Any] = {"final_observation": self._of_agents(timestep.final_observation)}
-        infos["truncated"] = timestep.truncated
+        infos: dict[str, Any] = {"truncated": timestep.truncated}
+        if self._with_final:
+            infos["final_observation"] = self._of_agents(timestep.final_observation)
         return (
             self._of_agents(timestep.observation),
             EnvState(world, world.finished, world.clock),

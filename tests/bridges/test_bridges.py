@@ -1,7 +1,13 @@
 """Each bridge against the tests of the library on its other side. Libraries that are not installed are skipped."""
 
+import os
+import pathlib
+import runpy
+import sys
+import types
 import unittest
 import warnings
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -212,6 +218,70 @@ def test_jaxmarl_s_wrapper_logs_returns_of_whole_episodes():
     assert np.flatnonzero(dones["__all__"]).tolist() == [11]
     total = np.stack([rewards[name][:12].sum() for name in env.agents])
     np.testing.assert_allclose(infos["returned_episode_returns"][11], total, rtol=1e-5)
+
+
+def test_jaxmarl_s_infos_have_a_number_for_each_agent():
+    pytest.importorskip("jaxmarl")
+    from jaxsocial.bridges.jaxmarl import ParallelEnv  # noqa: PLC0415
+
+    def infos(**options):
+        env = ParallelEnv(small(), flat=True, **options)
+        _, state = env.reset(jax.random.key(0))
+        return env.step(jax.random.key(1), state, dict.fromkeys(env.agents, 2))[4]
+
+    # Its baselines reshape all of them so.
+    assert all(info.shape == (3,) for info in jax.tree.leaves(infos()))
+    assert set(infos(final_observation=True)["final_observation"]) == {"agent_0", "agent_1", "agent_2"}
+
+
+def test_jaxmarl_s_rollouts_for_centralized_training_restart():
+    wrappers = pytest.importorskip("jaxmarl.wrappers.baselines")
+    from jaxsocial.bridges.jaxmarl import ParallelEnv  # noqa: PLC0415
+
+    env = ParallelEnv(small(max_steps=2), flat=True)
+    rollouts = wrappers.CTRolloutManager(env, batch_size=4)
+    observations, states = rollouts.batch_reset(jax.random.PRNGKey(0))
+    length = env.observation_space("agent_0").shape[0]
+    assert observations["agent_0"].shape == (4, length + 3)  # and the agent's number, one-hot
+    assert observations["__all__"].shape == (4, 3 * length)
+    actions = dict.fromkeys(env.agents, jnp.full(4, 2))
+    ended, total = [], 0.0
+    for step in range(3):
+        observations, states, rewards, dones, _ = rollouts.batch_step(jax.random.PRNGKey(step), states, actions)
+        assert (observations["agent_0"][:, :length] != 0).any() != dones["agent_0"].all()
+        ended.append(dones["__all__"].tolist())
+        total += rewards["__all__"] - sum(rewards[name] for name in env.agents)
+    assert ended == [[False] * 4, [True] * 4, [False] * 4]
+    np.testing.assert_allclose(total, 0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library itself
+def test_jaxmarl_s_recurrent_ippo_trains(monkeypatch):
+    library = pytest.importorskip("jaxmarl")
+    baselines = os.environ.get("JAXMARL_BASELINES")
+    if not baselines:
+        pytest.skip("JAXMARL_BASELINES names no folder: the library's package has no baselines, its repository has")
+    from jaxsocial.bridges.jaxmarl import ParallelEnv  # noqa: PLC0415
+
+    logged = []
+    tracker = types.SimpleNamespace(log=lambda values: logged.append(values))
+    configuration = types.SimpleNamespace(main=lambda **options: lambda function: function)
+    for name, module in {"wandb": tracker, "hydra": configuration, "omegaconf": mock.MagicMock()}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    # A solo learner under no penalty earns more the longer it trains.
+    world = small(agents=1, observation="symbolic", max_steps=32)
+    world = jaxsocial.make_env(world.scenario, jaxsocial.make_rules(world.scenario, penalty=0.0))
+    monkeypatch.setattr(library, "make", lambda name: ParallelEnv(world, flat=True))
+    program = runpy.run_path(str(pathlib.Path(baselines) / "IPPO" / "ippo_rnn_mpe.py"))
+    sizes = {"NUM_ENVS": 64, "NUM_STEPS": 64, "TOTAL_TIMESTEPS": 400_000, "FC_DIM_SIZE": 64, "GRU_HIDDEN_DIM": 64}
+    steps = {"LR": 2e-3, "ANNEAL_LR": False, "UPDATE_EPOCHS": 4, "NUM_MINIBATCHES": 2, "MAX_GRAD_NORM": 0.5}
+    losses = {"CLIP_EPS": 0.2, "SCALE_CLIP_EPS": False, "ENT_COEF": 0.01, "VF_COEF": 0.5, "GAMMA": 0.99}
+    config = {"ENV_NAME": "ours", "GAE_LAMBDA": 0.95, **sizes, **steps, **losses}
+    jax.block_until_ready(jax.jit(program["make_train"](config))(jax.random.PRNGKey(0)))
+    returns = [float(values["returns"]) for values in logged]
+    assert len(returns) == config["NUM_UPDATES"]
+    assert np.mean(returns[-5:]) > 1.5 * np.mean(returns[:5])
 
 
 def test_jaxmarl_restarts_from_a_given_state():
