@@ -80,9 +80,9 @@ class EvaluateOptions:
     """Leave the partners out."""
     probes: tuple[str, ...] = ()
     """Measure social learning with these probes: partners, alone, half, random, anti_expert, expert_and_random,
-    expert_and_anti_expert, no_prestige, swapped_prestige, gone_after_round, moved_after_round, reversed_order, or all.
-    hidden_state, which all does not include, decodes from the recurrent state. Saved in the run's folder as probes.json
-    and probes.png."""
+    expert_and_anti_expert, no_prestige, swapped_prestige, frozen_prestige, gone_after_round, moved_after_round,
+    reversed_order, or all. hidden_state, which all does not include, decodes from the recurrent state. Saved in the
+    run's folder as probes.json and probes.png."""
     against: tuple[str, ...] = ()
     """Measure the learners beside each of these partners in turn: players as in --partners, or held-out, a fixed set
     of 12 that nobody is trained with. Saved in the run's folder as cross_play.json."""

@@ -66,11 +66,20 @@ def prestige_swapped(state: State, setup: AgentSetup) -> State:
     return state._replace(prestige=state.prestige[seats])
 
 
+def prestige_frozen(state: State, setup: AgentSetup) -> State:
+    """Returns a world in which all partners are as blue as can be."""
+    is_partner = np.arange(setup.env.scenario.agents) >= setup.sizes.learners
+    return state._replace(prestige=jnp.where(is_partner, HIGHEST_PRESTIGE, state.prestige))
+
+
+HIGHEST_PRESTIGE = np.float32(1e30)
+"""So large that at any ``prestige_scale`` no red is left."""
 INTERVENTIONS = {
     "gone_after_round": Intervention(partners_gone),
     "moved_after_round": Intervention(partners_gone_and_moved),
     "reversed_order": Intervention(order_reversed),
     "swapped_prestige": Intervention(shown=prestige_swapped),
+    "frozen_prestige": Intervention(shown=prestige_frozen),
 }
 """Probe to what it changes."""
 

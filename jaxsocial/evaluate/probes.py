@@ -29,6 +29,7 @@ PROBES = {
     "expert_and_anti_expert": "an expert beside an anti-expert: whom does it follow?",
     "no_prestige": "the run's own partners; no agent's colour shows its prestige",
     "swapped_prestige": "an expert and one that acts at random, each in the colour of the other's prestige",
+    "frozen_prestige": "an expert and one that acts at random, both as blue as can be, whatever they do",
     "gone_after_round": "the run's own partners, until the learner has entered as many right goals as there are",
     "moved_after_round": "the same; then the learner is put where its first partner was",
     "reversed_order": "experts that know the order; it is reversed in the middle of each episode",
@@ -40,6 +41,7 @@ REPLACED = {
     "expert_and_random": ("expert", "random"),
     "expert_and_anti_expert": ("expert", "anti_expert"),
     "swapped_prestige": ("expert", "random"),
+    "frozen_prestige": ("expert", "random"),
     "reversed_order": ("expert",),
 }
 """Probe to the players in the seats of the run's partners, in turn."""

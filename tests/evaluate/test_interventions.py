@@ -117,6 +117,19 @@ def test_a_world_is_shown_with_the_prestige_of_the_other(begun):
     assert (np.asarray(shown.observation.image) != np.asarray(without.observation.image)).any()
 
 
+def test_partners_stay_blue_whatever_they_do(begun):
+    setup, rules, play = begun
+    poor = play.state._replace(prestige=jnp.zeros_like(play.state.prestige))
+    shown = _intervened(play._replace(state=poor), rules, setup, INTERVENTIONS["frozen_prestige"])
+    np.testing.assert_array_equal(shown.state.prestige, poor.prestige)
+    seen = jax.vmap(lambda state: interventions.prestige_frozen(state, setup))(poor)
+    scenario = setup.env.scenario
+    for own in (scenario, dataclasses.replace(scenario, negative_prestige=True)):
+        colours = jax.vmap(lambda state, rules, own=own: pixels.tint(state, rules, own))
+        np.testing.assert_array_equal(colours(seen, rules)[:, 1:], np.full((EPISODES, 2, 3), [0, 0, 255]))
+        np.testing.assert_array_equal(colours(seen, rules)[:, 0], colours(poor, rules)[:, 0])
+
+
 def test_what_follows_is_counted_by_hand():
     goal = np.full((1, 2, 6, 2), -1)
     goal[0, 0, :, 0] = [0, 1, -1, 2, 0, 1]

@@ -20,7 +20,7 @@ from tests import runs
 
 ALL = [
     *("partners", "alone", "half", "random", "anti_expert"),
-    *("expert_and_random", "expert_and_anti_expert", "no_prestige", "swapped_prestige"),
+    *("expert_and_random", "expert_and_anti_expert", "no_prestige", "swapped_prestige", "frozen_prestige"),
     *("gone_after_round", "moved_after_round", "reversed_order"),
 ]
 
@@ -118,7 +118,7 @@ def test_without_partners_only_alone_is_probed():
     assert list(probes.chosen_probes(("all",), presets.preset("quickstart"))) == ALL
     one = dataclasses.replace(presets.preset("quickstart"), partners=("expert", "absent"))
     assert list(probes.chosen_probes(("all",), one)) == [
-        name for name in ALL if not name.startswith("expert_and") and name != "swapped_prestige"
+        name for name in ALL if not name.startswith("expert_and") and not name.startswith(("swapped", "frozen"))
     ]
     with pytest.raises(ValueError, match="probe expert_and_random needs two partners, and the run has 1"):
         probes.chosen_probes(("expert_and_random",), one)
