@@ -5,7 +5,7 @@ episodes and scored on the other half. Positions are those in the agent's own fr
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 from jaxsocial.env import objects
 from jaxsocial.env.types import visible_position
-from jaxsocial.evaluate.episodes import episode_inputs, episode_program, goal_entered
+from jaxsocial.evaluate.episodes import by_episode, episode_inputs, episode_program, goal_entered
 from jaxsocial.evaluate.probes import HIDDEN_STATE
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, interquartile_mean, plain_score
@@ -130,10 +130,7 @@ def watched(config: Config, parameters: Parameters, episodes: int) -> list[Watch
         own_partners(players.parameters, [config]),
         players,
     )
-    found: dict[str, Any] = {name: np.moveaxis(np.asarray(recorded[name]), 1, 2) for name in Watched._fields}
-    ends = np.moveaxis(np.asarray(ended), 1, 2)
-    over = np.cumsum(ends, axis=-1) - ends > 0
-    found["present"] = found["present"] & ~over[..., None]
+    found = by_episode({name: recorded[name] for name in Watched._fields}, ended)
     return [Watched(**{name: values[seed] for name, values in found.items()}) for seed in range(config.seeds)]
 
 

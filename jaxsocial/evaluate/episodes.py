@@ -134,11 +134,18 @@ def episode_player(
 
 
 def as_episodes(recorded: dict[str, Shaped[Array, "S T E *K"]], ended: Bool[Array, "S T E"]) -> Episodes:
-    """Returns what an `EpisodeProgram` has recorded as episodes on the host, in which nobody acts after the end."""
-    found = Episodes(**{name: np.moveaxis(np.asarray(values), 1, 2) for name, values in recorded.items()})
+    """Returns what an `EpisodeProgram` has recorded as episodes on the host, see `by_episode`."""
+    return Episodes(**by_episode(recorded, ended))
+
+
+def by_episode(
+    recorded: dict[str, Shaped[Array, "S T E *K"]], ended: Bool[Array, "S T E"]
+) -> dict[str, Shaped[np.ndarray, "S E T *K"]]:
+    """Returns the fields that an `EpisodeProgram` has recorded on the host; nobody is present after the end."""
+    found = {name: np.moveaxis(np.asarray(values), 1, 2) for name, values in recorded.items()}
     ends = np.moveaxis(np.asarray(ended), 1, 2).astype(int)
     over = ends.cumsum(-1) - ends > 0
-    return found._replace(present=found.present & ~over[..., None])
+    return found | {"present": found["present"] & ~over[..., None]}
 
 
 class EpisodeProgram(NamedTuple):
