@@ -10,6 +10,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,44 +26,77 @@ from jaxsocial.training.pretrained import export_policy
 from jaxsocial.training.provenance import read_provenance
 from jaxsocial.viewer import tour
 
+
+class Learner(NamedTuple):
+    """Which learner of figure 4 is packed."""
+
+    row: str
+    about: str
+    """How it was trained."""
+    seed: int | None = None
+    """The one whose return in figure 4 is the median if None."""
+    steps: int | None = None
+    """Learner steps of an earlier checkpoint; the last one if None."""
+    chosen: str = ""
+    """How the seed was chosen, if it is not the median one."""
+
+
 LEARNERS = {
-    "sociapl": (
+    "sociapl": Learner(
         "SociAPL",
         "Trained beside two searching experts, predicting the symbols that it will see next. It follows them where the "
         "order of goals goes clockwise; alone it gets less than one goal.",
     ),
-    "vanilla": (
+    "sociapl_counterclockwise": Learner(
+        "SociAPL",
+        "Another seed of sociapl. It follows where the order of goals goes counter-clockwise.",
+        seed=2,
+        chosen="the best of those that go counter-clockwise",
+    ),
+    "sociapl_early": Learner(
+        "SociAPL",
+        "Another seed of sociapl, after 2.0 of 3.2 million steps, when it had begun to follow.",
+        seed=3,
+        steps=1_996_800,
+        chosen="the one with a return in training that was between those before and after they begin to follow",
+    ),
+    "vanilla": Learner(
         "social vanilla",
         "Trained beside two searching experts, without prediction. It takes one goal and stops.",
     ),
-    "solo": ("solo vanilla", "Trained alone, without prediction. It takes one goal and stops."),
-    "imitator": (
+    "solo": Learner("solo vanilla", "Trained alone, without prediction. It takes one goal and stops."),
+    "imitator": Learner(
         "imitation",
         "Trained to predict the actions of a searching expert in its own seat, alone. Alone it searches as the expert "
         "does; beside others, which it has never seen, it gets less.",
     ),
 }
-"""Name to the condition of figure 4, and how it was trained. It is the order of the tour's menu."""
+"""By name, in the order of the tour's menu."""
 EPISODES = 256
 SHOWN = range(4)
 """Numbers of the episodes of the tour."""
 
 
-def pack(name: str, condition: Condition, about: str, found: Finding, beside: tuple[str, ...], runs: Path) -> Card:
-    """Packs the seed whose return in figure 4 is the median, and returns its card.
+def pack(
+    name: str, learner: Learner, condition: Condition, found: Finding, beside: tuple[str, ...], runs: Path
+) -> Card:
+    """Packs a learner and returns its card.
 
     Args:
       name: in the package.
-      condition: whose run is trained.
-      about: how it was trained.
+      learner: which one.
+      condition: of its row, whose run is trained.
       found: what figure 4 shows of it.
       beside: the partners of its evaluation.
       runs: the folder of all runs of the scale.
     """
     folder, place = store.folder_of(condition, runs), PACKAGED / name
-    seed = found.seeds[int(np.argsort(found.values, stable=True)[len(found.seeds) // 2])]
+    seed, chosen = learner.seed, f"{learner.chosen}, of seeds {min(found.seeds)} to {max(found.seeds)}"
+    if seed is None:
+        seed = found.seeds[int(np.argsort(found.values, stable=True)[len(found.seeds) // 2])]
+        chosen = f"the median return in figure 4 of seeds {min(found.seeds)} to {max(found.seeds)}"
     shutil.rmtree(place, ignore_errors=True)
-    export_policy(f"{folder}#{seed}", place)
+    export_policy(f"{folder}@{learner.steps}#{seed}" if learner.steps else f"{folder}#{seed}", place)
     (place / PROVENANCE).unlink()  # it names folders of the machine; the card says what matters
     packed = Run(place)
     results = {
@@ -71,12 +105,12 @@ def pack(name: str, condition: Condition, about: str, found: Finding, beside: tu
     }
     card = Card(
         name=name,
-        about=about,
+        about=learner.about,
         command="jaxsocial reproduce figure4 --scale laptop",
         commit=read_provenance(folder)["git"],
         seed=seed,
-        chosen=f"the median return in figure 4 of seeds {min(found.seeds)} to {max(found.seeds)}",
-        steps=packed.config.total_steps,
+        chosen=chosen,
+        steps=learner.steps or packed.config.total_steps,
         episodes=EPISODES,
         beside=beside,
         returns={
@@ -99,8 +133,9 @@ def main() -> None:
     found, _ = command.view(figure, scale, store.read_records(places.records))
     conditions = {row.name: row.condition for row in figure(scale).rows}
     for name in chosen.learners:
-        row, about = LEARNERS[name]
-        card = pack(name, conditions[row], about, found.rows[row], scale.base.partners, places.runs)
+        learner = LEARNERS[name]
+        row = learner.row
+        card = pack(name, learner, conditions[row], found.rows[row], scale.base.partners, places.runs)
         print(f"{name}: seed {card.seed}, {card.returns}", flush=True)
     tour.record([name for name in LEARNERS if (PACKAGED / name).is_dir()], SHOWN)
 

@@ -35,16 +35,16 @@ class PartnerSet(NamedTuple):
 HELD_OUT = (
     PartnerSet("experts, 15 % random", ("expert",), 0.15),
     PartnerSet("experts, 30 % random", ("expert",), 0.3),
-    PartnerSet("experts, 60 % random", ("expert",), 0.6),
     PartnerSet("searching experts, 20 % random", ("searching_expert",), 0.2),
     PartnerSet("waiting experts", ("waiting_expert",)),
     PartnerSet("one expert", ("expert", ABSENT)),
-    PartnerSet("one searching expert", ("searching_expert", ABSENT)),
     PartnerSet("an expert and a random one", ("expert", "random")),
     PartnerSet("an expert and an anti-expert", ("expert", "anti_expert")),
     PartnerSet("anti-experts", ("anti_expert",)),
     PartnerSet("learners: sociapl", ("pretrained:sociapl",)),
     PartnerSet("a learner and an expert: sociapl", ("pretrained:sociapl", "expert")),
+    PartnerSet("learners of another seed: sociapl", ("pretrained:sociapl_counterclockwise",)),
+    PartnerSet("early learners: sociapl", ("pretrained:sociapl_early",)),
 )
 """Partners that no preset, figure or learner of the package is trained with. They stay as they are, so that numbers of
 different runs compare."""
