@@ -6,8 +6,9 @@ import shlex
 import jax
 from rich.console import Console
 
+from jaxsocial.agents.policy import ABSENT
 from jaxsocial.evaluate import media, returns
-from jaxsocial.evaluate.episodes import episode_player, without_teacher
+from jaxsocial.evaluate.episodes import episode_player, episode_program, without_teacher
 from jaxsocial.training import distributed, metrics
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION, write_at_once
@@ -35,9 +36,15 @@ def measure(trained: Trained) -> list[returns.Result]:
     The evaluation is written last: a run without it is unfinished, and `jaxsocial train --resume` measures it again.
     """
     folder, config = trained.folder, trained.config
-    play = episode_player(config, config.evaluation_episodes)
+    program = episode_program(config)
+    play = episode_player(config, config.evaluation_episodes, program=program)
     rows = metrics.read(folder / METRICS)
     results = returns.with_health(returns.evaluate(config, play(trained.parameters)), config, metrics.health(rows))
+    if any(partner != ABSENT for partner in config.partners):
+        # Absence is a number: nothing is compiled again.
+        alone = episode_player(config, config.evaluation_episodes, alone=True, program=program)(trained.parameters)
+        for seat, name in enumerate(returns.learner_names(config)):
+            results += returns.results_of(alone, config, f"{name}, alone", [seat])
     results += returns.results_of(play(trained.untrained), config, "untrained learner", [0])
     config = with_partners_of(without_teacher(config), None)
     media.write_learning_curve(folder / CURVE, rows, results, config)

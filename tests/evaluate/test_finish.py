@@ -7,6 +7,7 @@ import jax
 import pytest
 from rich.console import Console
 
+from jaxsocial.api import Run
 from jaxsocial.config import presets
 from jaxsocial.evaluate import finish
 from jaxsocial.training import run
@@ -36,7 +37,11 @@ def test_the_evaluation_is_written_last_and_completes_the_run(trained, finished_
     monkeypatch.setattr(finish, "write_at_once", write_at_once)
     results = finish.finish(trained, QUIET)
     assert (trained.folder / EVALUATION).read_text() == (finished_run / EVALUATION).read_text()
-    assert [result.player for result in results[::2]] == ["learner", "searching_expert", "untrained learner"]
+    players = ["learner", "searching_expert", "learner, alone", "untrained learner"]
+    assert [result.player for result in results[::2]] == players
+    # As `jaxsocial evaluate --alone` measures it.
+    alone = Run(trained.folder).evaluate(trained.config.evaluation_episodes, alone=True)
+    assert [result.return_ for result in alone] == [result.return_ for result in results[4:6]]
 
 
 def test_a_run_that_is_stopped_while_it_is_measured_is_unfinished(trained, monkeypatch):

@@ -356,7 +356,7 @@ def test_a_run_of_two_learners_is_evaluated_and_resumes(partners_run, tmp_path, 
     folder = tmp_path / "two"
     assert runs.train(folder, *PARTNERS, "--total-steps", "128") == 0
     players = [result["player"] for result in json.loads((folder / "evaluation.json").read_text())]
-    assert players == ["learner 0", "learner 1", "expert", "untrained learner"]
+    assert players == ["learner 0", "learner 1", "expert", "learner 0, alone", "learner 1, alone", "untrained learner"]
     assert runs.command("train", "--resume", str(folder), "--total-steps", "320") == 0
     whole = metrics.read(partners_run.folder / "metrics.jsonl")
     assert metrics.read(folder / "metrics.jsonl") == whole
@@ -377,7 +377,7 @@ def test_one_of_two_learners_can_be_a_partner(partners_run, tmp_path):
     assert runs.train(folder, "--partners", *partners, "--total-steps", "64") == 0
     players = [result["player"] for result in json.loads((folder / "evaluation.json").read_text())]
     pinned = (f"run:{partners_run.folder}@{64 * ITERATIONS}#3.1", partners[1])
-    assert players == ["learner", *pinned, "untrained learner"]
+    assert players == ["learner", *pinned, "learner, alone", "untrained learner"]
 
 
 @pytest.mark.slow
