@@ -1,8 +1,8 @@
-"""Packs the learners that come with the package: one seed of conditions of figure 4, with its card; and the tour.
+"""Packs the learners that come with the package: seeds of conditions of figure 4, and an expert; and the tour.
 
 python -m experiments.pretrained --runs runs/reproduce
 
-It needs the trained runs of `jaxsocial reproduce figure4 --scale laptop` and their records.
+It needs the trained runs of `jaxsocial reproduce figure4 --scale laptop` and their records, and figure 5's experts.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from experiments.figure4 import figure
 from jaxsocial.api import Run
 from jaxsocial.reproduce import command, store
 from jaxsocial.reproduce.claims import Finding
-from jaxsocial.reproduce.figures import Condition
+from jaxsocial.reproduce.figures import Condition, Trained
 from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.training.folder import PROVENANCE
 from jaxsocial.training.packaged import CARD, PACKAGED, Card
@@ -26,11 +26,15 @@ from jaxsocial.training.pretrained import export_policy
 from jaxsocial.training.provenance import read_provenance
 from jaxsocial.viewer import tour
 
+EXPERT = "expert"
+"""The condition of experts that are trained alone, under a penalty that grows: the early ones of figure 5."""
+
 
 class Learner(NamedTuple):
-    """Which learner of figure 4 is packed."""
+    """Which learner is packed."""
 
     row: str
+    """Of figure 4, or `EXPERT`."""
     about: str
     """How it was trained."""
     seed: int | None = None
@@ -51,20 +55,28 @@ LEARNERS = {
         "SociAPL",
         "Another seed of sociapl. It follows where the order of goals goes counter-clockwise.",
         seed=2,
-        chosen="the best of those that go counter-clockwise",
+        chosen="the best of those that go counter-clockwise, of seeds 0 to 9",
     ),
     "sociapl_early": Learner(
         "SociAPL",
         "Another seed of sociapl, after 2.0 of 3.2 million steps, when it had begun to follow.",
         seed=3,
         steps=1_996_800,
-        chosen="the one with a return in training that was between those before and after they begin to follow",
+        chosen="the one with a return in training that was between those before and after they begin to follow, of "
+        "seeds 0 to 9",
     ),
     "vanilla": Learner(
         "social vanilla",
         "Trained beside two searching experts, without prediction. It takes one goal and stops.",
     ),
     "solo": Learner("solo vanilla", "Trained alone, without prediction. It takes one goal and stops."),
+    "expert": Learner(
+        EXPERT,
+        "Trained alone on symbols, without prediction, under a penalty that grows from 0.25 to 2 in four stages. It "
+        "searches, and earns where the order of goals goes clockwise.",
+        seed=0,
+        chosen="the better one, of seeds 0 and 1",
+    ),
     "imitator": Learner(
         "imitation",
         "Trained to predict the actions of a searching expert in its own seat, alone. Alone it searches as the expert "
@@ -78,7 +90,7 @@ SHOWN = range(4)
 
 
 def pack(
-    name: str, learner: Learner, condition: Condition, found: Finding, beside: tuple[str, ...], runs: Path
+    name: str, learner: Learner, condition: Condition, found: Finding | None, beside: tuple[str, ...], runs: Path
 ) -> Card:
     """Packs a learner and returns its card.
 
@@ -86,13 +98,14 @@ def pack(
       name: in the package.
       learner: which one.
       condition: of its row, whose run is trained.
-      found: what figure 4 shows of it.
+      found: what figure 4 shows of it; needed where the median seed is packed.
       beside: the partners of its evaluation.
       runs: the folder of all runs of the scale.
     """
     folder, place = store.folder_of(condition, runs), PACKAGED / name
-    seed, chosen = learner.seed, f"{learner.chosen}, of seeds {min(found.seeds)} to {max(found.seeds)}"
+    seed, chosen = learner.seed, learner.chosen
     if seed is None:
+        assert found is not None
         seed = found.seeds[int(np.argsort(found.values, stable=True)[len(found.seeds) // 2])]
         chosen = f"the median return in figure 4 of seeds {min(found.seeds)} to {max(found.seeds)}"
     shutil.rmtree(place, ignore_errors=True)
@@ -106,7 +119,7 @@ def pack(
     card = Card(
         name=name,
         about=learner.about,
-        command="jaxsocial reproduce figure4 --scale laptop",
+        command=f"jaxsocial reproduce {'figure5' if learner.row == EXPERT else 'figure4'} --scale laptop",
         commit=read_provenance(folder)["git"],
         seed=seed,
         chosen=chosen,
@@ -131,11 +144,13 @@ def main() -> None:
     chosen, scale = parser.parse_args(), make_scale("laptop")
     places = command.Places(chosen.runs / scale.name, chosen.results / scale.name)
     found, _ = command.view(figure, scale, store.read_records(places.records))
-    conditions = {row.name: row.condition for row in figure(scale).rows}
+    player = scale.early_experts[0]
+    assert isinstance(player, Trained)
+    conditions = {row.name: row.condition for row in figure(scale).rows} | {EXPERT: player.condition}
     for name in chosen.learners:
         learner = LEARNERS[name]
         row = learner.row
-        card = pack(name, learner, conditions[row], found.rows[row], scale.base.partners, places.runs)
+        card = pack(name, learner, conditions[row], found.rows.get(row), scale.base.partners, places.runs)
         print(f"{name}: seed {card.seed}, {card.returns}", flush=True)
     tour.record([name for name in LEARNERS if (PACKAGED / name).is_dir()], SHOWN)
 
