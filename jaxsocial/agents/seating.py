@@ -1,7 +1,7 @@
 """Seating of partners: one policy for all agents that do not learn, composed of named policies."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jaxsocial.agents.scripted import anti_expert, knowing_expert, searching_exp
 from jaxsocial.env import batching
 from jaxsocial.env.observations.observe import observe
 from jaxsocial.env.scenario import Scenario
+from jaxsocial.env.values import imported
 
 PORTIONS = 4
 """A frozen network runs on a quarter of the batch at a time, since often all worlds need it."""
@@ -27,6 +28,25 @@ PLAYERS: dict[str, Callable[[tuple[int, ...], Scenario], Policy]] = {
     ABSENT: lambda seats, scenario: absent_policy(len(seats)),
 }
 """Partners that need no training: (seats, scenario) -> policy, where seats are the indices of the agents."""
+
+
+def player(name: str, frozen: Mapping[str, Callable]) -> Callable[[tuple[int, ...], Scenario], Policy]:
+    """Returns what makes a partner, (seats, scenario) -> policy.
+
+    Args:
+      name: in ``frozen`` or `PLAYERS`, or a user's own, ``module:function``.
+      frozen: further makers by name.
+
+    Raises:
+      ValueError: there is none of this name.
+    """
+    players = PLAYERS | dict(frozen)
+    if name not in players and ":" in name:
+        return imported(name, Policy, "partner")
+    if name not in players:
+        known = ", ".join(players)
+        raise ValueError(f"partners: {name!r} is unknown, choose from {known}, or name your own as module:function")
+    return players[name]
 
 
 class Seated(NamedTuple):
@@ -49,7 +69,7 @@ def seat_partners(
     """Returns one policy for the agents from ``first_seat`` on. Equal names share one policy.
 
     Args:
-      names: a name in `PLAYERS` or ``frozen`` for each agent.
+      names: a name of `player` or in ``frozen`` for each agent.
       scenario: the world that they act in.
       frozen: further policies by name, as in `PLAYERS`.
       first_seat: index of the first of these agents, 0 or more.
@@ -65,10 +85,7 @@ def seat_partners(
     >>> list(partners.init()), partners.parameters.epsilon.shape
     (['expert', 'random'], (2,))
     """
-    players = PLAYERS | (frozen or {})
-    unknown = [name for name in names if name not in players]
-    if unknown:
-        raise ValueError(f"partners: {unknown[0]!r} is unknown, choose from {', '.join(players)}")
+    players = {name: player(name, frozen or {}) for name in names}
     if len(names) != scenario.agents - first_seat:
         raise ValueError(
             f"partners: {len(names)} for {scenario.agents} agents; give one for each agent but the first {first_seat}"

@@ -2,9 +2,7 @@
 
 import dataclasses
 import difflib
-import importlib
 import inspect
-import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +19,7 @@ from jaxsocial.env.scenarios.multi_room import multi_room
 from jaxsocial.env.scenarios.visibility import visibility
 from jaxsocial.env.text import text_map
 from jaxsocial.env.types import Rules, make_rules
-from jaxsocial.env.values import declared, fitting
+from jaxsocial.env.values import declared, fitting, imported
 
 _SCENARIOS: dict[str, Callable[..., Scenario]] = {}
 
@@ -78,21 +76,10 @@ def _builder(name: str) -> Callable[..., Scenario]:
         return _SCENARIOS[name]
     if name == text_map.NAME:
         return text_map.scenario_from_text
-    module, _, function = name.partition(":")
-    if not function:
+    if ":" not in name:
         known = ", ".join([*sorted(_SCENARIOS), *marlgrid.WORLDS])
         raise ValueError(f"scenario {name!r} is unknown: choose from {known}, or name your own as module:function")
-    try:
-        build = getattr(importlib.import_module(module), function)
-        # Names come from files too, which must not call any function there is.
-        is_builder = typing.get_type_hints(build).get("return") is Scenario
-    except (ImportError, AttributeError, NameError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"scenario {name!r} cannot be imported ({error}): start in the module's folder, or put that on PYTHONPATH"
-        ) from None
-    if not is_builder:
-        raise ValueError(f"{name} is not known to build a scenario: annotate it, def {function}(...) -> Scenario")
-    return build
+    return imported(name, Scenario, "scenario")
 
 
 def _fitting_sizes(name: str, build: Callable[..., Scenario], sizes: dict[str, Any]) -> dict[str, Any]:

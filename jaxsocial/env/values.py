@@ -6,9 +6,11 @@ as ``Annotated[int, Range(2, 9)]``. Without a range any whole number of 32 bits,
 
 import dataclasses
 import functools
+import importlib
 import math
 import types
 import typing
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple, Union
 
 import numpy as np
@@ -211,3 +213,32 @@ def _in_words(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_in_words(one) for one in inside if one is not type(None))
     return words.get(kind, str(kind))
+
+
+def imported(name: str, record: type, what: str) -> Callable[..., Any]:
+    """Imports a function that a user names as ``module:function``.
+
+    Args:
+      name: as it stands in a config.
+      record: what the function makes, by its annotation. Names come from files too, which must not call any function
+        there is.
+      what: the kind of thing, for messages.
+
+    Raises:
+      ValueError: there is no such function, or it is not annotated to return the record.
+
+    >>> imported("jaxsocial.env.scenarios.maze:maze", int, "number")
+    Traceback (most recent call last):
+    ValueError: jaxsocial.env.scenarios.maze:maze is not known to make a number: annotate it, def maze(...) -> int
+    """
+    module, _, function = name.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), function)
+        makes_record = typing.get_type_hints(make).get("return") is record
+    except (ImportError, AttributeError, NameError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{what} {name!r} cannot be imported ({error}): start in the module's folder, or put that on PYTHONPATH"
+        ) from None
+    if not makes_record:
+        raise ValueError(f"{name} is not known to make a {what}: annotate it, def {function}(...) -> {record.__name__}")
+    return make

@@ -19,8 +19,12 @@ def make_agent_setup(config: Config) -> AgentSetup:
     Raises:
       ValueError: partners that are unknown or do not fit, or a network that does not fit the observation.
     """
-    if config.teacher and not config.teacher.startswith(TRAINED) and config.teacher not in PLAYERS:
-        raise ValueError(f"teacher={config.teacher!r}: choose from {', '.join(PLAYERS)}, or name a run as run:FOLDER")
+    if config.teacher and ":" not in config.teacher and config.teacher not in PLAYERS:
+        known = ", ".join(PLAYERS)
+        raise ValueError(
+            f"teacher={config.teacher!r}: choose from {known}, or name a run as run:FOLDER, or your own as "
+            "module:function"
+        )
     teachers = (config.teacher,) * config.sizes.learners if config.teacher else ()
     first_seat = config.sizes.learners - len(teachers)
     partners = seated(teachers + config.partners, config.world, first_seat, may_be_each=True)

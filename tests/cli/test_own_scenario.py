@@ -1,8 +1,9 @@
-"""A scenario of the user's own, named module:function, in configs, commands and sweeps."""
+"""Scenarios, partners and parts of networks of the user's own, named module:function, in configs and commands."""
 
 import dataclasses
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from jaxsocial.cli.parsing import parse
 from jaxsocial.config.config import from_plain, to_plain
 from jaxsocial.config.fields import config_hash, differences, with_fields
 from jaxsocial.sweep.spec import make_sweep
+from tests import runs
 from tests.runs import ITERATION, TINY
 
 ROOT = Path(__file__).parents[2]
@@ -123,3 +125,82 @@ def test_commands_and_sweeps_in_processes_of_their_own_use_it(folder):
     lines = [f'scenario = "{NAME}"', "episodes = 8", "[grid]", "world.width = [9, 11]", "[fixed]"]
     (folder / "sweep.toml").write_text("\n".join([*lines, *(f"{name} = {value}" for name, value in fixed.items())]))
     command("sweep", "sweep.toml", "--out", "swept")
+
+
+PARTS = """
+import jax.numpy as jnp
+from jaxsocial.agents.networks.parts import Encoder, Memory, Target
+from jaxsocial.agents.policy import Policy
+
+
+def turner(seats, scenario) -> Policy:
+    def apply(parameters, key, memory, state, observation, first):
+        return memory, jnp.ones(len(seats), jnp.int32)
+
+    return Policy(init=lambda: (), apply=apply)
+
+
+def brightness(sizes, world) -> Encoder:
+    return Encoder(
+        init=lambda key: jnp.ones(3),
+        encode=lambda scale, seen: scale * seen.image.astype(jnp.float32).mean((-3, -2))[:, :3] / 255,
+        features=3,
+    )
+
+
+def forgetting(sizes, inputs) -> Memory:
+    return Memory(lambda key: {}, lambda batch: (), lambda parameters, state, x, first: (x, (), ()), units=inputs)
+
+
+def next_blue(sizes, world, units) -> Target:
+    return Target(
+        init=lambda key: jnp.zeros(units),
+        decode=lambda parameters, memory, action: memory @ parameters,
+        loss=lambda predicted, now, later: (predicted - later.image[..., 2].mean((-2, -1)) / 255) ** 2,
+    )
+
+
+def unannotated(seats, scenario):
+    raise AssertionError("it must not be called")
+"""
+OWN = """
+    --partners own_parts:turner expert --network.encoder own_parts:brightness --network.memory-type own_parts:forgetting
+    --sizes.prediction own_parts:next_blue --world.observation rgb
+"""
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    (tmp_path / "own_parts.py").write_text(PARTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    sys.modules.pop("own_parts", None)
+
+
+def test_partners_and_parts_of_networks_are_read_by_every_process(parts, capsys):
+    assert runs.command("train", "--out", "run", *shlex.split(OWN), *TINY, "--total-steps", str(ITERATION)) == 0
+    # As another process would find them.
+    sys.modules.pop("own_parts")
+    assert runs.command("evaluate", "run", "--episodes", "2") == 0
+    assert "own_parts:turner" in capsys.readouterr().out
+    assert runs.command("train", "--resume", "run", "--total-steps", str(2 * ITERATION)) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "remedy"),
+    [
+        ("--partners own_parts:gone expert", "cannot be imported"),
+        ("--partners own_parts:unannotated expert", "is not known to make a partner: annotate it, def unannotated"),
+        (
+            "--network.encoder own_parts:turner",
+            "is not known to make a network encoder: annotate it, def turner(...) -> Encoder",
+        ),
+        ("--network.encoder nowhere:turner", "No module named 'nowhere'"),
+        ("--teacher own_parts:unannotated", "is not known to make a partner"),
+    ],
+)
+def test_what_is_no_part_is_refused_and_not_called(parts, option, remedy, capsys):
+    assert runs.command("train", "--out", "run", *shlex.split(option), *TINY) == 2
+    assert remedy in " ".join(capsys.readouterr().err.split())
+    assert not (parts / "run").exists()

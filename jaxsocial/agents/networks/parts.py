@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from jaxsocial.env.scenario import Input, Style
 from jaxsocial.env.types import Observation
+from jaxsocial.env.values import imported
 
 Parameters = PyTree
 ALL_STYLES: tuple[Style, ...] = ("rgb", "symbolic", "symbolic_world")
@@ -76,10 +77,14 @@ class Target(NamedTuple):
 
 
 class Registry:
-    """Named makers of one kind of part. A maker may be given as "module:function", imported at its first use."""
+    """Named makers of one kind of part. A user's own may be named as "module:function", without registration.
 
-    def __init__(self, kind: str, field: str, makers: dict[str, Any]):
-        self.kind, self.field, self._makers = kind, field, makers
+    Makers of the package are given so too, by their module in `jaxsocial.agents.networks`, and imported at their first
+    use.
+    """
+
+    def __init__(self, kind: str, field: str, record: type, makers: dict[str, Any]):
+        self.kind, self.field, self._record, self._makers = kind, field, record, makers
 
     def names(self) -> tuple[str, ...]:
         """Returns all names, in the order of registration."""
@@ -99,10 +104,13 @@ class Registry:
         """Checks that a name is known.
 
         Raises:
-          ValueError: it is not, with the known names.
+          ValueError: it is not, with the known names; or ``module:function`` cannot be imported.
         """
-        if name not in self._makers:
-            raise ValueError(f"{self.field}={name!r}: choose from {', '.join(self._makers)}")
+        if ":" in name:
+            imported(name, self._record, f"network {self.kind}")
+        elif name not in self._makers:
+            known = ", ".join(self._makers)
+            raise ValueError(f"{self.field}={name!r}: choose from {known}, or name your own as module:function")
 
     def maker(self, name: str) -> Callable[..., Any]:
         """Returns the maker of a name.
@@ -110,6 +118,8 @@ class Registry:
         Raises:
           ValueError: see `check`.
         """
+        if ":" in name:
+            return imported(name, self._record, f"network {self.kind}")
         self.check(name)
         make = self._makers[name]
         if isinstance(make, str):
@@ -121,6 +131,7 @@ class Registry:
 ENCODERS = Registry(
     "encoder",
     "network.encoder",
+    Encoder,
     {
         "convolutions": "encoders:convolutions",
         "tile_contrast": "encoders:tile_contrast",
@@ -128,11 +139,15 @@ ENCODERS = Registry(
     },
 )
 MEMORIES = Registry(
-    "memory", "network.memory_type", {"lstm": "memories:lstm", "gru": "memories:gru", "none": "memories:none"}
+    "memory",
+    "network.memory_type",
+    Memory,
+    {"lstm": "memories:lstm", "gru": "memories:gru", "none": "memories:none"},
 )
 TARGETS = Registry(
     "prediction target",
     "sizes.prediction",
+    Target,
     {
         "none": "targets:none",
         "frame": "targets:frame",
