@@ -83,7 +83,7 @@ ROOT = Path(jaxsocial.__file__).parents[1]
         ("draw goal_cycle --world.penalty 1", "jaxsocial --help"),
         ("evaluate nowhere --first-level -1", "--first-level=-1: choose 0 or more"),
         ("reproduce figure4 --time-limit nan", "--time-limit=nan: choose 0 or more"),
-        ("draw goal_cycle --out nosuch/w.png", "nosuch: The directory does not exist"),
+        ("draw goal_cycle --out nosuch/w.png", "does not exist"),
         ("draw goal_cycle --out nosuch/w.txt", "nosuch/w.txt: No such file or directory"),
         ("draw --scenario-file ~/nowhere.txt", "home/nowhere.txt is no file"),
         ("train --scenario-file=~/nowhere.txt", "home/nowhere.txt is no file"),

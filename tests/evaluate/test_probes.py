@@ -34,9 +34,10 @@ def said(capsys):
 
 
 def taken(path):
-    """Returns the content of a file and deletes it."""
+    """Returns the content of a file, and deletes it and the picture beside it: other tests read the folder too."""
     found = json.loads(path.read_text())
     path.unlink()
+    path.with_suffix(".png").unlink()
     return found
 
 

@@ -78,9 +78,8 @@ def test_a_ramp_scales_the_penalty(tmp_path, monkeypatch):
 
 def test_evaluation_names_learner_partners_and_untrained_learner(finished_run):
     results = json.loads((finished_run / "evaluation.json").read_text())
-    assert [(r["player"], r["seed"]) for r in results] == [
-        (player, seed) for player in ("learner", "searching_expert", "untrained learner") for seed in (3, 4)
-    ]
+    players = "learner", "searching_expert", "learner, alone", "untrained learner"
+    assert [(r["player"], r["seed"]) for r in results] == [(player, seed) for player in players for seed in (3, 4)]
     for result in results:
         assert result["episodes"] == 16
         assert result["return"]["low"] <= result["return"]["mean"] <= result["return"]["high"]
@@ -118,7 +117,7 @@ def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
     assert status == 0
     players = {r["player"] for r in json.loads((folder / "evaluation.json").read_text())}
     partner = f"run:{finished_run}@{4 * runs.ITERATION}"
-    assert players == {"learner", partner, "random", "untrained learner"}
+    assert players == {"learner", partner, "random", "learner, alone", "untrained learner"}
     assert config_of(folder).partners == (partner, "random"), "the name does not change when that run trains further"
 
 
