@@ -25,6 +25,11 @@ LEAST_SECONDS = 0.5
 """Programs that compile faster are not cached."""
 MOST_CORES = 8
 """More were not measured: each would have few worlds, and communication would take a larger share."""
+LEAST_ROWS = 512
+"""Rows of a minibatch that a core needs for itself. With 192 two cores were slower than one, with 512 they were faster
+(docs/notebook/performance.md); nothing between was measured."""
+made_of_cores = False
+"""Whether `use_all_cores` has made this process's devices. Those that a user has made are always used."""
 
 
 def keep_compiled_programs() -> None:
@@ -52,6 +57,8 @@ def use_all_cores() -> None:
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):  # jax has started
         jax.config.update("jax_num_cpu_devices", min(cores, MOST_CORES))
+        global made_of_cores
+        made_of_cores = True
 
 
 def memory_limit() -> int:
@@ -84,6 +91,8 @@ def check_memory(needed: int, config: Config) -> None:
 def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     """Returns a mesh of as many devices as can have even shares. It prefers to shard members over worlds.
 
+    Cores share a member's worlds only if each gets `LEAST_ROWS` of a minibatch.
+
     Args:
       members: the number of members.
       config: the config; worlds and segments must be divisible too.
@@ -92,13 +101,18 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     Raises:
       ValueError: a host would have no device of the mesh.
     """
-    shareable = math.gcd(config.sizes.worlds, config.sizes.segments)
+    sizes, hosts = config.sizes, {device.process_index for device in devices}
+    shareable = math.gcd(sizes.worlds, sizes.segments)
+    rows = sizes.learners * sizes.segments * sizes.segment_length
+    most = len(devices)
+    if made_of_cores and devices[0].platform == "cpu" and len(hosts) == 1:
+        most = max(1, rows // LEAST_ROWS)
     shapes = ((m, w) for m in range(1, len(devices) + 1) for w in range(1, len(devices) // m + 1))
     # The largest product first, then the most members.
-    even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0]
+    even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0 and w <= most]
     shape = max(even, key=lambda shape: (math.prod(shape), shape))
     used = np.array(devices[: math.prod(shape)], dtype=object)
-    if {device.process_index for device in used} != {device.process_index for device in devices}:
+    if {device.process_index for device in used} != hosts:
         raise ValueError(
             f"seeds={members}, sizes.worlds={config.sizes.worlds}, sizes.segments={config.sizes.segments} go evenly "
             f"onto {len(used)} of {len(devices)} devices, and leave hosts without any: choose fewer hosts, or numbers "

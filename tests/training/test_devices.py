@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import pytest
 
 from jaxsocial.config.config import Config
 from jaxsocial.config.partners import PartnerSchedule
+from jaxsocial.config.presets import preset
 from jaxsocial.evaluate import finish
 from jaxsocial.training import checkpoint, member, metrics
+from jaxsocial.training.devices import devices_for
 from jaxsocial.training.folder import config_of, write_config
 from jaxsocial.training.member import Member
 from jaxsocial.training.program import make_program
@@ -229,6 +232,34 @@ def test_every_core_is_a_device_unless_the_user_has_configured_that(chosen, expe
     environment = mine | {"JAX_PLATFORMS": "cpu"} | dict([chosen.split("=", 1)] if chosen else [])
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert int(done.stdout) == (min(len(os.sched_getaffinity(0)), 8) if expected == "cores" else expected)
+
+
+@dataclasses.dataclass(frozen=True)
+class Core:
+    id: int
+    platform: str = "cpu"
+    process_index: int = 0
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "shape"),
+    [
+        ("quickstart", 1, (1, 1)),
+        ("quickstart", 3, (1, 1)),
+        ("quickstart", 4, (2, 1)),
+        ("paper", 1, (1, 2)),
+        ("paper", 4, (2, 1)),
+    ],
+)
+def test_cores_share_the_worlds_of_a_member_only_if_its_minibatches_are_large(name, members, shape, monkeypatch):
+    cores, config = [Core(0), Core(1)], preset(name)
+    monkeypatch.setattr("jaxsocial.training.devices.made_of_cores", True)
+    assert tuple(devices_for(members, config, cores).shape.values()) == shape
+    # Devices of a user's choice, and those of other kinds, are always used.
+    gpus = [dataclasses.replace(core, platform="gpu") for core in cores]
+    assert math.prod(devices_for(members, config, gpus).shape.values()) == 2
+    monkeypatch.setattr("jaxsocial.training.devices.made_of_cores", False)
+    assert math.prod(devices_for(members, config, cores).shape.values()) == 2
 
 
 if __name__ == "__main__":
