@@ -88,6 +88,8 @@ def shared_by_eight(source: Path, out: Path) -> dict:
     begun = shares(members)
     members, measured = trained(program, members, out / "run", config)
     kept(members, measured, out / "eight.npz")
+    # A run that resumes needs the rows up to its checkpoint; what follows them is dropped.
+    (out / "run" / metrics.METRICS).write_bytes((source / metrics.METRICS).read_bytes())
     return {"begun": begun, "after": shares(members), "uneven": unevenly(config, members)}
 
 
