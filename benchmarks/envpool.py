@@ -10,6 +10,7 @@ each core; ours is one compiled loop. Each is shown at the number of worlds, of 
 
 import argparse
 import importlib
+import importlib.metadata
 import json
 import os
 import statistics
@@ -43,7 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
     # Before jax makes its threads.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     machine = importlib.import_module("benchmarks.machine").machine
-    facts = machine("benchmarks.envpool") | {"cores_used": options.cores, "envpool": _version("envpool")}
+    facts = machine("benchmarks.envpool") | {
+        "cores_used": options.cores,
+        "envpool": importlib.metadata.version("envpool"),
+    }
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
     found = []
     for agents in (1, 3):
@@ -103,10 +107,6 @@ def _ours(agents: int, worlds: int, steps: int, cores: int) -> Callable[[int], A
     scenario = jaxsocial.make_scenario("goal_cycle", agents=agents, max_steps=steps)
     program = games.compiled(games.our_game(scenario, steps), worlds, steps)
     return lambda run: jax.block_until_ready(program.run(jax.random.key(run)))
-
-
-def _version(package: str) -> str:
-    return importlib.import_module("importlib.metadata").version(package)
 
 
 COLUMNS = [

@@ -39,8 +39,11 @@ class Range(NamedTuple):
         limit = LARGEST[type(number)]
         if math.isinf(self.high) and abs(number) > limit:
             return "a finite number" if isinstance(number, float) else f"{limit} or less"
-        # Programs compute with 32 bits: 1e-50 is 0 there, and 1 - 1e-9 is 1.
-        return str(self) if self.excluded is not None and _in_32_bits(number) == self.excluded else ""
+        if self.excluded is None:
+            return ""
+        # Programs compute with 32 bits: 1e-50, below the smallest normal number, is 0 there, and 1 - 1e-9 is 1.
+        held = 0.0 if abs(number) < np.finfo(np.float32).tiny else float(np.float32(number))
+        return str(self) if held == self.excluded else ""
 
     def __str__(self):
         """Returns the range in words, as messages and docstrings have it.
@@ -61,11 +64,6 @@ Steps = Annotated[int, Range(1, 2**53)]
 Probability = Annotated[float, Range(0, 1)]
 NotNegative = Annotated[float, Range(0)]
 Positive = Annotated[float, Range(0, excluded=0)]
-
-
-def _in_32_bits(number: int | float) -> float:
-    """Returns a number as a compiled program holds it; numbers below the smallest normal one are 0 there."""
-    return 0.0 if abs(number) < np.finfo(np.float32).tiny else float(np.float32(number))
 
 
 def fitting(value: Any, kind: Any, name: str) -> Any:

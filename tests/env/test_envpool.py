@@ -39,7 +39,7 @@ def play(actions, seed, side, clutter, view, offset) -> Played:
     world = {"grid_size": side, "n_clutter": clutter, "view_size": view, "view_offset": offset}
     rules = {"bonus_penalty": 1.5, "prestige_coloring": True, "prestige_beta": 0.95, "prestige_scale": 2.0}
     env = envpool.make_gymnasium(
-        *("Goalcycle-demo-solo-v0",), num_envs=1, seed=seed, n_agents=agents, max_num_players=agents, **world, **rules
+        "Goalcycle-demo-solo-v0", num_envs=1, seed=seed, n_agents=agents, max_num_players=agents, **world, **rules
     )
     observation, info = env.reset()
     images, players, rewards = [observation], [info["players"]], []

@@ -107,7 +107,7 @@ class Registry:
           ValueError: it is not, with the known names; or ``module:function`` cannot be imported.
         """
         if ":" in name:
-            imported(name, self._record, f"network {self.kind}")
+            self.maker(name)
         elif name not in self._makers:
             known = ", ".join(self._makers)
             raise ValueError(f"{self.field}={name!r}: choose from {known}, or name your own as module:function")
