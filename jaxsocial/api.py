@@ -28,7 +28,7 @@ from jaxsocial.training.member import MemberSetup, begin_one, train_one
 from jaxsocial.training.packaged import PACKAGED, run_folder
 from jaxsocial.training.pretrained import LoadedPolicy
 from jaxsocial.training.program import check_nans_allowed
-from jaxsocial.training.run import Callback, Trained
+from jaxsocial.training.run import Callback, Trained, WhenDiskFull
 from jaxsocial.training.stopping import StoppedByCallback
 from jaxsocial.viewer import page
 
@@ -45,6 +45,7 @@ def train(
     folder: str | os.PathLike | None = None,
     callbacks: Sequence[Callback] = (),
     console: Console | None = None,
+    when_disk_full: WhenDiskFull = "stop",
 ) -> "Run":
     """Trains and evaluates a run, as `jaxsocial train` does.
 
@@ -57,14 +58,16 @@ def train(
       callbacks: each receives the rows of metrics of each chunk, after they are written. If one returns True before
         the end, the run is saved and not evaluated; `Run.resume` continues it.
       console: where to show progress and results; nothing is printed if None.
+      when_disk_full: whether training stops at once, or goes on, and writes rows and checkpoints once there is space.
 
     Raises:
+      OSError: the disk is full.
       ValueError: the folder exists, or the config's parts do not fit together.
       Stopped: SIGINT or SIGTERM; the run is saved.
     """
     path = run.new_folder(Path("runs"), config) if folder is None else Path(folder).expanduser()
     try:
-        return _finished(path, lambda console: run.train(config, path, console, callbacks), console)
+        return _finished(path, lambda console: run.train(config, path, console, callbacks, when_disk_full), console)
     finally:
         if folder is None:
             with contextlib.suppress(OSError):  # not empty
@@ -118,7 +121,11 @@ class Run(os.PathLike):
         return metrics.health(metrics.read(self.folder / metrics.METRICS))
 
     def resume(
-        self, total_steps: int | None = None, callbacks: Sequence[Callback] = (), console: Console | None = None
+        self,
+        total_steps: int | None = None,
+        callbacks: Sequence[Callback] = (),
+        console: Console | None = None,
+        when_disk_full: WhenDiskFull = "stop",
     ) -> "Run":
         """Continues training from the last checkpoint, and evaluates the run.
 
@@ -126,12 +133,18 @@ class Run(os.PathLike):
           total_steps: a new length, in learner steps; that of the run if None.
           callbacks: as in `train`.
           console: where to show progress and results; nothing is printed if None.
+          when_disk_full: as in `train`.
 
         Raises:
+          OSError: the disk is full.
           ValueError: there is no run in the folder, or it is longer already.
           Stopped: SIGINT or SIGTERM; the run is saved.
         """
-        return _finished(self.folder, lambda console: run.resume(self.folder, console, total_steps, callbacks), console)
+        return _finished(
+            self.folder,
+            lambda console: run.resume(self.folder, console, total_steps, callbacks, when_disk_full),
+            console,
+        )
 
     def evaluate(
         self,

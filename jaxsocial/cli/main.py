@@ -3,7 +3,6 @@
 A verb's handler, and with it flax, orbax, matplotlib and pandas, is imported after parsing, so that help is quick.
 """
 
-import errno
 import importlib
 import os
 import sys
@@ -14,6 +13,7 @@ from rich.console import Console
 from jaxsocial.cli.options import VERBS
 from jaxsocial.cli.parsing import DISK_FULL, REFUSED, parse
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
+from jaxsocial.training.folder import DISK_IS_FULL
 from jaxsocial.training.stopping import INTERRUPTED, Stopped, interrupts_answered, leave
 
 
@@ -52,7 +52,7 @@ def _run(arguments: list[str]) -> int:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in DISK_IS_FULL
         cure = "free some space; a run continues from its last checkpoint by --resume"
         where = f"{error.filename}: " if error.filename is not None else ""
         remedy = cure if full else "choose a place that can be used"

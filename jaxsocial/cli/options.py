@@ -34,7 +34,10 @@ class TrainOptions:
     out: Path | None = None
     """The run's folder, which must not exist; by default a new one under runs/."""
     resume: Path | None = None
-    """Continues the run in this folder. Takes no other option but --total-steps and those of hosts."""
+    """Continues the run in this folder. Of other options it takes --total-steps, --log, --when-disk-full and those of
+    hosts."""
+    when_disk_full: Literal["stop", "continue"] = "stop"
+    """Whether training ends when the disk is full, or goes on and saves once there is space."""
     hosts: Annotated[Hosts, tyro.conf.arg(name="")] = Hosts()
     longer: tyro.conf.Suppress[int | None] = None
     """New length of the resumed run: what --total-steps gives beside --resume."""

@@ -99,7 +99,7 @@ def _resumed(options: TrainOptions, arguments: list[str]) -> TrainOptions:
     names = [option.split("=")[0].replace("_", "-") for option in arguments[1:] if option.startswith("--")]
     for name in names:
         # Another value would make the checkpoint and the config disagree.
-        if name not in ("--resume", "--total-steps", "--log", *distributed.OPTIONS):
+        if name not in ("--resume", "--total-steps", "--log", "--when-disk-full", *distributed.OPTIONS):
             raise ValueError(f"{name} cannot change a run that has begun: leave it out, or start a new run")
     return dataclasses.replace(options, longer=options.config.total_steps if "--total-steps" in names else None)
 

@@ -44,8 +44,8 @@ def train(chosen: TrainOptions, console: Console) -> int:
             # Closed also if training is stopped, or trackers would lose the last points.
             senders = [stack.enter_context(contextlib.closing(send.Sender(folder, chosen.log)))]
         if chosen.resume is not None:
-            run = api.Run(chosen.resume).resume(chosen.longer, senders, console)
+            run = api.Run(chosen.resume).resume(chosen.longer, senders, console, chosen.when_disk_full)
         else:
-            run = api.train(chosen.config, folder, senders, console)
+            run = api.train(chosen.config, folder, senders, console, chosen.when_disk_full)
     health = run.health.values()
     return FAILED if health and not any(seed.healthy for seed in health) else 0

@@ -92,6 +92,8 @@ def _fitting_sizes(name: str, build: Callable[..., Scenario], sizes: dict[str, A
         if size not in kinds:
             near = difflib.get_close_matches(size, kinds, 1) or [kind for kind in kinds if kind.endswith(f"_{size}")]
             hint = f"perhaps you meant {near[0]}" if near else f"choose from {', '.join(kinds)}"
+            if ":" in name and size in declared(Scenario):
+                hint = "let the function take **sizes, and hand them to its Scenario"
             if size in Rules._fields:
                 hint = f"it is one of the rules, make_env(scenario, make_rules(scenario, {size}={value!r}))"
             raise ValueError(f"scenario {name!r} has no size {size!r}: {hint}")

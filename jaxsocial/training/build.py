@@ -58,6 +58,7 @@ def seated(names: tuple[str, ...], scenario: Scenario, first_seat: int = 1, may_
                 frozen[name] = frozen_player(name.removeprefix(FROZEN), may_be_each)
             except ValueError as error:
                 moved = name.startswith(FROZEN) and not source_of(name.removeprefix(FROZEN), True).folder.exists()
-                cure = ". If it was moved, put it beside the run that it is a partner of" if moved else ""
+                beside = ". If it was moved, put it beside the run that it is a partner of, or evaluate with --partners"
+                cure = beside if moved else ""
                 raise ValueError(f"partner {name}: {error}{cure}") from None
     return seat_partners(names, scenario, frozen, first_seat)

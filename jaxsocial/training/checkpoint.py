@@ -1,11 +1,13 @@
 """Checkpoints by orbax: all that a run needs to resume exactly."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, from_plain, to_plain
 from jaxsocial.config.network import network_of
 from jaxsocial.training import distributed, weights
-from jaxsocial.training.folder import config_of, sync, write_at_once
+from jaxsocial.training.folder import DISK_IS_FULL, config_of, sync, write_at_once
 
 CHECKPOINTS, RECORD = "checkpoints", "saved.json"
 STORED_NAMES = {
@@ -61,19 +63,21 @@ def save(folder: Path, members: Any, iteration: int, config: Config | Sequence[C
             is_left = path.suffix == ".new" or ocp.utils.TMP_DIR_SUFFIX in path.name  # by a process that was killed
             if is_left or (path.name.isdigit() and int(path.name) >= iteration):
                 shutil.rmtree(path)
-        # orbax would fail in many lines, of several threads.
+        # orbax would fail in many lines, of several threads. What it writes is compressed.
         last = parent / str(latest(folder))
-        if shutil.disk_usage(parent).free < 512 * sum(path.stat().st_blocks for path in last.rglob("*")):
+        stored = 512 * sum(path.stat().st_blocks for path in last.rglob("*"))
+        if shutil.disk_usage(parent).free < max(stored, sum(leaf.nbytes for leaf in jax.tree.leaves(members))):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(new))
     distributed.any_host(False)  # waits for the first host
     items = {name: ocp.args.StandardSave(flat(part)) for name, part in _items(members).items()}
     try:
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as saver:
-            saver.save(new, args=ocp.args.Composite(**items))
+        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as saver, _plain(parent) as place:
+            saver.save(place / new.name, args=ocp.args.Composite(**items))
     except Exception as error:
         # tensorstore raises it as a ValueError, with the system's words.
-        if os.strerror(errno.ENOSPC) in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(new)) from None
+        for code in DISK_IS_FULL:
+            if os.strerror(code) in str(error):
+                raise OSError(code, os.strerror(code), str(new)) from None
         raise
     if distributed.is_first():
         _write_record(new, iteration, configs)
@@ -81,6 +85,21 @@ def save(folder: Path, members: Any, iteration: int, config: Config | Sequence[C
         sync(parent)
         _drop_old(folder, configs[0].keep_every * configs[0].checkpoint_iterations)
     distributed.any_host(False)
+
+
+@contextlib.contextmanager
+def _plain(place: Path) -> Iterator[Path]:
+    r"""Yields a path of a folder without ``*?[``, which orbax expands, and ``\``, which tensorstore reads as ``/``.
+
+    With them a checkpoint would be written in part, and without an error.
+    """
+    if not set(str(place)) & set("*?[\\"):
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as beside:
+        link = Path(beside) / "link"
+        link.symlink_to(place)
+        yield link
 
 
 def _write_record(place: Path, iteration: int, configs: Sequence[Config]) -> None:
@@ -285,7 +304,8 @@ def restore_item(folder: Path, iteration: int, item: str, like: Any) -> Any:
         stored = weights.read(folder, {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in flat(like).items()})
         return jax.tree.unflatten(jax.tree.structure(like), stored.values())
     try:
-        return _read(folder.resolve() / CHECKPOINTS / str(iteration) / item, like)
+        with _plain(folder.resolve() / CHECKPOINTS / str(iteration)) as place:
+            return _read(place / item, like)
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise ValueError(

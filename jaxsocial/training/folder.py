@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,8 @@ from jaxsocial.config.config import Config, from_plain, to_plain
 LOCK, CONFIG, PROVENANCE = "lock", "config.json", "run.json"
 EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
 """Files that evaluation writes. Without the first the run is unfinished."""
+DISK_IS_FULL = errno.ENOSPC, errno.EDQUOT
+"""The system's numbers of the errors by which a full disk, or the end of a user's quota, shows itself."""
 
 
 class FolderInUse(ValueError):  # noqa: N818, a state, not an error

@@ -68,11 +68,21 @@ def write_rows(
 
 
 def append(path: Path, rows: list[Row]) -> None:
-    """Appends rows in one write, so that a killed run leaves whole lines."""
-    with path.open("a") as file:
-        file.write(_lines(rows))
-        file.flush()
-        os.fsync(file.fileno())  # before a checkpoint that covers them
+    """Appends rows in one write, so that a killed run leaves whole lines.
+
+    Raises:
+      OSError: the disk is full; the file is as it was.
+    """
+    rest = memoryview(_lines(rows).encode())
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())  # before a checkpoint that covers them
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def _lines(rows: list[Row]) -> str:

@@ -8,8 +8,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import jax
 import numpy as np
 from rich.console import Console
 
@@ -17,7 +18,17 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.config.config import Config, to_plain
 from jaxsocial.training import checkpoint, distributed, loop, metrics, weights
 from jaxsocial.training.devices import check_memory
-from jaxsocial.training.folder import CONFIG, CURVE, EPISODE, EVALUATION, config_of, existing_run, new_run, write_config
+from jaxsocial.training.folder import (
+    CONFIG,
+    CURVE,
+    DISK_IS_FULL,
+    EPISODE,
+    EVALUATION,
+    config_of,
+    existing_run,
+    new_run,
+    write_config,
+)
 from jaxsocial.training.loop import Chunk
 from jaxsocial.training.member import Member
 from jaxsocial.training.pretrained import with_pinned_runs
@@ -28,6 +39,8 @@ from jaxsocial.training.stopping import Stopped, StoppedByCallback, stop_request
 
 Callback = Callable[[list[metrics.Row]], bool | None]
 """Receives the rows of metrics of each chunk, after they are written. If it returns True, training stops."""
+WhenDiskFull = Literal["stop", "continue"]
+"""Whether training ends at the first row or checkpoint that a full disk refuses, or tries it again with the next."""
 
 
 class Trained(NamedTuple):
@@ -63,7 +76,13 @@ def new_folder(parent: Path, config: Config) -> Path:
         raise ValueError(f"{parent} cannot be written ({error.strerror}): choose a folder by --out") from None
 
 
-def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Callback] = ()) -> Trained:
+def train(
+    config: Config,
+    folder: Path,
+    console: Console,
+    callbacks: Sequence[Callback] = (),
+    when_disk_full: WhenDiskFull = "stop",
+) -> Trained:
     """Trains from the beginning. Several processes (`distributed.join`) all call it; they part after training.
 
     Args:
@@ -71,8 +90,10 @@ def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Ca
       folder: the run's folder, which must not exist, or be empty.
       console: where to show progress.
       callbacks: called after each chunk, on every host.
+      when_disk_full: "continue" needs a single host.
 
     Raises:
+      OSError: the disk is full.
       ValueError: the folder is not empty or cannot be written, or the config's parts do not fit together.
       StoppedByCallback: a callback returned True; the members are saved.
       Stopped: asked to stop by a signal; the members are saved.
@@ -92,7 +113,7 @@ def train(config: Config, folder: Path, console: Console, callbacks: Sequence[Ca
             if distributed.is_first():
                 shutil.rmtree(folder)
             raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
-        return _train(config, folder, program, members, 0, console, callbacks)
+        return _train(config, folder, program, members, 0, console, callbacks, when_disk_full)
 
 
 @contextlib.contextmanager
@@ -111,7 +132,11 @@ def _held_by_first_host(folder: contextlib.AbstractContextManager) -> Iterator[N
 
 
 def resume(
-    folder: Path, console: Console, total_steps: int | None = None, callbacks: Sequence[Callback] = ()
+    folder: Path,
+    console: Console,
+    total_steps: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    when_disk_full: WhenDiskFull = "stop",
 ) -> Trained:
     """Continues a run from its last checkpoint, exactly as if it had not stopped.
 
@@ -120,8 +145,10 @@ def resume(
       console: where to show progress.
       total_steps: a new length, in learner steps; that of the run if None.
       callbacks: called after each chunk, on every host.
+      when_disk_full: as in `train`.
 
     Raises:
+      OSError: the disk is full.
       ValueError: there is no run in the folder, it is damaged, in use, or longer already.
       StoppedByCallback: a callback returned True; the members are saved.
       Stopped: asked to stop by a signal; the members are saved.
@@ -155,7 +182,8 @@ def resume(
             if total_steps is not None:
                 write_config(config, folder / CONFIG)
             metrics.cut(path, rows)
-        return _train(config, folder, program, program.place(members), iteration, console, callbacks)
+        members = program.place(members)
+        return _train(config, folder, program, members, iteration, console, callbacks, when_disk_full)
 
 
 def _train(
@@ -166,17 +194,34 @@ def _train(
     iteration: int,
     console: Console,
     callbacks: Sequence[Callback],
+    when_disk_full: WhenDiskFull,
 ) -> Trained:
+    if when_disk_full == "continue" and jax.process_count() > 1:
+        raise ValueError("when_disk_full=continue needs a single host: leave it out")
     began = time.monotonic()
     untrained = program.untrained().learner.parameters
     # Read before the first chunk, to which the members are donated.
     healthy = np.asarray(distributed.fetched(members.healthy))
-    called_off = False
+    called_off, unwritten = False, []
+
+    def write() -> None:
+        if unwritten and distributed.is_first():
+            metrics.append(folder / metrics.METRICS, unwritten)
+        unwritten.clear()
+
+    def save(members: Member, iteration: int) -> None:
+        last = iteration == config.iterations or called_off or stop()
+        with _full_disk(console, "stop" if last else when_disk_full):
+            write()  # before the checkpoint that covers them
+            checkpoint.save(folder, members, iteration, config)
 
     def record(chunk: Chunk) -> None:
         nonlocal healthy, called_off
         step = chunk.iteration * config.iteration_steps
-        rows = metrics.write_rows(chunk.metrics, [config], [folder], step)
+        rows = metrics.rows_of(chunk.metrics, step, config.seed)
+        unwritten.extend(rows)
+        with _full_disk(console, when_disk_full):
+            write()
         returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in rows)
         trained = config.seeds * chunk.metrics["loss"].shape[1] * config.iteration_steps
         display.show(Status(step, config.preset, returns, trained / chunk.seconds))
@@ -196,7 +241,7 @@ def _train(
                 config.iterations,
                 config.chunk_iterations,
                 record,
-                save=lambda members, iteration: checkpoint.save(folder, members, iteration, config),
+                save=save,
                 stop=lambda: called_off or stop(),
                 save_iterations=config.checkpoint_iterations,
             )
@@ -206,6 +251,17 @@ def _train(
     learned, untrained = distributed.fetched((members.learner.parameters, untrained))
     distributed.leave()
     return Trained(folder, config, learned, untrained, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _full_disk(console: Console, then: WhenDiskFull) -> Iterator[None]:
+    """Leaves the context with a line in place of an error if the disk is full and training is to continue."""
+    try:
+        yield
+    except OSError as error:
+        if then == "stop" or error.errno not in DISK_IS_FULL:
+            raise
+        console.print(f"the disk is full: {error.filename or 'metrics'} is tried again later", highlight=False)
 
 
 def report_bad(console: Console, config: Config, before: Any, healthy: Any, iteration: int) -> Any:

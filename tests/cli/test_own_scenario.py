@@ -47,6 +47,10 @@ def corridor(gate: Probability = 0.5, **sizes) -> Scenario:
     return Scenario(layout=Corridor(gate), name="corridor", **sizes)
 
 
+def fixed() -> Scenario:
+    return corridor(agents=3)
+
+
 def unannotated(**sizes):
     raise AssertionError("it must not be called")
 """
@@ -87,6 +91,7 @@ def test_it_is_made_and_changed_and_read_again_like_those_of_the_package(folder)
     [
         (NAME, {"gate": 2}, "gate=2: choose 0 to 1"),
         (NAME, {"gaet": 0.5}, "has no size 'gaet': perhaps you meant gate"),
+        ("own_corridor:fixed", {"agents": 2}, r"has no size 'agents': let the function take \*\*sizes"),
         ("own_corridor:unannotated", {}, r"annotate it, def unannotated\(...\) -> Scenario"),
         ("own_corridor:corridoor", {}, "has no attribute 'corridoor'"),
         ("subprocess:run", {"args": "false"}, r"annotate it, def run\(...\) -> Scenario"),

@@ -163,6 +163,14 @@ def members_at(iteration: int) -> Member:
     return Member(Learner(count, {"a": count}, {"b": count}, count, count), (), np.ones(1, bool))  # pyright: ignore
 
 
+@pytest.mark.parametrize("name", ["[red]y.png", "a*b", "what?", "a\\b", "50%", "we#1", "a b", "ü", "{x}", "~x", "a\nb"])
+def test_a_checkpoint_can_be_read_again_whatever_its_folder_is_named(name, partners_run, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    checkpoint.save(folder, members_at(6), 6, config_of(partners_run.folder))
+    chex.assert_trees_all_equal(checkpoint.restore(folder, 6, members_at(0)), members_at(6))
+
+
 def test_some_checkpoints_of_a_run_that_became_longer_are_kept_for_good(partners_run, tmp_path):
     lengths = {"log_steps": 20 * runs.ITERATION, "checkpoint_steps": 40 * runs.ITERATION, "total_steps": 12800}
     config = dataclasses.replace(config_of(partners_run.folder), **lengths)

@@ -1,7 +1,9 @@
 """Runs by the command line: their files, resuming, and runs as partners."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -99,6 +101,47 @@ def test_a_resumed_run_equals_the_one_that_never_stopped_exactly(finished_run, r
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)
     for name in ("metrics.jsonl", "evaluation.json"):
         assert (finished_run / name).read_text() == (resumed_run / name).read_text()
+
+
+@pytest.mark.parametrize("full", [{1}, {1, 2, 3}, {4}])
+def test_a_run_goes_on_while_the_disk_is_full_and_writes_what_was_left_later(
+    full, finished_run, tmp_path, monkeypatch, capsys
+):
+    """At some of its four log points there is no space."""
+    folder, points, append = tmp_path / "run", [], metrics.append
+
+    def refusing(path, rows):
+        points.append(rows[-1]["step"] // runs.ITERATION)
+        if points[-1] in full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        append(path, rows)
+
+    monkeypatch.setattr(metrics, "append", refusing)
+    steps = ("--total-steps", str(4 * runs.ITERATION), "--seeds", "2", "--seed", "3")
+    status = runs.train(folder, *steps, "--when-disk-full", "continue")
+    assert "the disk is full" in capsys.readouterr().out
+    if 4 in full:
+        assert status == 3
+        assert (len(metrics.read(folder / "metrics.jsonl")), checkpoint.latest(folder)) == (2 * 3, 3)
+        monkeypatch.undo()
+        assert runs.command("train", "--resume", str(folder)) == 0
+    else:
+        assert status == 0
+    assert (folder / "metrics.jsonl").read_text() == (finished_run / "metrics.jsonl").read_text()
+    jax.tree.map(np.testing.assert_array_equal, parameters_of(finished_run), parameters_of(folder))
+
+
+def test_a_row_that_does_not_fit_on_the_disk_leaves_no_part_of_itself(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    metrics.append(path, [{"step": 64}])
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        metrics.append(path, [{"step": 128}])
+    assert path.read_text() == '{"step": 64}\n'
 
 
 @pytest.mark.slow
