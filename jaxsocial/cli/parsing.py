@@ -201,7 +201,7 @@ def _one_line(box: str, options: Any) -> str:
     # The title is in the frame's upper edge, or in its own line in terminals without frame characters.
     _, *lines = [re.sub(r"-{3,}$", "", line.strip(" │╭╮╰╯─")) for line in box.splitlines() if line.strip()]
     wrong, *rest = [block.split("\n") for block in re.split(r"\n{2,}", "\n".join(lines).strip())]
-    message = re.sub(r"Error parsing __tyro\S*: ", "", " ".join(wrong)).rstrip(".")
+    message = re.sub(r"Error parsing __tyro\S*: | or misplaced| \(applied to [^)]*\)", "", " ".join(wrong)).rstrip(".")
     explained = [line for block in rest for line in block]
     if "Argument helptext:" in explained:
         option, *meaning = explained[explained.index("Argument helptext:") + 1 : -1]
@@ -209,5 +209,7 @@ def _one_line(box: str, options: Any) -> str:
     if meant := _meant(message, options):
         message += f". Perhaps you meant {meant}"
     elif "Perhaps you meant:" in explained:
-        message += f". Perhaps you meant {next(line for line in explained if line.startswith('--')).split()[0]}"
+        near = next(line for line in explained if line.startswith("--")).split()[0]
+        # tyro proposes an option of another verb too.
+        message += "" if near in message else f". Perhaps you meant {near}"
     return f"{message}. See jaxsocial --help, and jaxsocial train --help-all for every field."

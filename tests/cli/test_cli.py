@@ -60,6 +60,7 @@ ROOT = Path(jaxsocial.__file__).parents[1]
         ("train --preset laptop --world.observation symbolic", 'network.encoder "symbolic"'),
         ("train --preset laptop-symbolic --world.observation rgb", 'choose world.observation "symbolic"'),
         ("train --coefficients.gamma 1.5", "coefficients.gamma=1.5: choose 0 to 1"),
+        ("evaluate runs/first --out x", "Unrecognized options: --out x. See"),
         ("train --penalty 2", "Perhaps you meant --rules.penalty."),
         ("train --lr 1e-3", "Perhaps you meant --coefficients.learning-rate."),
         ("train --steps=4", "Perhaps you meant --stages.steps or --sizes.steps."),
