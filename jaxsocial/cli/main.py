@@ -32,11 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.path.append(os.getcwd())
     with interrupts_answered():
         try:
-            return _run(sys.argv[1:] if arguments is None else arguments)
+            status = _run(sys.argv[1:] if arguments is None else arguments)
         except KeyboardInterrupt:
-            if arguments is None:
-                leave()
-            return INTERRUPTED
+            status = INTERRUPTED
+        if status == INTERRUPTED and arguments is None:
+            leave()  # while Python ends, one more Ctrl-C would kill it
+        return status
 
 
 def _run(arguments: list[str]) -> int:

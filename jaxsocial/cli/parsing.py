@@ -201,7 +201,9 @@ def _one_line(box: str, options: Any) -> str:
     # The title is in the frame's upper edge, or in its own line in terminals without frame characters.
     _, *lines = [re.sub(r"-{3,}$", "", line.strip(" │╭╮╰╯─")) for line in box.splitlines() if line.strip()]
     wrong, *rest = [block.split("\n") for block in re.split(r"\n{2,}", "\n".join(lines).strip())]
-    message = re.sub(r"Error parsing __tyro\S*: | or misplaced| \(applied to [^)]*\)", "", " ".join(wrong)).rstrip(".")
+    # jaxsocial's verbs have no verbs below them, so that no option can be misplaced.
+    needless = r"Error parsing __tyro\S*: | or misplaced| \(applied to [^)]*\)| Arguments are applied to .* can matter"
+    message = re.sub(needless, "", " ".join(wrong)).rstrip(".")
     explained = [line for block in rest for line in block]
     if "Argument helptext:" in explained:
         option, *meaning = explained[explained.index("Argument helptext:") + 1 : -1]
