@@ -52,6 +52,9 @@ def _run(arguments: list[str]) -> int:
     except ValueError as error:
         print(f"jaxsocial: {error}", file=sys.stderr)
         return REFUSED
+    except BrokenPipeError:  # the reader has enough, as head has; rich does the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         full = error.errno in DISK_IS_FULL
         cure = "free some space; a run continues from its last checkpoint by --resume"

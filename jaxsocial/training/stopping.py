@@ -64,12 +64,21 @@ def interrupts_answered() -> Iterator[None]:
     received, written = os.pipe()
     os.set_blocking(written, False)
     ended = threading.Event()
-    before = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    unraisable = sys.unraisablehook
+
+    def swallowed(problem: "sys.UnraisableHookArgs") -> None:
+        # Raised in a callback of the garbage collector, of which jax has one, it would only be printed.
+        if problem.exc_type is KeyboardInterrupt:
+            leave()
+        unraisable(problem)
+
+    before, sys.unraisablehook = signal.set_wakeup_fd(written, warn_on_full_buffer=False), swallowed
     threading.Thread(target=_answer, args=(received, ended), daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
+        sys.unraisablehook = unraisable
         ended.set()
         os.close(written)
 

@@ -107,6 +107,13 @@ def test_a_refusal_is_one_line_with_the_remedy(command, remedy, capsys, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("verb", ["scenarios", "completion bash"])
+def test_a_reader_that_has_enough_is_told_nothing(verb):
+    command = f"{sys.executable} -m jaxsocial {verb} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_full_help_lists_every_field_with_its_meaning(capsys):
     with pytest.raises(SystemExit) as leaving:
         main.main(["train", "--help-all"])

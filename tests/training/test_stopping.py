@@ -47,6 +47,23 @@ def test_the_second_ends_the_process_at_once():
     assert time.monotonic() - began < 20
 
 
+def test_an_interrupt_that_a_callback_of_the_garbage_collector_swallows_ends_the_process():
+    program = """
+import gc
+from jaxsocial.training.stopping import interrupts_answered
+
+def callback(phase, info):
+    raise KeyboardInterrupt
+
+with interrupts_answered():
+    gc.callbacks.append(callback)
+    gc.collect()
+    print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.slow
 def test_a_command_that_compiles_answers_and_leaves(tmp_path):
     arguments = ["train", "--preset", "paper", "--out", str(tmp_path / "run")]
