@@ -1,8 +1,9 @@
-"""Packs the learners that come with the package: seeds of conditions of figure 4, and an expert; and the tour.
+"""Packs the learners that come with the package: seeds of conditions of figures 4, 5 and 7; and the tour.
 
 python -m experiments.pretrained --runs runs/reproduce
 
-It needs the trained runs of `jaxsocial reproduce figure4 --scale laptop` and their records, and figure 5's experts.
+It needs the trained runs of `jaxsocial reproduce figure4 --scale laptop` and their records, figure 5's experts, and
+the mixed learners of figure 7.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from experiments.figure4 import figure
 from jaxsocial.api import Run
 from jaxsocial.reproduce import command, store
 from jaxsocial.reproduce.claims import Finding
+from jaxsocial.reproduce.conditions import mixed
 from jaxsocial.reproduce.figures import Condition, Trained
 from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.training.folder import PROVENANCE
@@ -26,15 +28,17 @@ from jaxsocial.training.pretrained import export_policy
 from jaxsocial.training.provenance import read_provenance
 from jaxsocial.viewer import tour
 
-EXPERT = "expert"
-"""The condition of experts that are trained alone, under a penalty that grows: the early ones of figure 5."""
+EXPERT, MIXED = "expert", "mixed"
+"""The conditions of experts that are trained alone, under a penalty that grows: the early ones of figure 5; and of
+SociAPL learners that are trained further, mostly alone: figure 7."""
+COMMANDS = {EXPERT: "jaxsocial reproduce figure5 --scale laptop", MIXED: "jaxsocial reproduce figure7 --scale laptop"}
 
 
 class Learner(NamedTuple):
     """Which learner is packed."""
 
     row: str
-    """Of figure 4, or `EXPERT`."""
+    """Of figure 4, or `EXPERT` or `MIXED`."""
     about: str
     """How it was trained."""
     seed: int | None = None
@@ -64,6 +68,20 @@ LEARNERS = {
         steps=1_996_800,
         chosen="the one with a return in training that was between those before and after they begin to follow, of "
         "seeds 0 to 9",
+    ),
+    "mixed": Learner(
+        MIXED,
+        "A seed of sociapl, trained for 6.2 million steps more, three quarters of them alone. It follows as before, "
+        "and alone it searches, and earns where the order of goals goes clockwise.",
+        seed=6,
+        chosen="the median return alone of the three that left the local optimum alone, of seeds 0 to 9",
+    ),
+    "mixed_both_ways": Learner(
+        MIXED,
+        "Another seed of mixed. It follows whichever way round the order of goals goes; alone it takes one goal and "
+        "stops.",
+        seed=8,
+        chosen="the best return beside experts, of seeds 0 to 9",
     ),
     "vanilla": Learner(
         "social vanilla",
@@ -119,7 +137,7 @@ def pack(
     card = Card(
         name=name,
         about=learner.about,
-        command=f"jaxsocial reproduce {'figure5' if learner.row == EXPERT else 'figure4'} --scale laptop",
+        command=COMMANDS.get(learner.row, "jaxsocial reproduce figure4 --scale laptop"),
         commit=read_provenance(folder)["git"],
         seed=seed,
         chosen=chosen,
@@ -146,7 +164,8 @@ def main() -> None:
     found, _ = command.view(figure, scale, store.read_records(places.records))
     player = scale.early_experts[0]
     assert isinstance(player, Trained)
-    conditions = {row.name: row.condition for row in figure(scale).rows} | {EXPERT: player.condition}
+    conditions = {row.name: row.condition for row in figure(scale).rows}
+    conditions |= {EXPERT: player.condition, MIXED: mixed(scale)}
     for name in chosen.learners:
         learner = LEARNERS[name]
         row = learner.row

@@ -143,6 +143,7 @@ def test_pages_that_the_code_names_are_there(suffix):
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.stem)
 def test_names_and_files_of_the_code_are_current(page):
     code = "\n".join(path.read_text() for path in sorted((ROOT / "jaxsocial").rglob("*.py")))
+    code += " ".join(pretrained_names())
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     names = re.findall(r"`(_?[A-Z]?[a-z]+(?:[A-Z_][a-z]+)+)`", prose)
     assert [name for name in names if not re.search(rf"\b{name}\b", code) and name not in OTHERS] == []
