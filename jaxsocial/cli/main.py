@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jaxsocial.cli.options import VERBS
 from jaxsocial.cli.parsing import DISK_FULL, REFUSED, parse
+from jaxsocial.training import distributed
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.training.folder import DISK_IS_FULL
 from jaxsocial.training.stopping import INTERRUPTED, Stopped, interrupts_answered, leave
@@ -63,6 +64,7 @@ def _run(arguments: list[str]) -> int:
         print(f"jaxsocial: {where}{error.strerror or error}: {remedy}", file=sys.stderr)
         return DISK_FULL if full else REFUSED
     except Stopped as stop:
+        distributed.leave()  # the other hosts would miss this one
         print(f"jaxsocial: {stop}", file=sys.stderr)
         return INTERRUPTED
     except Exception:

@@ -63,7 +63,7 @@ def save(folder: Path, members: Any, iteration: int, config: Config | Sequence[C
             is_left = path.suffix == ".new" or ocp.utils.TMP_DIR_SUFFIX in path.name  # by a process that was killed
             if is_left or (path.name.isdigit() and int(path.name) >= iteration):
                 shutil.rmtree(path)
-        # orbax would fail in many lines, of several threads. What it writes is compressed.
+        # orbax would fail in many lines, of several threads. It compresses, so the arrays' size is enough.
         last = parent / str(latest(folder))
         stored = 512 * sum(path.stat().st_blocks for path in last.rglob("*"))
         if shutil.disk_usage(parent).free < max(stored, sum(leaf.nbytes for leaf in jax.tree.leaves(members))):

@@ -63,7 +63,7 @@ def use_all_cores() -> None:
 
 def memory_limit() -> int:
     """Returns the bytes of each device that a program may use."""
-    counted = jax.devices()[0].memory_stats() or {}
+    counted = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in counted:
         return int(SHARE * counted["bytes_limit"])
     # CPU devices report nothing, and share the machine's memory.

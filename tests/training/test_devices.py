@@ -19,7 +19,7 @@ from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.presets import preset
 from jaxsocial.evaluate import finish
 from jaxsocial.training import checkpoint, member, metrics
-from jaxsocial.training.devices import devices_for
+from jaxsocial.training.devices import devices_for, memory_limit
 from jaxsocial.training.folder import config_of, write_config
 from jaxsocial.training.member import Member
 from jaxsocial.training.program import make_program
@@ -154,6 +154,12 @@ def eight(finished_run, tmp_path_factory):
     """The folder where the finished run was trained again on eight devices, and the report."""
     out = tmp_path_factory.mktemp("eight")
     return out, on_eight_devices("shared_by_eight", finished_run, out)
+
+
+def test_memory_is_asked_of_a_device_of_this_host(monkeypatch):
+    """Of several hosts' devices, the first is another host's on all but one, and cannot be asked."""
+    monkeypatch.setattr(jax, "devices", lambda: [None, *jax.local_devices()])
+    assert memory_limit() > 0
 
 
 def test_every_device_has_its_shard(eight):
