@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -111,7 +110,7 @@ def train(
         distributed.any_host(False)  # waits until the first host has written
         if distributed.any_host(not (folder / CONFIG).is_file()):
             if distributed.is_first():
-                shutil.rmtree(folder)
+                (folder / CONFIG).unlink()  # `new_run` removes a folder without it
             raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
         return _train(config, folder, program, members, 0, console, callbacks, when_disk_full)
 
