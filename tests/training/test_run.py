@@ -71,7 +71,7 @@ def test_a_ramp_scales_the_penalty(tmp_path, monkeypatch):
     first = ("--penalty-ramp.initial-fraction", "0.2", "--total-steps", str(4 * steps))
     assert runs.train(folder, *crowded, *ramp, *first) == 0
     rows = metrics.read(folder / "metrics.jsonl")
-    np.testing.assert_allclose([row["penalty"] for row in rows], [0.3, 0.3, 0.9, 1.5], rtol=1e-6)
+    np.testing.assert_allclose([row["penalty"] for row in rows], [0.4, 0.4, 1.2, 2.0], rtol=1e-6)
     assert all(row["social_penalties"] > 0 for row in rows)
     for row in rows:
         paid = row["social_goals"] - row["penalty"] * row["social_penalties"]
