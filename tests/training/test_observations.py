@@ -45,7 +45,12 @@ def test_a_learner_of_symbols_and_inputs_trains_and_is_evaluated(symbolic_run):
     assert all(row["prediction_loss"] > 0 for row in rows)
     assert all({"prediction_loss_with_others", "prediction_loss_without_others"} <= row.keys() for row in rows)
     results = json.loads((symbolic_run / "evaluation.json").read_text())
-    assert [result["player"] for result in results] == ["learner", "searching_expert", "learner, alone", "untrained learner"]
+    assert [result["player"] for result in results] == [
+        "learner",
+        "searching_expert",
+        "learner, alone",
+        "untrained learner",
+    ]
     assert (symbolic_run / "episode.gif").exists()
 
 
