@@ -29,8 +29,7 @@ from jaxsocial.training.provenance import read_provenance
 from jaxsocial.viewer import tour
 
 EXPERT, MIXED = "expert", "mixed"
-"""The conditions of experts that are trained alone, under a penalty that grows: the early ones of figure 5; and of
-SociAPL learners that are trained further, mostly alone: figure 7."""
+"""The conditions of figure 5's early experts, and of figure 7's mixed learners."""
 COMMANDS = {EXPERT: "jaxsocial reproduce figure5 --scale laptop", MIXED: "jaxsocial reproduce figure7 --scale laptop"}
 
 
@@ -38,7 +37,7 @@ class Learner(NamedTuple):
     """Which learner is packed."""
 
     row: str
-    """Of figure 4, or `EXPERT` or `MIXED`."""
+    """A row of figure 4, or `EXPERT` or `MIXED`."""
     about: str
     """How it was trained."""
     seed: int | None = None

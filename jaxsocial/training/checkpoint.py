@@ -318,17 +318,12 @@ def _read(place: Path, like: Any) -> Any:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding) for name, x in flat(like).items()}
     added = {}
-    if ADDED in shapes and ADDED not in _stored_names(place):
-        added = {ADDED: jnp.zeros(shapes[ADDED].shape, shapes[ADDED].dtype)}
-    stored = {name: shape for name, shape in shapes.items() if name not in added}
     with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as reader:
+        if ADDED in shapes and ADDED not in reader.metadata(place).item_metadata.tree:  # pyright: ignore
+            added = {ADDED: jnp.zeros(shapes[ADDED].shape, shapes[ADDED].dtype)}
+        stored = {name: shape for name, shape in shapes.items() if name not in added}
         found = reader.restore(place, stored) | added
     return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in shapes])
-
-
-def _stored_names(place: Path) -> set[str]:
-    with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as reader:
-        return set(reader.metadata(place).item_metadata.tree)  # pyright: ignore
 
 
 def _alone() -> Any:

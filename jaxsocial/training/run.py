@@ -37,7 +37,8 @@ from jaxsocial.training.provenance import write_provenance
 from jaxsocial.training.stopping import Stopped, StoppedByCallback, stop_requests
 
 Callback = Callable[[list[metrics.Row]], bool | None]
-"""Receives the rows of metrics of each chunk, after they are written. If it returns True, training stops."""
+"""Receives the rows of metrics of each chunk, after they are written; before, if the disk is full and training goes on.
+If it returns True, training stops."""
 WhenDiskFull = Literal["stop", "continue"]
 """Whether training ends at the first row or checkpoint that a full disk refuses, or tries it again with the next."""
 
