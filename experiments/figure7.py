@@ -18,8 +18,8 @@ FAR = 2.0
 def figure(scale: Scale) -> Figure:
     """Returns the figure at a scale: learners tested alone and with experts."""
     mixed, social = conditions.mixed(scale), conditions.social(scale)
-    # As many steps as social and mixed training together.
-    solo = conditions.solo(scale, steps=scale.base.total_steps + conditions.mixed_steps(scale))
+    # Continued as mixed training continues SociAPL, for as many steps.
+    solo = conditions.continued(conditions.solo(scale), conditions.mixed_steps(scale))
     rows = (
         Row("solo SociAPL", solo, "stays in the local optimum", at_most(LOCAL_OPTIMUM)),
         Row("SociAPL, tested alone", social, alone=True),

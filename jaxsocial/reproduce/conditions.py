@@ -118,19 +118,16 @@ def on_pixels(scale: Scale) -> Condition:
     )
 
 
-def solo(scale: Scale, prediction: str | None = None, steps: int | None = None) -> Condition:
+def solo(scale: Scale, prediction: str | None = None) -> Condition:
     """Returns a learner that trains alone.
 
     Args:
       scale: the scale.
       prediction: what it predicts; the scale's if None.
-      steps: learner steps; the scale's if None.
     """
     name = "solo vanilla" if prediction == "none" else "solo SociAPL"
     config = presets.predicting(presets.alone(scale.base), prediction or scale.base.sizes.prediction)
-    if steps is None:
-        return Condition(name, config)
-    return Condition(f"{name}, {steps / 1e6:g} M steps", dataclasses.replace(config, total_steps=steps))
+    return Condition(name, config)
 
 
 def imitation(scale: Scale) -> Condition:
@@ -151,12 +148,17 @@ def mixed_steps(scale: Scale) -> int:
     return scale.mixed_steps or scale.base.total_steps
 
 
+def continued(start_from: Condition, steps: int) -> Condition:
+    """Returns a learner that continues, as it trained before, for so many further learner steps."""
+    config = dataclasses.replace(start_from.config, total_steps=steps)
+    return Condition(f"{start_from.name}, continued", config, partners=start_from.partners, start_from=start_from)
+
+
 def longer(scale: Scale, start_from: Condition) -> Condition:
     """Returns a learner that continues beside its experts until `Scale.longest_steps`; itself if that is None."""
     if scale.longest_steps is None:
         return start_from
-    config = dataclasses.replace(start_from.config, total_steps=scale.longest_steps - scale.base.total_steps)
-    return Condition(f"{start_from.name}, continued", config, partners=start_from.partners, start_from=start_from)
+    return continued(start_from, scale.longest_steps - scale.base.total_steps)
 
 
 def on_symbols(scale: Scale) -> Scale:
