@@ -17,7 +17,7 @@ from jaxsocial.learning.minibatch import SHARES, Metrics
 from jaxsocial.learning.rollout import AgentSetup
 from jaxsocial.learning.update import Learner, new_learner, one_iteration
 
-CACHED_ROWS = 1024
+CACHED_ROWS = 512
 """Rows of minibatches that members in one vmap may have in all on a CPU core. More do not fit its cache
 (docs/performance.md)."""
 

@@ -65,6 +65,7 @@ class SymbolDecoder(nn.Module):
         x = nn.relu(dense(self.hidden, "hidden", self.matmul_dtype, ROOT_TWO)(x))
         rows, columns = self.cells
         # A small gain, so that all classes begin with similar probabilities.
-        logits = dense(rows * columns * sum(self.outputs), "logits", self.matmul_dtype, 0.01, orthogonal=True)(x)
+        logits = dense(rows * columns * sum(self.outputs), "logits", self.matmul_dtype, 0.01, orthogonal=True, transposed=True)(x)
         ends = np.cumsum(self.outputs)[:-1].tolist()
-        return tuple(jnp.split(logits.reshape(-1, sum(self.outputs), rows, columns), ends, axis=1))
+        parts = jnp.split(logits.T.reshape(sum(self.outputs), rows, columns, -1), ends, axis=0)
+        return tuple(jnp.moveaxis(part, -1, 0) for part in parts)

@@ -47,7 +47,7 @@ _bfloat16_matmul.defvjp(_forward, _backward)
 
 
 def dense(
-    features: int, name: str, dtype: MatmulDtype, gain: float = 1.0, bias: bool = True, orthogonal: bool = True
+    features: int, name: str, dtype: MatmulDtype, gain: float = 1.0, bias: bool = True, orthogonal: bool = True, transposed: bool = False
 ) -> nn.Dense:
     """Returns a dense layer, [N, D] -> [N, features].
 
@@ -61,7 +61,7 @@ def dense(
     """
 
     def dot_general(x, matrix, dimensions, precision):
-        return matmul(x, matrix, dtype)
+        return matmul(matrix.T, x.T, dtype).T if transposed else matmul(x, matrix, dtype)
 
     kernel_init = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
     return nn.Dense(features, use_bias=bias, kernel_init=kernel_init, dot_general=dot_general, name=name)

@@ -1,6 +1,8 @@
 """Memories: an LSTM, a GRU, and none."""
 
-from typing import NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -85,17 +87,14 @@ class LSTM(nn.Module):
         # One large product outside of the scan, rather than T small ones.
         flat = dense(gates, "input", self.matmul_dtype, bias=False)(x.reshape(-1, x.shape[-1]))
 
-        def one_step(before: LSTMState, inputs):
-            from_input, is_first = inputs
-            kept = jax.tree.map(lambda m: jnp.where(is_first[:, None], 0.0, m), before)
-            from_memory = matmul(kept.hidden, recurrent, self.matmul_dtype)
-            i, f, g, o = jnp.split(from_input + from_memory + bias, 4, axis=-1)
+        def step(kept: LSTMState, total, _):
+            i, f, g, o = jnp.split(total, 4, axis=-1)
             cell = nn.sigmoid(f) * kept.cell + nn.sigmoid(i) * jnp.tanh(g)
-            after = LSTMState(nn.sigmoid(o) * jnp.tanh(cell), cell)
-            return after, (before, after)
+            return LSTMState(nn.sigmoid(o) * jnp.tanh(cell), cell)
 
-        _, (before, after) = jax.lax.scan(one_step, memory, (flat.reshape(*x.shape[:2], gates), first))
-        return after.hidden, before, after
+        added = (flat + bias).reshape(*x.shape[:2], gates)
+        after = _unrolled(step, self.matmul_dtype, recurrent, memory, added, (), first)
+        return after.hidden, _before(memory, after), after
 
 
 class GRU(nn.Module):
@@ -115,18 +114,64 @@ class GRU(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), (self.units,), jnp.float32)
         flat = dense(gates, "input", self.matmul_dtype)(x.reshape(-1, x.shape[-1]))
 
-        def one_step(before: GRUState, inputs):
-            from_input, is_first = inputs
-            hidden = jnp.where(is_first[:, None], 0.0, before.hidden)
-            from_memory = jnp.split(matmul(hidden, recurrent, self.matmul_dtype), 3, axis=-1)
-            reset, update, candidate = jnp.split(from_input, 3, axis=-1)
-            reset, update = nn.sigmoid(reset + from_memory[0]), nn.sigmoid(update + from_memory[1])
-            new = jnp.tanh(candidate + reset * (from_memory[2] + bias))
-            after = GRUState((1.0 - update) * new + update * hidden)
-            return after, (before, after)
+        def step(kept: GRUState, total, candidate):
+            reset, update, from_memory = jnp.split(total, 3, axis=-1)
+            new = jnp.tanh(candidate + nn.sigmoid(reset) * from_memory)
+            return GRUState((1.0 - nn.sigmoid(update)) * new + nn.sigmoid(update) * kept.hidden)
 
-        _, (before, after) = jax.lax.scan(one_step, memory, (flat.reshape(*x.shape[:2], gates), first))
-        return after.hidden, before, after
+        of_gates, candidate = jnp.split(flat.reshape(*x.shape[:2], gates), [2 * self.units], axis=-1)
+        added = jnp.concatenate([of_gates, jnp.broadcast_to(bias, candidate.shape)], axis=-1)
+        after = _unrolled(step, self.matmul_dtype, recurrent, memory, added, candidate, first)
+        return after.hidden, _before(memory, after), after
+
+
+def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added, other, first) -> Any:
+    """Scans ``step(kept, kept.hidden @ recurrent + added, other)``; returns the state after each step.
+
+    The gradient of ``recurrent`` is one product over all steps. Derived by jax it is a small product in each step,
+    added to a sum that is read and written as often. Only gradients in reverse mode are defined.
+
+    Args:
+      step: a pure function of one step; ``kept`` is the state before it, zeros where an episode begins.
+      matmul_dtype: type of the operands of the product.
+      recurrent: matrix, [M, gates].
+      memory: state before the first step.
+      added: [T, N, gates].
+      other: further inputs of each step.
+      first: [T, N].
+    """
+
+    def one_step(before, inputs):
+        added, other, is_first = inputs
+        kept = jax.tree.map(lambda m: jnp.where(is_first[:, None], 0.0, m), before)
+        after = step(kept, matmul(kept.hidden, recurrent, matmul_dtype) + added, other)
+        return after, after
+
+    return jax.lax.scan(one_step, memory, (added, other, first))[1]
+
+
+def _unrolled_forward(step, matmul_dtype, recurrent, memory, added, other, first):
+    after, gradients_of = jax.vjp(
+        lambda *varied: _scanned(step, matmul_dtype, recurrent, *varied, first), memory, added, other
+    )
+    return after, (gradients_of, memory, after, first)
+
+
+def _unrolled_backward(step, matmul_dtype, residuals, gradient):
+    gradients_of, memory, after, first = residuals
+    of_memory, of_added, of_other = gradients_of(gradient)
+    kept = jnp.where(first[..., None], 0.0, _before(memory, after).hidden)
+    # What is added to the product has the product's gradient.
+    rows, gates = (x.reshape(-1, x.shape[-1]) for x in (kept, of_added))
+    return matmul(rows.T, gates, matmul_dtype), of_memory, of_added, of_other, None
+
+
+_unrolled = jax.custom_vjp(_scanned, nondiff_argnums=(0, 1))
+_unrolled.defvjp(_unrolled_forward, _unrolled_backward)
+
+
+def _before(memory, after):
+    return jax.tree.map(lambda one, others: jnp.concatenate([one[None], others[:-1]]), memory, after)
 
 
 def _orthogonal_gates(key, shape):

@@ -70,7 +70,11 @@ def symbols(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
     classes = classes_of(world)
 
     def loss(found, now, after):
-        return symbol_error(found, one_hot(symbols_of(after), classes)).mean((-2, -1))
+        # Steps become the last axis, over which XLA vectorises on CPU: a row has only a few cells.
+        image = symbols_of(after)
+        truth = one_hot(jnp.moveaxis(image.reshape(-1, *image.shape[-3:]), 0, 2), classes)
+        found = [jnp.transpose(part.reshape(-1, *part.shape[-3:]), (2, 1, 3, 0)) for part in found]
+        return symbol_error(tuple(found), truth).mean((0, 1)).reshape(image.shape[:-3])
 
     return _of_symbols(sizes, world, units, loss)
 
