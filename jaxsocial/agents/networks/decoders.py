@@ -64,8 +64,8 @@ class SymbolDecoder(nn.Module):
     def __call__(self, x: Float[Array, "N D"]) -> tuple[Float[Array, "N _ rows columns"], ...]:
         x = nn.relu(dense(self.hidden, "hidden", self.matmul_dtype, ROOT_TWO)(x))
         rows, columns = self.cells
-        # A small gain, so that all classes begin with similar probabilities.
-        logits = dense(rows * columns * sum(self.outputs), "logits", self.matmul_dtype, 0.01, orthogonal=True, transposed=True)(x)
+        # A small gain, so that all classes begin with similar probabilities. Rows last, as losses want them.
+        logits = dense(rows * columns * sum(self.outputs), "logits", self.matmul_dtype, 0.01, rows_last=True)(x)
         ends = np.cumsum(self.outputs)[:-1].tolist()
         parts = jnp.split(logits.T.reshape(sum(self.outputs), rows, columns, -1), ends, axis=0)
         return tuple(jnp.moveaxis(part, -1, 0) for part in parts)

@@ -47,7 +47,13 @@ _bfloat16_matmul.defvjp(_forward, _backward)
 
 
 def dense(
-    features: int, name: str, dtype: MatmulDtype, gain: float = 1.0, bias: bool = True, orthogonal: bool = True, transposed: bool = False
+    features: int,
+    name: str,
+    dtype: MatmulDtype,
+    gain: float = 1.0,
+    bias: bool = True,
+    orthogonal: bool = True,
+    rows_last: bool = False,
 ) -> nn.Dense:
     """Returns a dense layer, [N, D] -> [N, features].
 
@@ -58,10 +64,11 @@ def dense(
       gain: gain of the orthogonal initialiser.
       bias: whether it has a bias.
       orthogonal: whether it is initialised orthogonally; otherwise as is flax's default.
+      rows_last: whether the product has rows as its last axis in memory. The result is the same.
     """
 
     def dot_general(x, matrix, dimensions, precision):
-        return matmul(matrix.T, x.T, dtype).T if transposed else matmul(x, matrix, dtype)
+        return matmul(matrix.T, x.T, dtype).T if rows_last else matmul(x, matrix, dtype)
 
     kernel_init = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
     return nn.Dense(features, use_bias=bias, kernel_init=kernel_init, dot_general=dot_general, name=name)

@@ -1,6 +1,5 @@
 """Memories: an LSTM, a GRU, and none."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 from jaxsocial.agents.networks import parts
 from jaxsocial.agents.networks.inputs import input_count, input_vector
@@ -71,6 +72,21 @@ def test_a_gru_equals_its_definition_and_is_reset_at_the_start_of_an_episode():
             np.testing.assert_allclose(after.hidden[t, world], hidden, atol=1e-5)
     assert memory.units == SMALL.memory
     assert memory.products == parameters["gru"]["input"]["kernel"].size + parameters["gru"]["recurrent"].size
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_gradients_of_memories_are_those_of_differences(name):
+    """With respect to weights, first state and inputs; every output counts, across resets."""
+    memory, noise = MEMORIES.maker(name)(SMALL, INPUTS), np.random.default_rng(2)
+    start = jax.tree.map(lambda zeros: noise.normal(size=zeros.shape).astype(np.float32), memory.initial((N,)))
+    x = noise.normal(size=(T, N, INPUTS)).astype(np.float32)
+
+    @jax.jit
+    def weighted_sum(parameters, start, x):
+        leaves = jax.tree.leaves(memory.unroll(parameters, start, x, jnp.asarray(FIRST)))
+        return sum((leaf * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape)).sum() for leaf in leaves)
+
+    check_grads(weighted_sum, (drawn(memory.init), start, x), order=1, modes=["rev"], atol=0.02, rtol=0.02)
 
 
 def test_no_memory_returns_its_inputs_and_has_no_state():
