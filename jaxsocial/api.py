@@ -17,8 +17,8 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.traced import TracedConfig, traced_config
 from jaxsocial.evaluate import cross_play, decoding, media, probes, returns
 from jaxsocial.evaluate.episodes import episode_player, played_config, without_teacher
-from jaxsocial.evaluate.finish import finish
 from jaxsocial.evaluate.statistics import Score
+from jaxsocial.finish import finish
 from jaxsocial.learning.minibatch import Metrics
 from jaxsocial.learning.update import Learner
 from jaxsocial.training import checkpoint, metrics, pretrained, run
@@ -320,7 +320,7 @@ class Run(os.PathLike):
             raise ValueError(f"{path}: only a page compares, and has several episodes: end the name in .html")
         config = pretrained.with_partners_of(without_teacher(self.config), seed)
         learners = pretrained.load_learners(self.folder, seed, steps)
-        media.write_episode(path, config, learners, make_agent_setup(config), episode)
+        media.write_episode(path, config, media.moments(config, learners, make_agent_setup(config)), episode)
         return path
 
     def _sides(
@@ -335,8 +335,9 @@ class Run(os.PathLike):
         if other is not None:
             sources.append(pretrained.source_of(os.fspath(other)))
             config_of(sources[-1].folder)  # refused before the first is played
-        found = [page.recorded_side(source, numbers) for source in sources]
-        return [*found, page.recorded_side(sources[0], numbers, alone=True)] if alone else found
+        recorders = [page.side_recorder(source) for source in sources]
+        found = [record(numbers) for record in recorders]
+        return [*found, recorders[0](numbers, alone=True)] if alone else found
 
 
 def _finished(folder: Path, train: Callable[[Console], Trained], console: Console | None) -> Run:

@@ -11,6 +11,5 @@ MODULES = (
     "probe_picture",
     "cross_play",
     "media",
-    "finish",
 )
 """From the bottom up: a module imports only from those before it. A test holds this order."""

@@ -48,6 +48,10 @@ class Moment(NamedTuple):
     """What the learners did in the step before; None at first. Each field begins with the axes L and N = 1."""
 
 
+PlayedEpisode = Callable[..., Iterator[Moment]]
+"""(number, alone=False) -> plays the episode of a number; if alone, without partners on the same level."""
+
+
 class Scene(NamedTuple):
     """What a picture of a moment shows, on the host."""
 
@@ -59,37 +63,36 @@ class Scene(NamedTuple):
     step: int
 
 
-def moments(
-    config: Config, parameters: Parameters, setup: AgentSetup, alone: bool = False
-) -> Callable[[int], Iterator[Moment]]:
+def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> PlayedEpisode:
     """Returns a function that plays the episode of a number, from its first state to the state after its last step.
+
+    It compiles once, for episodes with partners and without.
 
     Args:
       config: of the run.
       parameters: of one seed's learners.
       setup: environment, network and partners.
-      alone: whether partners are absent. The level is the same.
     """
-    rules = evaluation_rules(config, 1, alone)
     # An end is to be seen, and not the world that would follow.
     setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 
     @jax.jit
-    def begin(key):
+    def begin(key, rules: Rules):
         return start(key, rules, setup)
 
     @jax.jit
-    def one_step(key, play: RolloutState):
+    def one_step(key, play: RolloutState, rules: Rules):
         play, rows, outcome = rollout(key, play, parameters, setup.partners.parameters, rules, setup, 1)
         row = jax.tree.map(lambda x: x[0], rows)
         return play, outcome.episode_stats.return_[0, 0], row, outcome.ended[0, 0]
 
-    def episode(number: int) -> Iterator[Moment]:
+    def episode(number: int, alone: bool = False) -> Iterator[Moment]:
+        rules = evaluation_rules(config, 1, alone)
         start_key, *step_keys = jax.random.split(jax.random.key(number), config.world.max_steps + 1)
-        play, ended = begin(start_key), False
+        play, ended = begin(start_key, rules), False
         yield Moment(play, np.zeros(config.world.agents))
         while not ended:
-            play, returns, row, ended = one_step(step_keys.pop(), play)
+            play, returns, row, ended = one_step(step_keys.pop(), play, rules)
             yield Moment(play, np.asarray(returns), row)
 
     return episode
@@ -129,7 +132,7 @@ def views(play: RolloutState, state: State, rules: Rules, world: Scenario) -> UI
     return jnp.broadcast_to(padded, (world.agents, *padded.shape))
 
 
-def typical(episode: Callable[[int], Iterator[Moment]]) -> int:
+def typical(episode: PlayedEpisode) -> int:
     """Returns which of the first `CANDIDATES` episodes has the median return of the first learner."""
     # A deque of length 1 keeps only the last moment.
     returns = [deque(episode(number), maxlen=1)[0].returns[0] for number in range(CANDIDATES)]
@@ -170,21 +173,18 @@ def player_names(config: Config) -> list[str]:
     return [*learner_names(config), *(name.rstrip("/").split("/")[-1] for name in config.partners)]
 
 
-def write_episode(
-    path: Path, config: Config, parameters: Parameters, setup: AgentSetup, number: int | None = None
-) -> None:
+def write_episode(path: Path, config: Config, episode: PlayedEpisode, number: int | None = None) -> None:
     """Plays an episode and writes it as a GIF, or its last moment as a PNG.
 
     Args:
       path: ends in ``.gif`` or ``.png``.
       config: of the run.
-      parameters: of one seed's learners.
-      setup: environment, network and partners.
+      episode: plays it.
       number: of the episode; a typical one if not given.
     """
     import imageio.v3 as imageio  # noqa: PLC0415, slow to import
 
-    episode, names = moments(config, parameters, setup), player_names(config)
+    names = player_names(config)
     chosen = typical(episode) if number is None else number
     frames = [compose(scene, names) for scene in scenes(config, episode(chosen))]
     if path.suffix == ".png":

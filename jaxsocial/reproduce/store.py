@@ -353,4 +353,4 @@ def write_episode(row: Row, record: Record, episodes: int, runs: Path, path: Pat
     median = int(np.argsort(np.nan_to_num(np.array(values, float)))[len(values) // 2])
     config = with_partners_of(config, own.seed + median)
     parameters: Any = jax.tree.map(lambda x: x[median], checkpoint.restore_parameters(folder, own)[0])
-    media.write_episode(path, config, parameters, make_agent_setup(config))
+    media.write_episode(path, config, media.moments(config, parameters, make_agent_setup(config)))

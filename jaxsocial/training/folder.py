@@ -17,6 +17,7 @@ from jaxsocial.config.config import Config, from_plain, to_plain
 
 LOCK, CONFIG, PROVENANCE = "lock", "config.json", "run.json"
 EVALUATION, CURVE, EPISODE = "evaluation.json", "learning_curve.png", "episode.gif"
+REPLAY = "episodes.html"
 """Files that evaluation writes. Without the first the run is unfinished."""
 DISK_IS_FULL = errno.ENOSPC, errno.EDQUOT
 """The system's numbers of the errors by which a full disk, or the end of a user's quota, shows itself."""

@@ -23,6 +23,7 @@ from jaxsocial.training.folder import (
     DISK_IS_FULL,
     EPISODE,
     EVALUATION,
+    REPLAY,
     config_of,
     existing_run,
     new_run,
@@ -44,7 +45,7 @@ WhenDiskFull = Literal["stop", "continue"]
 
 
 class Trained(NamedTuple):
-    """The result of training, which `jaxsocial.evaluate.finish` evaluates."""
+    """The result of training, which `jaxsocial.finish` evaluates."""
 
     folder: Path
     config: Config
@@ -177,7 +178,7 @@ def resume(
         if distributed.is_first():
             if iteration < config.iterations:
                 # The evaluation of a shorter run is no result of this one.
-                for name in (EVALUATION, CURVE, EPISODE):
+                for name in (EVALUATION, CURVE, EPISODE, REPLAY):
                     (folder / name).unlink(missing_ok=True)
             if total_steps is not None:
                 write_config(config, folder / CONFIG)

@@ -1,21 +1,22 @@
 """The replay page: one HTML file that holds recorded episodes and what plays them, and loads nothing else."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsocial.config.config import Config
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
-from jaxsocial.evaluate.episodes import played_config
-from jaxsocial.evaluate.media import player_names
+from jaxsocial.evaluate import media
+from jaxsocial.evaluate.episodes import played_config, without_teacher
 from jaxsocial.training import checkpoint
+from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.pretrained import Source, load_learners, with_partners_of
 from jaxsocial.viewer import predictions
 from jaxsocial.viewer.packing import TileSheet, packed, sheet
-from jaxsocial.viewer.record import Episode, episode_recorder
+from jaxsocial.viewer.record import Episode, EpisodeRecorder, episode_recorder
 from jaxsocial.viewer.template import assets, filled, script_data
 
 SPRITE = 48
@@ -42,31 +43,51 @@ class Comparison(NamedTuple):
     sides: Sequence[Side]
 
 
-def recorded_side(
-    source: Source, numbers: Sequence[int], alone: bool = False, partners: Sequence[str] | None = None
-) -> Side:
-    """Plays and records episodes of a run.
+SideRecorder = Callable[..., Side]
+"""(numbers, alone=False) -> the episodes of these numbers; if alone, without partners on the same levels."""
+
+
+def side_recorder(source: Source, partners: Sequence[str] | None = None) -> SideRecorder:
+    """Returns a function, compiled once, that plays and records episodes of a run.
 
     Args:
       source: the run.
-      numbers: of the episodes.
-      alone: whether partners are absent. The levels are the same.
       partners: other partners, of any number; those of the run if None.
 
     Raises:
       ValueError: there is no such run, checkpoint or seed.
     """
     config = played_config(config_of(source.folder), partners)
+    seated = with_partners_of(without_teacher(config), source.seed)
     learners = load_learners(source.folder, source.seed, source.steps)
-    record = episode_recorder(with_partners_of(config, source.seed), learners, alone)
-    seed = config.seed if source.seed is None else source.seed
-    iteration = checkpoint.latest(source.folder)
-    assert iteration is not None, "there is a checkpoint, which was loaded"
-    steps = iteration * config.iteration_steps if source.steps is None else source.steps
-    company = "alone" if alone else "beside " + (", ".join(player_names(config)[config.sizes.learners :]) or "no one")
-    about = f"{config.preset}, seed {seed}, {steps:,} steps, {company}"
-    name = source.folder.resolve().name
-    return Side(f"{name}, alone" if alone else name, about, config, [record(number) for number in numbers])
+    setup = make_agent_setup(seated)
+    record = episode_recorder(seated, learners, setup, media.moments(seated, learners, setup))
+    steps = source.steps
+    if steps is None:
+        iteration = checkpoint.latest(source.folder)
+        assert iteration is not None, "there is a checkpoint, which was loaded"
+        steps = iteration * config.iteration_steps
+    return side_of(record, config, source.folder, config.seed if source.seed is None else source.seed, steps)
+
+
+def side_of(record: EpisodeRecorder, config: Config, folder: Path, seed: int, steps: int) -> SideRecorder:
+    """Returns a function that records episodes of a run, and says whose they are.
+
+    Args:
+      record: records an episode.
+      config: of the run.
+      folder: of the run.
+      seed: the seed that plays.
+      steps: its learner steps.
+    """
+    name, beside = folder.resolve().name, ", ".join(media.player_names(config)[config.sizes.learners :]) or "no one"
+
+    def recorded(numbers: Sequence[int], alone: bool = False) -> Side:
+        company = "alone" if alone else f"beside {beside}"
+        about = f"{config.preset}, seed {seed}, {steps:,} steps, {company}"
+        return Side(f"{name}, alone" if alone else name, about, config, [record(number, alone) for number in numbers])
+
+    return recorded
 
 
 def write_page(path: Path, sides: Sequence[Side]) -> None:
@@ -119,7 +140,7 @@ def plain(side: Side) -> dict[str, Any]:
     return {
         "title": side.title,
         "about": side.about,
-        "agents": player_names(config),
+        "agents": media.player_names(config),
         "learners": config.sizes.learners,
         "actions": objects.ACTION_NAMES[: world.actions],
         "kinds": list(objects.KINDS.values()),

@@ -14,12 +14,11 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
-from jaxsocial.env.types import visible_position
+from jaxsocial.env.types import Rules, visible_position
 from jaxsocial.evaluate import media
-from jaxsocial.evaluate.episodes import goal_entered, is_next_goal, without_teacher
+from jaxsocial.evaluate.episodes import goal_entered, is_next_goal
 from jaxsocial.evaluate.social import NONE, leading_entry
 from jaxsocial.learning.rollout import AgentSetup, RolloutState, Trajectory
-from jaxsocial.training.build import make_agent_setup
 from jaxsocial.viewer import predictions
 
 
@@ -87,26 +86,27 @@ class Episode(NamedTuple):
     leads: list[Lead]
 
 
-def episode_recorder(config: Config, parameters: Parameters, alone: bool = False) -> Callable[[int], Episode]:
-    """Returns a function, compiled once, that plays and records the episode of a number, as `media.moments` does.
+EpisodeRecorder = Callable[..., Episode]
+"""(number, alone=False) -> the episode of a number; if alone, without partners on the same level."""
+
+
+def episode_recorder(
+    config: Config, parameters: Parameters, setup: AgentSetup, play: media.PlayedEpisode
+) -> EpisodeRecorder:
+    """Returns a function, compiled once, that records episodes.
 
     Args:
       config: of the run.
       parameters: of one seed's learners.
-      alone: whether partners are absent. The level is the same.
-
-    Raises:
-      ValueError: see `make_agent_setup`.
+      setup: environment, network and partners.
+      play: plays them, from `media.moments`.
     """
-    config = without_teacher(config)
-    setup = make_agent_setup(config)
-    moments = media.moments(config, parameters, setup, alone)
-    state_of = _state_recorder(config, alone)
-    step_of = _step_recorder(config, parameters, setup)
+    state_of, step_of = _state_recorder(config), _step_recorder(config, parameters, setup)
 
-    def record(number: int) -> Episode:
-        played = list(moments(number))
-        states = States(**_stacked([state_of(moment.play, jnp.asarray(moment.returns)) for moment in played]))
+    def record(number: int, alone: bool = False) -> Episode:
+        played = list(play(number, alone))
+        rules = jax.tree.map(lambda x: x[0], evaluation_rules(config, 1, alone))
+        states = States(**_stacked([state_of(moment.play, rules, jnp.asarray(moment.returns)) for moment in played]))
         pairs = itertools.pairwise(played)
         steps = Steps(**_stacked([step_of(before.play, after.row, after.play) for before, after in pairs]))
         goals = np.asarray(played[0].play.state.goals[0])
@@ -120,12 +120,11 @@ def _stacked(rows: list[dict[str, Array]]) -> dict[str, np.ndarray]:
     return {name: np.stack([row[name] for row in on_host]) for name in rows[0]}
 
 
-def _state_recorder(config: Config, alone: bool) -> Callable[..., dict[str, Array]]:
+def _state_recorder(config: Config) -> Callable[..., dict[str, Array]]:
     """Returns a function from a moment of play to the fields of `States`."""
-    rules = jax.tree.map(lambda x: x[0], evaluation_rules(config, 1, alone))
 
     @jax.jit
-    def state_of(play: RolloutState, returns) -> dict[str, Array]:
+    def state_of(play: RolloutState, rules: Rules, returns) -> dict[str, Array]:
         state = jax.tree.map(lambda x: x[0], play.state)
         return {
             "grid": pixels.atlas_index(state.grid, config.world),

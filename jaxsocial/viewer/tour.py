@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from jaxsocial.training.packaged import PACKAGED, PRETRAINED, card_of, run_folder
 from jaxsocial.training.pretrained import Source
-from jaxsocial.viewer.page import Comparison, composed, plain_comparison, recorded_side
+from jaxsocial.viewer.page import Comparison, composed, plain_comparison, side_recorder
 
 RECORDED = PACKAGED / "tour.json"
 
@@ -25,6 +25,6 @@ def record(names: Sequence[str], numbers: Sequence[int]) -> None:
     comparisons = []
     for card in map(card_of, names):
         source = Source(run_folder(PRETRAINED + card.name))
-        sides = [recorded_side(source, numbers, partners=card.beside), recorded_side(source, numbers, alone=True)]
+        sides = [side_recorder(source, card.beside)(numbers), side_recorder(source)(numbers, alone=True)]
         comparisons.append(plain_comparison(Comparison(card.name, card.about, sides)))
     RECORDED.write_text(json.dumps(comparisons, separators=(",", ":")) + "\n", encoding="utf-8")

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxsocial import finish
 from jaxsocial.agents.networks.network import Parameters
-from jaxsocial.evaluate import finish
 from jaxsocial.training import checkpoint, member
 from tests import runs
 

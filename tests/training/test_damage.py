@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from jaxsocial import finish
 from jaxsocial.env.settings import changed
-from jaxsocial.evaluate import finish
 from jaxsocial.learning.update import Learner
 from jaxsocial.training import checkpoint, metrics, pretrained, run
 from jaxsocial.training.build import make_agent_setup

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsocial import finish
 from jaxsocial.config.config import Config
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.presets import preset
-from jaxsocial.evaluate import finish
 from jaxsocial.training import checkpoint, member, metrics
 from jaxsocial.training.devices import devices_for, memory_limit
 from jaxsocial.training.folder import config_of, write_config

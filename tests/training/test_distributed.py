@@ -18,9 +18,9 @@ import jax
 import numpy as np
 import pytest
 
+from jaxsocial import finish
 from jaxsocial.cli.main import main
 from jaxsocial.config.presets import preset
-from jaxsocial.evaluate import finish
 from jaxsocial.training import checkpoint, metrics
 from jaxsocial.training.devices import devices_for
 from jaxsocial.training.distributed import Hosts

@@ -148,7 +148,7 @@ def test_pictures_show_what_agents_see_as_symbols(style, side, tmp_path):
     with jax.debug_key_reuse(False):
         episode = list(media.moments(config, learners, setup)(0))
         scene = next(media.scenes(config, iter(episode[-1:])))
-        media.write_episode(tmp_path / "episode.gif", config, learners, setup, number=0)
+        media.write_episode(tmp_path / "episode.gif", config, media.moments(config, learners, setup), number=0)
     assert scene.views.shape == (3, side, side, 3)
     if style == "symbolic_world":
         np.testing.assert_array_equal(scene.views[0], scene.views[1])

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import jaxsocial
+from jaxsocial import finish
 from jaxsocial.config import presets
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.penalty import Stages
 from jaxsocial.config.traced import TracedConfig, static_config, traced_config
 from jaxsocial.env.registry import make_scenario
-from jaxsocial.evaluate import finish
 from jaxsocial.training import checkpoint, member, metrics, run
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.member import Member

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxsocial.evaluate import finish
+from jaxsocial import finish
 from jaxsocial.training import checkpoint, devices, metrics, pretrained
 from jaxsocial.training.folder import config_of
 from tests import runs

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import jaxsocial
+from jaxsocial import finish
 from jaxsocial.config.renamed import SCHEMA
-from jaxsocial.evaluate import finish
 from jaxsocial.training import metrics
 from jaxsocial.training.folder import config_of
 from tests import runs

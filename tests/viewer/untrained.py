@@ -9,6 +9,8 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 from jaxsocial.config.presets import preset
 from jaxsocial.env.registry import make_scenario
+from jaxsocial.evaluate import media
+from jaxsocial.training.build import make_agent_setup
 from jaxsocial.viewer.record import Episode, episode_recorder
 from tests.compiling import quick_jit
 
@@ -46,5 +48,6 @@ def small_config(prediction: str = "none", observation: str = "rgb", learners: i
 def recorded(config: Config, *numbers: int, alone: bool = False) -> list[Episode]:
     """Records episodes. Skips the check of key reuse, which misjudges scans under vmap."""
     with jax.debug_key_reuse(False):
-        record = episode_recorder(config, parameters_of(config), alone)
-        return [record(number) for number in numbers]
+        learners, setup = parameters_of(config), make_agent_setup(config)
+        record = episode_recorder(config, learners, setup, media.moments(config, learners, setup))
+        return [record(number, alone) for number in numbers]

@@ -127,9 +127,6 @@ class GRU(nn.Module):
 def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added, other, first) -> Any:
     """Scans ``step(kept, kept.hidden @ recurrent + added, other)``; returns the state after each step.
 
-    The gradient of ``recurrent`` is one product over all steps. Derived by jax it is a small product in each step,
-    added to a sum that is read and written as often. Only gradients in reverse mode are defined.
-
     Args:
       step: a pure function of one step; ``kept`` is the state before it, zeros where an episode begins.
       matmul_dtype: type of the operands of the product.
@@ -150,9 +147,10 @@ def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added
 
 
 def _unrolled_forward(step, matmul_dtype, recurrent, memory, added, other, first):
-    after, gradients_of = jax.vjp(
-        lambda *varied: _scanned(step, matmul_dtype, recurrent, *varied, first), memory, added, other
-    )
+    def of_constant_matrix(memory, added, other):
+        return _scanned(step, matmul_dtype, recurrent, memory, added, other, first)
+
+    after, gradients_of = jax.vjp(of_constant_matrix, memory, added, other)
     return after, (gradients_of, memory, after, first)
 
 
@@ -165,6 +163,8 @@ def _unrolled_backward(step, matmul_dtype, residuals, gradient):
     return matmul(rows.T, gates, matmul_dtype), of_memory, of_added, of_other, None
 
 
+# The gradient of ``recurrent`` is one product over all steps. Derived by jax it is a small product in each step, added to
+# a sum that is read and written as often. Only gradients in reverse mode are defined.
 _unrolled = jax.custom_vjp(_scanned, nondiff_argnums=(0, 1))
 _unrolled.defvjp(_unrolled_forward, _unrolled_backward)
 

@@ -1,7 +1,6 @@
 """The last part of a run: its evaluation, learning curve and a recorded episode."""
 
 import json
-import shlex
 
 import jax
 from rich.console import Console
@@ -11,10 +10,15 @@ from jaxsocial.evaluate import media, returns
 from jaxsocial.evaluate.episodes import episode_player, episode_program, without_teacher
 from jaxsocial.training import distributed, metrics
 from jaxsocial.training.build import make_agent_setup
-from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION, write_at_once
+from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION, REPLAY, write_at_once
 from jaxsocial.training.metrics import METRICS
 from jaxsocial.training.pretrained import with_partners_of
 from jaxsocial.training.run import Trained
+from jaxsocial.viewer import page
+from jaxsocial.viewer.record import episode_recorder
+
+REPLAYED = 3
+"""Episodes of the page that every run's folder holds."""
 
 
 def finish(trained: Trained, console: Console) -> list[returns.Result]:
@@ -25,13 +29,12 @@ def finish(trained: Trained, console: Console) -> list[returns.Result]:
     steps, minutes = config.iterations * config.iteration_steps, trained.seconds / 60
     console.print(returns.table(results, f"{config.preset}: {steps:,} steps in {minutes:.1f} min"))
     console.print(f"everything of this run is in {trained.folder}", soft_wrap=True, highlight=False, markup=False)
-    command = f"jaxsocial render {shlex.quote(str(trained.folder))} --out episodes.html"
-    console.print(f"watch it play: {command}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"watch it play: {trained.folder / REPLAY}", soft_wrap=True, highlight=False, markup=False)
     return results
 
 
 def measure(trained: Trained) -> list[returns.Result]:
-    """Evaluates a run, writes learning curve, episode and evaluation into its folder, and returns the evaluation.
+    """Evaluates a run, writes learning curve, episodes and evaluation into its folder, and returns the evaluation.
 
     The evaluation is written last: a run without it is unfinished, and `jaxsocial train --resume` measures it again.
     """
@@ -46,9 +49,21 @@ def measure(trained: Trained) -> list[returns.Result]:
         for seat, name in enumerate(returns.learner_names(config)):
             results += returns.results_of(alone, config, f"{name}, alone", [seat])
     results += returns.results_of(play(trained.untrained), config, "untrained learner", [0])
-    config = with_partners_of(without_teacher(config), None)
     media.write_learning_curve(folder / CURVE, rows, results, config)
-    first_seed = jax.tree.map(lambda x: x[0], trained.parameters)
-    media.write_episode(folder / EPISODE, config, first_seed, make_agent_setup(config), config.seed)
+    _write_episodes(trained)
     write_at_once(folder / EVALUATION, json.dumps(returns.plain(results), indent=2) + "\n")
     return results
+
+
+def _write_episodes(trained: Trained) -> None:
+    """Writes an episode of the first seed as a GIF, and a page of several; beside partners and alone if it has any."""
+    folder, config = trained.folder, with_partners_of(without_teacher(trained.config), None)
+    learners = jax.tree.map(lambda x: x[0], trained.parameters)
+    setup = make_agent_setup(config)
+    play = media.moments(config, learners, setup)
+    media.write_episode(folder / EPISODE, config, play, config.seed)
+    steps = config.iterations * config.iteration_steps
+    record = page.side_of(episode_recorder(config, learners, setup, play), config, folder, config.seed, steps)
+    numbers = range(config.seed, config.seed + REPLAYED)
+    companies = (False, True) if any(partner != ABSENT for partner in config.partners) else (False,)
+    page.write_page(folder / REPLAY, [record(numbers, alone) for alone in companies])

@@ -7,9 +7,9 @@ import jax
 import pytest
 from rich.console import Console
 
+from jaxsocial import finish
 from jaxsocial.api import Run
 from jaxsocial.config import presets
-from jaxsocial.evaluate import finish
 from jaxsocial.training import run
 from jaxsocial.training.folder import CURVE, EPISODE, EVALUATION
 
