@@ -28,8 +28,11 @@ def finish(trained: Trained, console: Console) -> list[returns.Result]:
     results, config = measure(trained), trained.config
     steps, minutes = config.iterations * config.iteration_steps, trained.seconds / 60
     console.print(returns.table(results, f"{config.preset}: {steps:,} steps in {minutes:.1f} min"))
-    console.print(f"everything of this run is in {trained.folder}", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"watch it play: {trained.folder / REPLAY}", soft_wrap=True, highlight=False, markup=False)
+    for line in (
+        f"everything of this run is in {trained.folder}",
+        f"watch it play in a browser: {trained.folder / REPLAY}",
+    ):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     return results
 
 

@@ -28,7 +28,7 @@ def test_a_run_s_folder_has_the_files_that_readme_lists(finished_run):
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
         *("config.json", "run.json", "metrics.jsonl", "checkpoints", "lock"),
-        *("learning_curve.png", "episode.gif", "evaluation.json"),
+        *("learning_curve.png", "episode.gif", "episodes.html", "evaluation.json"),
     }
 
 

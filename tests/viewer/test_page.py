@@ -9,6 +9,7 @@ import jax
 import pytest
 
 import jaxsocial
+from jaxsocial.training.folder import REPLAY, config_of
 from jaxsocial.training.packaged import card_of
 from jaxsocial.viewer.page import page, plain
 from jaxsocial.viewer.tour import tour
@@ -33,6 +34,15 @@ def test_twenty_episodes_take_less_than_a_megabyte(laptop):
     text = page([laptop])
     assert len(data_of(text)[0]["episodes"]) == 20
     assert len(text.encode()) < MEGABYTE / 4
+
+
+def test_a_run_s_page_replays_its_first_seed_beside_partners_and_alone(finished_run):
+    company, alone = data_of((finished_run / REPLAY).read_text())
+    first = config_of(finished_run).seed
+    for side, who in ((company, "beside searching_expert, searching_expert"), (alone, "alone")):
+        assert [episode["number"] for episode in side["episodes"]] == [first, first + 1, first + 2]
+        assert side["about"].endswith(f"seed {first}, 256 steps, {who}")
+    assert [one["goals"] for one in company["episodes"]] == [one["goals"] for one in alone["episodes"]]
 
 
 @pytest.mark.slow

@@ -163,8 +163,8 @@ def _unrolled_backward(step, matmul_dtype, residuals, gradient):
     return matmul(rows.T, gates, matmul_dtype), of_memory, of_added, of_other, None
 
 
-# The gradient of ``recurrent`` is one product over all steps. Derived by jax it is a small product in each step, added to
-# a sum that is read and written as often. Only gradients in reverse mode are defined.
+# The gradient of ``recurrent`` is one product over all steps. Derived by jax it is a small product in each step, added
+# to a sum that is read and written as often. Only gradients in reverse mode are defined.
 _unrolled = jax.custom_vjp(_scanned, nondiff_argnums=(0, 1))
 _unrolled.defvjp(_unrolled_forward, _unrolled_backward)
 
