@@ -31,6 +31,11 @@ def traced_for(platform: str) -> Iterator[None]:
         _platform.reset(token)
 
 
+def on_cpu() -> bool:
+    """Returns whether the function that is traced is for a CPU."""
+    return (_platform.get(None) or jax.default_backend()) == "cpu"
+
+
 def in_blocks(
     function: Callable[..., Any], *arrays: PyTree[Shaped[Array, "N *_"]], size: int, remat: bool = False
 ) -> Any:
@@ -46,7 +51,7 @@ def in_blocks(
     Array([ 0,  1,  4,  9, 16], dtype=int32)
     """
     rows = len(jax.tree.leaves(arrays)[0])
-    if rows <= size or (_platform.get(None) or jax.default_backend()) != "cpu":
+    if rows <= size or not on_cpu():
         return function(*arrays)
     # The fewest blocks of equal size whose padding is at most a tenth of the rows.
     sizes = ((blocks, math.ceil(rows / blocks)) for blocks in range(math.ceil(rows / size), rows + 1))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxsocial.agents.networks.blocks import on_cpu
 from jaxsocial.agents.networks.dense import dense, initialised, matmul
 from jaxsocial.agents.networks.parts import Memory
 from jaxsocial.agents.networks.sizes import MatmulDtype, NetworkSizes
@@ -143,6 +144,9 @@ def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added
         after = step(kept, matmul(kept.hidden, recurrent, matmul_dtype) + added, other)
         return after, after
 
+    if not on_cpu():
+        # Each array that is stored for the backward pass is a kernel of its own in each step.
+        one_step = jax.checkpoint(one_step, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable)
     return jax.lax.scan(one_step, memory, (added, other, first))[1]
 
 
