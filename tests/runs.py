@@ -11,7 +11,7 @@ TINY = shlex.split("""
     --world.height 6 --world.width 7 --world.goals 2 --world.max-steps 8 --world.view-size 3 --world.view-offset 1
     --sizes.worlds 8 --sizes.steps 8 --sizes.minibatches 2 --sizes.segments 4 --sizes.segment-length 4
     --sizes.refresh-interval 1 --network.channels 4 --network.dense 8 --network.memory 8 --network.heads 8
-    --log-steps 64 --checkpoint-steps 64 --evaluation-episodes 16
+    --sizes.prediction none --log-steps 64 --checkpoint-steps 64 --evaluation-episodes 16
 """)
 ITERATION = 64
 """Learner steps in one iteration of a tiny run."""

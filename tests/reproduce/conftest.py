@@ -26,6 +26,7 @@ EPISODES = 16
 def tiny_config() -> Config:
     quick = preset("quickstart")
     sizes = {"worlds": 8, "steps": 8, "minibatches": 2, "segments": 4, "segment_length": 4, "refresh_interval": 1}
+    sizes |= {"prediction": "none"}
     return dataclasses.replace(
         quick,
         world=changed(quick.world, height=6, width=7, goals=8, max_steps=8, view_size=3, view_offset=1, agents=2),

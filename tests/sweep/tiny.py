@@ -19,6 +19,7 @@ TINY = {
     "sizes.segments": 4,
     "sizes.segment_length": 4,
     "sizes.refresh_interval": 1,
+    "sizes.prediction": "none",
     "penalty_ramp.initial_fraction": 1.0,
     "network.channels": [4],
     "network.dense": 8,
@@ -31,5 +32,7 @@ FILE: dict[str, Any] = {"seeds": 2, "episodes": 8, "save_seconds": 0, "fixed": T
 
 
 def tiny(**changes) -> Sweep:
-    """Returns the sweep above with other tables."""
-    return make_sweep(FILE | changes)
+    """Returns the sweep above with other tables. What they vary is not fixed."""
+    file = FILE | changes
+    fixed = {name: value for name, value in file["fixed"].items() if name not in file["grid"]}
+    return make_sweep(file | {"fixed": fixed})
