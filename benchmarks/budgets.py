@@ -44,13 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--programs", nargs="+", help="beginnings of their names; all by default")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args(arguments)
+    if options.write and options.programs:
+        parser.error("--write measures all programs of a target, so that the file names what made it: no --programs")
     found = dict(measured(options.target, tuple(options.programs or ("",))))
     plain = json.loads(FILE.read_text()) if FILE.is_file() else {}
     known = plain.get(options.target, {}).get("programs", {})
     rows = [(name, budget, Budget(*known[name].values()) if name in known else None) for name, budget in found.items()]
     print_table(rows, COLUMNS)
     if options.write:
-        programs = known | {name: budget._asdict() for name, budget in found.items()}
+        programs = {name: budget._asdict() for name, budget in found.items()}
         plain[options.target] = {"about": facts("benchmarks.budgets"), "programs": programs}
         FILE.write_text(json.dumps(dict(sorted(plain.items())), indent=2) + "\n")
         return 0
