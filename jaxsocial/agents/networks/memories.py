@@ -144,10 +144,13 @@ def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added
         after = step(kept, matmul(kept.hidden, recurrent, matmul_dtype) + added, other)
         return after, after
 
+    unroll = 1
     if not on_cpu():
-        # Each array that is stored for the backward pass is a kernel of its own in each step.
+        # There kernels cost more than what they compute (docs/performance.md). Each array that is stored for the
+        # backward pass is a kernel of its own in each step; and two steps need one counter, and fewer copies.
         one_step = jax.checkpoint(one_step, prevent_cse=False, policy=jax.checkpoint_policies.dots_saveable)
-    return jax.lax.scan(one_step, memory, (added, other, first))[1]
+        unroll = 2
+    return jax.lax.scan(one_step, memory, (added, other, first), unroll=unroll)[1]
 
 
 def _unrolled_forward(step, matmul_dtype, recurrent, memory, added, other, first):

@@ -9,6 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from jaxsocial.agents.networks import parts
+from jaxsocial.agents.networks.blocks import traced_for
 from jaxsocial.agents.networks.inputs import input_count, input_vector
 from jaxsocial.agents.networks.memories import GRUState
 from jaxsocial.agents.networks.network import make_network
@@ -74,8 +75,9 @@ def test_a_gru_equals_its_definition_and_is_reset_at_the_start_of_an_episode():
     assert memory.products == parameters["gru"]["input"]["kernel"].size + parameters["gru"]["recurrent"].size
 
 
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_gradients_of_memories_are_those_of_differences(name):
+def test_gradients_of_memories_are_those_of_differences(name, platform):
     """With respect to weights, first state and inputs; every output counts, across resets."""
     memory, noise = MEMORIES.maker(name)(SMALL, INPUTS), np.random.default_rng(2)
     start = jax.tree.map(lambda zeros: noise.normal(size=zeros.shape).astype(np.float32), memory.initial((N,)))
@@ -83,7 +85,8 @@ def test_gradients_of_memories_are_those_of_differences(name):
 
     @jax.jit
     def weighted_sum(parameters, start, x):
-        leaves = jax.tree.leaves(memory.unroll(parameters, start, x, jnp.asarray(FIRST)))
+        with traced_for(platform):
+            leaves = jax.tree.leaves(memory.unroll(parameters, start, x, jnp.asarray(FIRST)))
         return sum((leaf * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape)).sum() for leaf in leaves)
 
     check_grads(weighted_sum, (drawn(memory.init), start, x), order=1, modes=["rev"], atol=0.02, rtol=0.02)
