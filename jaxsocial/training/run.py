@@ -99,7 +99,7 @@ def train(
       StoppedByCallback: a callback returned True; the members are saved.
       Stopped: asked to stop by a signal; the members are saved.
     """
-
+    _check_hosts(when_disk_full)
     with _held_by_first_host(new_run(folder, console.print)):
         config = with_pinned_runs(config)
         distributed.check_alike("config", json.dumps(to_plain(config)))
@@ -115,6 +115,11 @@ def train(
                 (folder / CONFIG).unlink()  # `new_run` removes a folder without it
             raise ValueError(f"{folder} is not the same folder on all hosts: choose one on a disk that they share")
         return _train(config, folder, program, members, 0, console, callbacks, when_disk_full)
+
+
+def _check_hosts(when_disk_full: WhenDiskFull) -> None:
+    if when_disk_full == "continue" and jax.process_count() > 1:
+        raise ValueError("when_disk_full=continue needs a single host: leave it out")
 
 
 @contextlib.contextmanager
@@ -154,6 +159,7 @@ def resume(
       StoppedByCallback: a callback returned True; the members are saved.
       Stopped: asked to stop by a signal; the members are saved.
     """
+    _check_hosts(when_disk_full)
     config = config_of(folder)
     if weights.has_only_weights(folder):
         raise ValueError(f"{folder} holds weights alone: train further in a new run, --start-from {folder}")
@@ -197,8 +203,6 @@ def _train(
     callbacks: Sequence[Callback],
     when_disk_full: WhenDiskFull,
 ) -> Trained:
-    if when_disk_full == "continue" and jax.process_count() > 1:
-        raise ValueError("when_disk_full=continue needs a single host: leave it out")
     began = time.monotonic()
     untrained = program.untrained().learner.parameters
     # Read before the first chunk, to which the members are donated.

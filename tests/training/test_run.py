@@ -13,9 +13,11 @@ import time
 import jax
 import numpy as np
 import pytest
+from rich.console import Console
 
 from jaxsocial import finish
-from jaxsocial.training import checkpoint, devices, metrics, pretrained
+from jaxsocial.config.presets import preset
+from jaxsocial.training import checkpoint, devices, metrics, pretrained, run
 from jaxsocial.training.folder import config_of
 from tests import runs
 
@@ -230,3 +232,14 @@ def test_an_interrupt_saves_and_says_how_to_continue(tmp_path):
     assert checkpoint.latest(folder) == step // runs.ITERATION
     assert runs.command("train", "--resume", str(folder), "--total-steps", str(step + runs.ITERATION)) == 0
     assert (folder / "evaluation.json").exists()
+
+
+def test_several_hosts_that_would_go_on_while_the_disk_is_full_are_refused_at_once(finished_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(run.jax, "process_count", lambda: 2)
+    for begin in (
+        lambda: run.train(preset("quickstart"), tmp_path / "run", Console(quiet=True), when_disk_full="continue"),
+        lambda: run.resume(finished_run, Console(quiet=True), when_disk_full="continue"),
+    ):
+        with pytest.raises(ValueError, match="needs a single host: leave it out"):
+            begin()
+    assert not (tmp_path / "run").exists()
