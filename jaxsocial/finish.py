@@ -1,4 +1,4 @@
-"""The last part of a run: its evaluation, learning curve and a recorded episode."""
+"""The last part of a run: its evaluation, learning curve and recorded episodes."""
 
 import json
 

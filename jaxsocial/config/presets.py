@@ -71,7 +71,7 @@ def _quickstart(laptop: Config) -> Config:
     """Returns SociAPL in the same room, with symbols as observation: it learns in minutes on two CPU cores."""
     config = symbolic(laptop)
     coefficients = config.coefficients._replace(prediction_weight=laptop.coefficients.prediction_weight)
-    return dataclasses.replace(config, coefficients=coefficients, total_steps=1_996_800)
+    return dataclasses.replace(config, coefficients=coefficients, total_steps=2_595_840)
 
 
 def alone(config: Config) -> Config:
@@ -157,7 +157,7 @@ def preset(name: str) -> Config:
       ValueError: an unknown name, with the known ones.
 
     >>> preset("quickstart").total_steps
-    1996800
+    2595840
     """
     known = presets()
     if name not in known:
