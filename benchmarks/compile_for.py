@@ -33,7 +33,7 @@ from benchmarks.table import Column, print_table
 from jaxsocial.agents.networks.blocks import traced_for
 from jaxsocial.config.config import Config
 from jaxsocial.config.presets import preset
-from jaxsocial.evaluate.episodes import episode_inputs, episode_program
+from jaxsocial.evaluate.episodes import EpisodeProgram, episode_inputs, episode_program
 from jaxsocial.training.program import make_program
 from jaxsocial.training.targets import TARGETS, described_device
 
@@ -145,15 +145,26 @@ def _chunk(config: Config, device: Any, worlds: int) -> Made:
 
 
 def _evaluation(config: Config, device: Any, worlds: int) -> Made:
-    setup, run = episode_program(config)
+    made = compiled_episodes(episode_program(config), config, device)
+    steps = config.world.max_steps
+    return made, config.seeds * config.evaluation_episodes * steps * config.world.agents, steps
+
+
+def compiled_episodes(program: EpisodeProgram, config: Config, device: Any) -> jax.stages.Compiled:
+    """Compiles whole episodes of all seeds of a run, `evaluation_episodes` of each.
+
+    Args:
+      program: of this config.
+      config: of the run.
+      device: see `described_device`.
+    """
+    setup, play = program
     one = jax.eval_shape(setup.network.init, jax.random.key(0))
     shape = config.seeds, config.sizes.learners
     parameters = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*shape, *x.shape), x.dtype), one)
     given = parameters, episode_inputs(config, config.evaluation_episodes), {}, setup.partners.parameters
     with traced_for(device.platform):
-        made = run.lower(*on_device(device, given)).compile()
-    steps = config.world.max_steps
-    return made, config.seeds * config.evaluation_episodes * steps * config.world.agents, steps
+        return play.lower(*on_device(device, given)).compile()
 
 
 def _world(config: Config, device: Any, worlds: int) -> Made:

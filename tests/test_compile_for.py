@@ -18,6 +18,7 @@ from benchmarks.hlo import Cost, Module
 from jaxsocial.agents.networks.blocks import in_blocks, traced_for
 from jaxsocial.cli.options import SweepOptions
 from jaxsocial.config.presets import preset, presets
+from jaxsocial.evaluate import probes
 from jaxsocial.training.targets import TARGETS, described_device, memory_of
 
 ROOT = Path(__file__).parents[1]
@@ -174,6 +175,33 @@ def test_every_scenario_compiles_for_a_tpu(style):
     command = [sys.executable, "-c", SCENARIOS, "v5e", style, *names]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.split() == names, done.stderr[-2000:]
+
+
+PROBED = """
+import sys
+from benchmarks.compile_for import compiled_episodes
+from jaxsocial.config.presets import preset
+from jaxsocial.evaluate.decoding import watched_program
+from jaxsocial.evaluate.probes import chosen_probes, probe_program, probed_config
+from jaxsocial.training.targets import described_device
+target, name = sys.argv[1:]
+device, config = described_device(target), preset(name)
+for probe in chosen_probes(("all",), config):
+    probed = probed_config(config, probe)
+    compiled_episodes(probe_program(probed, probe), probed, device)
+    print(probe, flush=True)
+compiled_episodes(watched_program(config), config, device)
+print("hidden_state", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["laptop", "quickstart"])
+def test_every_probe_compiles_for_a_tpu(name):
+    pytest.importorskip("libtpu")
+    command = [sys.executable, "-c", PROBED, "v5e", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [*probes.PROBES, probes.HIDDEN_STATE], done.stderr[-2000:]
 
 
 @pytest.mark.slow

@@ -69,9 +69,7 @@ def _laptop() -> Config:
 
 def _quickstart(laptop: Config) -> Config:
     """Returns SociAPL in the same room, with symbols as observation: it learns in minutes on two CPU cores."""
-    config = symbolic(laptop)
-    coefficients = config.coefficients._replace(prediction_weight=laptop.coefficients.prediction_weight)
-    return dataclasses.replace(config, coefficients=coefficients, total_steps=2_595_840)
+    return dataclasses.replace(symbolic(laptop), total_steps=2_595_840)
 
 
 def alone(config: Config) -> Config:
@@ -87,14 +85,16 @@ def predicting(config: Config, target: str) -> Config:
 def symbolic(config: Config) -> Config:
     """Returns the same config with symbols as observation, and symbols predicted where frames are.
 
-    The prediction weight is a choice, from docs/notebook/symbols.md.
+    The weight of symbols in place of frames is a choice, from docs/notebook/symbols.md.
     """
-    targets = {"frame": "symbols", "current_frame": "current_symbols"}
+    target = {"frame": "symbols", "current_frame": "current_symbols"}.get(config.sizes.prediction)
+    if target is not None:
+        config = predicting(config, target)
+        config = dataclasses.replace(config, coefficients=config.coefficients._replace(prediction_weight=0.1))
     return dataclasses.replace(
-        predicting(config, targets.get(config.sizes.prediction, config.sizes.prediction)),
+        config,
         world=dataclasses.replace(config.world, observation="symbolic"),
         network=dataclasses.replace(config.network, encoder="symbolic"),
-        coefficients=config.coefficients._replace(prediction_weight=0.1),
     )
 
 

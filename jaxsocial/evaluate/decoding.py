@@ -18,7 +18,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 from jaxsocial.env import objects
 from jaxsocial.env.types import visible_position
-from jaxsocial.evaluate.episodes import by_episode, episode_inputs, episode_program, goal_entered
+from jaxsocial.evaluate.episodes import EpisodeProgram, by_episode, episode_inputs, episode_program, goal_entered
 from jaxsocial.evaluate.probes import HIDDEN_STATE
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, interquartile_mean, plain_score
@@ -122,7 +122,7 @@ def watched(config: Config, parameters: Parameters, episodes: int) -> list[Watch
       parameters: of all seeds and learners.
       episodes: number for each seed.
     """
-    setup, play = episode_program(config, watch=_watch)
+    setup, play = watched_program(config)
     players = setup.partners.parameters
     recorded, ended = play(
         jax.device_get(parameters),
@@ -132,6 +132,11 @@ def watched(config: Config, parameters: Parameters, episodes: int) -> list[Watch
     )
     found = by_episode({name: recorded[name] for name in Watched._fields}, ended)
     return [Watched(**{name: values[seed] for name, values in found.items()}) for seed in range(config.seeds)]
+
+
+def watched_program(config: Config) -> EpisodeProgram:
+    """Returns what plays the episodes of `watched`."""
+    return episode_program(config, watch=_watch)
 
 
 def _watch(before: RolloutState, after: RolloutState) -> dict[str, jax.Array]:

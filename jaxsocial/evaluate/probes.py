@@ -12,7 +12,7 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
 from jaxsocial.env.objects import BONUS
-from jaxsocial.evaluate.episodes import Episodes, episode_player, episode_program
+from jaxsocial.evaluate.episodes import EpisodeProgram, Episodes, episode_player, episode_program
 from jaxsocial.evaluate.interventions import INTERVENTIONS, afterwards, since_change
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
@@ -136,18 +136,18 @@ def probe(
     """
     played, programs = {}, {}
     for name in names:
-        own = _probed_config(config, name)
+        own = probed_config(config, name)
         halfway = config.world.max_steps // 2 if name == "half" else None
         # Other probes of the same partners differ in numbers.
         kind = own.partners, name if name in INTERVENTIONS else ""
         if kind not in programs:
-            programs[kind] = episode_program(own, foresight=True, intervention=INTERVENTIONS.get(name))
+            programs[kind] = probe_program(own, name)
         play = episode_player(own, episodes, name == "alone", halfway, True, programs[kind])
         played[name] = play(parameters)
     results = []
     for seat, learner in enumerate(learner_names(config)):
         for name, found in played.items():
-            own = _probed_config(config, name)
+            own = probed_config(config, name)
             values = measured(found, own, seat) | followed(found, own, seat)
             since = since_change(found, own, name)
             values |= {} if since is None else afterwards(found, seat, since)
@@ -156,7 +156,12 @@ def probe(
     return results, _transmissions(played, config) if {"partners", "half", "alone"} <= set(played) else {}
 
 
-def _probed_config(config: Config, name: str) -> Config:
+def probe_program(probed: Config, name: str) -> EpisodeProgram:
+    """Returns what plays the episodes of a probe with the config of `probed_config`."""
+    return episode_program(probed, foresight=True, intervention=INTERVENTIONS.get(name))
+
+
+def probed_config(config: Config, name: str) -> Config:
     """Returns the config that a probe plays."""
     if name == "no_prestige":
         return dataclasses.replace(config, rules=dataclasses.replace(config.rules, prestige_scale=HIDDEN_SCALE))

@@ -163,9 +163,7 @@ def longer(scale: Scale, start_from: Condition) -> Condition:
 
 def on_symbols(scale: Scale) -> Scale:
     """Returns the scale with symbols as observation in place of pictures."""
-    config = presets.symbolic(scale.base)
-    coefficients = config.coefficients._replace(prediction_weight=scale.base.coefficients.prediction_weight)
-    return scale._replace(base=dataclasses.replace(config, coefficients=coefficients))
+    return scale._replace(base=presets.symbolic(scale.base))
 
 
 def with_penalty(condition: Condition, penalty: float) -> Condition:

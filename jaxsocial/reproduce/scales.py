@@ -67,7 +67,14 @@ def _laptop() -> Scale:
     config = dataclasses.replace(presets.preset("laptop"), seeds=LAPTOP_SEEDS)
     # Trained experts search worse than scripted ones, which are therefore the partners. Before the last stage, in
     # which they stop to search, they still get about 7 at the full penalty (docs/notebook/small-room.md).
-    early = dataclasses.replace(presets.symbolic(config), seeds=2, total_steps=1_800_000, checkpoint_steps=600_000)
+    early = dataclasses.replace(
+        presets.symbolic(config),
+        # Nothing is predicted, but the weight is part of the run's hash.
+        coefficients=config.coefficients._replace(prediction_weight=0.1),
+        seeds=2,
+        total_steps=1_800_000,
+        checkpoint_steps=600_000,
+    )
     trained = _expert(early, (0.25, 0.5, 1.0, 2.0), (600_000.0,) * 3)
     steps = 3 * trained.config.checkpoint_iterations * trained.config.iteration_steps
     return Scale(
