@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.env import objects, rewards
+from jaxsocial.env.grid import codes_at
 from jaxsocial.env.scenario import PHASES, Scenario
 from jaxsocial.env.types import Rules, State, visible_position
 
@@ -97,9 +98,7 @@ def _act_at_once(
     """Lets all that are ``acting`` act at the same time; at most one of them if the grid can change."""
     target = state.position + jnp.asarray(objects.STEP)[state.heading]
     # Beyond the grid is wall. An absent agent, at (-1, -1), must not read the opposite side.
-    ahead = state.grid.at[target[:, 0], target[:, 1]].get(
-        mode="fill", fill_value=objects.WALL, wrap_negative_indices=False
-    )
+    ahead = codes_at(state.grid, target, outside=objects.WALL)
     if scenario.grid_changes:
         state = _handle(state, actions, acting, target, ahead)
     turned = (actions == objects.RIGHT_TURN).astype(jnp.int32) - (actions == objects.LEFT_TURN)

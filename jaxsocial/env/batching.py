@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Shaped
+from jaxtyping import Array, Bool, Int, Shaped
 
 PORTIONS, SMALLEST_PORTION = 64, 32
 """Worlds computed at a time: 1/64 of a batch, at least 32. More rarely end in one step, unless all end together."""
@@ -50,8 +50,17 @@ def _chooser(compute: Callable, portions: int, axes: int):
     def chosen(needed, otherwise, shared, *arguments):
         if axes == 0:
             return jax.lax.cond(needed, lambda: compute(shared, *arguments), lambda: otherwise)
-        otherwise, arguments = (jax.tree.map(flat, x) for x in (otherwise, arguments))
-        results = _by_portions(flat(needed), lambda *x: compute(shared, *x), otherwise, arguments, portions)
+        # As plain numbers: jax's checker takes a key that a loop reads for one that is used again (jax 0.10).
+        numbers = jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, arguments)
+
+        def rewrapped(x, original):
+            return jax.random.wrap_key_data(x, impl=jax.random.key_impl(original)) if _is_key(original) else x
+
+        def compute_at(index):
+            rows = jax.tree.map(lambda x: _rows(x, index, needed.shape), numbers)
+            return jax.vmap(lambda *x: compute(shared, *x))(*jax.tree.map(rewrapped, rows, arguments))
+
+        results = _by_portions(flat(needed), compute_at, jax.tree.map(flat, otherwise), portions)
         return jax.tree.map(lambda x: x.reshape(needed.shape + x.shape[1:]), results)
 
     choose = jax.custom_batching.custom_vmap(chosen)
@@ -63,9 +72,14 @@ def _chooser(compute: Callable, portions: int, axes: int):
             in_axes = jax.tree.map(lambda is_batched: 0 if is_batched else None, tuple(are_batched))
             result = jax.vmap(chosen, in_axes)(needed, otherwise, shared, *arguments)
             return result, jax.tree.map(lambda _: True, result)
-        flags, operands = (needed_batched, otherwise_batched, arguments_batched), (needed, otherwise, list(arguments))
-        needed, otherwise, arguments = jax.tree.map(
-            lambda is_batched, x: x if is_batched else jnp.broadcast_to(x, (size, *x.shape)), flags, operands
+        needed, otherwise = jax.tree.map(
+            lambda is_batched, x: x if is_batched else jnp.broadcast_to(x, (size, *x.shape)),
+            (needed_batched, otherwise_batched),
+            (needed, otherwise),
+        )
+        # What all worlds share, such as the rules, is not copied for each of them in every step.
+        arguments = jax.tree.map(
+            lambda is_batched, x: x if is_batched else x.reshape(1, *x.shape), arguments_batched, list(arguments)
         )
         result = _chooser(compute, portions, axes + 1)(needed, otherwise, shared, *arguments)
         return result, jax.tree.map(lambda _: True, result)
@@ -73,26 +87,34 @@ def _chooser(compute: Callable, portions: int, axes: int):
     return choose
 
 
-def _by_portions(needed: Bool[Array, " N"], compute: Callable, otherwise, arguments, portions: int):
-    """Computes what `where_needed` returns, for N worlds along one axis."""
+def _by_portions(needed: Bool[Array, " N"], compute_at: Callable, otherwise, portions: int):
+    """Computes what `where_needed` returns, for N worlds along one axis; ``compute_at`` takes indices of worlds."""
     worlds = len(needed)
     portion = min(worlds, max(SMALLEST_PORTION, -(-worlds // portions)))
-    # As plain numbers: jax's checker takes a key that a loop reads for one that is used again (jax 0.10).
-    unwrapped = jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, arguments)
-
-    def rewrapped(x, original):
-        return jax.random.wrap_key_data(x, impl=jax.random.key_impl(original)) if _is_key(original) else x
 
     def one_portion(carried):
         waiting, result = carried
-        # The padding of the last portion is out of bounds: its reads are clipped, its writes dropped.
+        # The padding of the last portion is out of bounds: what is computed for it is dropped.
         index = jnp.nonzero(waiting, size=portion, fill_value=worlds)[0].astype(jnp.int32)
-        given = jax.tree.map(lambda x: x.at[index].get(mode="clip"), unwrapped)
-        computed = jax.vmap(compute)(*jax.tree.map(rewrapped, given, arguments))
-        result = jax.tree.map(lambda old, new: old.at[index].set(new, mode="drop"), result, computed)
+        result = jax.tree.map(lambda old, new: old.at[index].set(new, mode="drop"), result, compute_at(index))
         return waiting.at[index].set(False, mode="drop"), result
 
     return jax.lax.while_loop(lambda carried: carried[0].any(), one_portion, (needed, otherwise))[1]
+
+
+def _rows(x: Shaped[Array, "*shape"], index: Int[Array, " P"], sizes: tuple[int, ...]) -> Shaped[Array, "P *rest"]:
+    """Returns the entries of worlds in an array, by their index among all.
+
+    Args:
+      x: worlds along the first axes; along an axis along which it does not differ, its size is 1.
+      index: where axes are flattened.
+      sizes: of the axes of worlds.
+    """
+    own, place, stride = x.shape[: len(sizes)], jnp.zeros_like(index), math.prod(sizes)
+    for size, mine in zip(sizes, own, strict=True):
+        stride //= size
+        place = place * mine + (index // stride % size if mine > 1 else 0)
+    return x.reshape(math.prod(own), *x.shape[len(sizes) :]).at[place].get(mode="clip")
 
 
 def _is_key(x) -> bool:

@@ -56,6 +56,34 @@ def test_equals_where_if_only_some_arguments_are_batched(in_axes):
         np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)])
+def test_equals_where_if_an_argument_differs_along_some_axes_only(axes):
+    """As rules do: they differ between the members of a program, and not between a member's worlds."""
+    batch = 3, 40, 2
+    random = np.random.default_rng(sum(axes))
+    needed = jnp.asarray(random.random(batch) < 0.5)
+    x = jnp.asarray(random.normal(size=(*batch, 5)), jnp.float32)
+    offset = jnp.asarray(random.normal(size=[batch[axis] for axis in axes]), jnp.float32)
+
+    def every_axis(function):
+        for axis in reversed(range(3)):
+            function = jax.vmap(function, (0, 0, 0 if axis in axes else None))
+        return function
+
+    result = every_axis(choose)(needed, x, offset)
+    for name, wanted in every_axis(expected)(needed, x, offset).items():
+        np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
+
+
+def test_what_all_worlds_share_is_not_copied_for_each():
+    def one(needed, x, table):
+        return where_needed(needed, lambda x, table: x + table.sum(), x, x, table)
+
+    text = str(jax.make_jaxpr(jax.vmap(one, (0, 0, None)))(jnp.ones(100, bool), jnp.zeros(100), jnp.zeros(7)))
+    assert "[1,7]" in text
+    assert "[100,7]" not in text
+
+
 def weighted(weights, x):
     return weights @ x
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from jaxsocial.env import batching, objects
+from jaxsocial.env.grid import codes_at
 from jaxsocial.env.scenario import View
 from jaxsocial.env.types import State, visible_position
 
@@ -49,14 +50,8 @@ def window(
       heading: each agent's heading, 0 to 3.
       view: the view that they share.
     """
-    height, width = grid.shape
-    offsets = window_offsets(view.size, view.offset)
-    cell = position[:, None, None, :] + jnp.asarray(offsets)[heading]
-    row, column = cell[..., 0], cell[..., 1]
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    # One flat gather; indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
-    index = jnp.where(inside, row * width + column, 0)
-    return jnp.where(inside, grid.ravel()[index], OUTSIDE)
+    offsets = jnp.asarray(window_offsets(view.size, view.offset))
+    return codes_at(grid, position[:, None, None, :] + offsets[heading], OUTSIDE)
 
 
 def own_cell(heading: Int[Array, " A"], view: View) -> Bool[Array, "A V V"]:
@@ -75,7 +70,9 @@ def is_drawn(state: State) -> Bool[Array, " A"]:
 def _rank(state: State) -> Int[Array, " A"]:
     """Returns how many agents entered its cell before each; -1 for an agent that is not in the world."""
     position = visible_position(state)
-    together = (position[:, None] == position[None, :]).all(-1)
+    row, column = position[:, 0], position[:, 1]
+    # Two comparisons and not `all` over (row, column): a GPU launches a kernel of its own for a reduction.
+    together = (row[:, None] == row) & (column[:, None] == column)
     earlier = state.arrival[:, None] < state.arrival[None, :]
     return jnp.where(position[:, 0] < 0, -1, (together & earlier).sum(0, dtype=jnp.int32))
 
