@@ -1,7 +1,7 @@
 """How the penalty changes over training: a ramp, or stages that each end at a return.
 
-A learner that meets the full penalty from the start learns to avoid all goals. It then never learns the way to them,
-or whom to follow.
+A learner that meets the full penalty from the start may learn to avoid all goals (docs/notebook/first-laptop.md). It
+then never learns the way to them, or whom to follow.
 """
 
 from typing import Annotated, NamedTuple

@@ -10,9 +10,9 @@ from jaxsocial.env.registry import make_scenario
 from jaxsocial.learning.settings import Coefficients, Sizes
 
 TERMS = {
-    "expert": "a scripted partner that knows the order of the goals from the start",
-    "SociAPL": "the paper's learner: recurrent PPO with an auxiliary loss, which predicts the next frame, trained "
-    "beside experts",
+    "expert": "a partner that enters the goals in order: one that knows it from the start, or one that searches for it",
+    "SociAPL": "the paper's learner: recurrent PPO with an auxiliary loss, which predicts what it observes next (the "
+    "frame in the paper, the view's symbols at scale laptop), trained beside experts",
     "vanilla": "the same learner without the auxiliary loss",
     "autoencoder": "the same learner with another auxiliary loss, which reconstructs the current frame",
     "solo": "the learner is alone in its world",

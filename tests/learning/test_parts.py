@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.learning.probes import Probe, cue_is_one, make_probe
-from tests.learning.training import SIZES, TINY, best_of_three, make_trainer
+from tests.learning.training import QUICK, SIZES, TINY, best_of_three, make_trainer
 
 VISIBLE = Probe(for_action=1.0, length=1)
 REMEMBER = Probe(for_action=1.0, length=4, cue_until=1, shows_action=False)
@@ -23,7 +23,7 @@ class Case(NamedTuple):
     prediction: str
 
 
-QUICK = [Case("symbolic", "gru", "symbols")]
+FAST = [Case("symbolic", "gru", "symbols")]
 SLOW = [
     Case("tile_contrast", "none", "none"),
     *(Case("convolutions", "gru", "frame"), Case("tile_contrast", "lstm", "current_frame")),
@@ -37,7 +37,7 @@ SLOW = [
 
 def cases(with_memory: tuple[bool, ...] = (True, False)):
     """Parametrises a test with the cases that have a memory, or have none; all but one are slow."""
-    chosen = [case for case in QUICK + SLOW if (case.memory != "none") in with_memory]
+    chosen = [case for case in FAST + SLOW if (case.memory != "none") in with_memory]
     marked = [pytest.param(case, marks=pytest.mark.slow if case in SLOW else (), id="-".join(case)) for case in chosen]
     return pytest.mark.parametrize("case", marked)
 
@@ -69,7 +69,9 @@ def test_value_depends_on_the_observation_and_the_prediction_comes_true(case):
 
 @cases(with_memory=(True,))
 def test_a_cue_is_remembered_if_there_is_a_memory(case):
-    trained = best_of_three(trainer(case), REMEMBER, regret, 0.1)
+    # With the default weight of 3, two of ten seeds learn it while they also predict changes; with 0.3, ten do.
+    train = functools.partial(trainer(case), coefficients=QUICK._replace(prediction_weight=0.3))
+    trained = best_of_three(train, REMEMBER, regret, 0.1)
     assert trained.metrics["solo_return"][0] < 0.2
     assert trained.late("solo_return") > 0.9
 

@@ -68,7 +68,7 @@ def single_learner(parameters, memory, trajectory):
 
 
 def make_trainer(env: Env, sizes: Sizes, iterations: int, network: NetworkSizes = TINY):
-    """Returns (a function (probe, seed) -> `Trained` that compiles once for all probes, setup)."""
+    """Returns (a function (probe, seed, coefficients) -> `Trained` that compiles once for all, setup)."""
     built = tiny_network(env, network, prediction=sizes.prediction)
     setup = AgentSetup(env, built, no_partners(), sizes)
 
@@ -84,7 +84,7 @@ def make_trainer(env: Env, sizes: Sizes, iterations: int, network: NetworkSizes 
         outputs = built.unroll(parameters, memory, trajectory.observation, trajectory.first)
         return Trained(learner, {name: values[:, 0] for name, values in metrics.items()}, trajectory, outputs.value)
 
-    def train_on(probe: Probe, seed: int = 0) -> Trained:
-        return train(jax.random.key(seed), probe_rules(probe, sizes.worlds), QUICK.traced())
+    def train_on(probe: Probe, seed: int = 0, coefficients: Coefficients = QUICK) -> Trained:
+        return train(jax.random.key(seed), probe_rules(probe, sizes.worlds), coefficients.traced())
 
     return train_on, setup
