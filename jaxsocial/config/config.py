@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.policy import ABSENT
@@ -128,6 +128,11 @@ class Config:
     def taken_seats(self) -> Bool[np.ndarray, " A"]:
         """Returns which seats are taken: those of the learners and of partners that are not absent."""
         return np.array([True] * self.sizes.learners + [name != ABSENT for name in self.partners])
+
+    @property
+    def partner_seats(self) -> Int[np.ndarray, " P"]:
+        """Returns the seats of partners that are not absent."""
+        return np.flatnonzero(self.taken_seats)[self.sizes.learners :]
 
     def make_env(self) -> Env:
         """Returns the environment of this config: its world, under its rules with the full penalty.

@@ -87,7 +87,7 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
     if episodes < 4:
         raise ValueError(f"episodes={episodes}: probe {HIDDEN_STATE} fits and tests decoders, choose 4 or more")
     own = watched(config, parameters, episodes)
-    others = config.sizes.learners + np.flatnonzero([partner != ABSENT for partner in config.partners])
+    others = config.partner_seats
     pair, seats = None, (0, 0)
     if len(others) >= 2:
         players = iter(PAIR)

@@ -99,7 +99,7 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     >>> chosen_probes(("all",), preset("quickstart-solo"))
     ('alone',)
     """
-    taken = sum(partner != ABSENT for partner in config.partners)
+    taken = len(config.partner_seats)
     possible = tuple(name for name in PROBES if taken >= len(REPLACED.get(name, "1"))) if taken else ("alone",)
     if not config.world.may_hold(BONUS) or config.world.goals < 2:
         possible = tuple(name for name in possible if name not in NEED_ORDER)
@@ -186,9 +186,8 @@ def followed(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.n
       counts for both.
     """
     seats: dict[str, list[int]] = {}
-    for number, partner in enumerate(config.partners, config.sizes.learners):
-        if partner != ABSENT:
-            seats.setdefault(partner, []).append(number)
+    for number in config.partner_seats:
+        seats.setdefault(config.partners[number - config.sizes.learners], []).append(number)
     if len(seats) < 2:
         return {}
     goals, every = max(config.world.goals, 1), range(len(found.reward))
@@ -233,8 +232,7 @@ def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.n
 def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Score]:
     """Computes each learner's cultural transmission; empty if partners earn nothing, or with one episode."""
     returns = {name: np.where(found.present, found.reward, 0.0).sum(2, dtype=float) for name, found in played.items()}
-    learners = config.sizes.learners
-    expert = returns["partners"][..., learners:][..., config.taken_seats[learners:]]
+    expert = returns["partners"][..., config.partner_seats]
     expert = expert.sum(-1) / max(expert.shape[-1], 1)
     if expert.size < 2 or expert.mean() <= 0:
         return {}
