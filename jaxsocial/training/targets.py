@@ -72,6 +72,8 @@ def described_device(target: str) -> Any:
     # What runs here runs on the CPU, and neither compiler looks for a device.
     jax.config.update("jax_platforms", "cpu")
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    # Otherwise a second process is refused, as on a machine with a TPU, which one process holds.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     os.environ.setdefault("JAX_SKIP_CUDA_CONSTRAINTS_CHECK", "1")
     flags = os.environ.get("XLA_FLAGS", "")
     if target in GPUS and "xla_gpu_autotune_level" not in flags:
