@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.write and options.programs:
         parser.error("--write measures all programs of a target, so that the file names what made it: no --programs")
     found = dict(measured(options.target, tuple(options.programs or ("",))))
+    if not found:
+        parser.error(f"no program's name begins with {' or '.join(options.programs)}: see {FILE}")
     plain = json.loads(FILE.read_text()) if FILE.is_file() else {}
     known = plain.get(options.target, {}).get("programs", {})
     rows = [(name, budget, Budget(*known[name].values()) if name in known else None) for name, budget in found.items()]

@@ -71,6 +71,8 @@ class Loop(NamedTuple):
     """A loop of a program."""
 
     source: str
+    name: str
+    """Of the computation of its body."""
     turns: int | None
     """None where they depend on data."""
     times: float
@@ -108,11 +110,8 @@ class Module:
 
     def waiting(self) -> Cost:
         """Returns what loops whose turns depend on data would add if each made one turn whenever it is reached."""
-        found = Cost()
-        for loop in self.loops():
-            if loop.turns is None:
-                found += loop.body * loop.times
-        return found
+        found = (self._total(loop.name) * loop.times for loop in self.loops() if loop.turns is None)
+        return sum(found, Cost())
 
     def by_source(self) -> dict[str, Cost]:
         """Returns the cost of each line of source, the most bytes first."""
@@ -199,7 +198,8 @@ class Module:
             if instruction.opcode == "while":
                 name, turns = _BODY.findall(instruction.rest)[0], self._turns(computation, instruction)
                 own = [one for one in self.computations[name].values() if _is_kernel(one)]
-                yield Loop(self.source(instruction), turns, times, sum((self._cost(name, one) for one in own), Cost()))
+                body = sum((self._cost(name, one) for one in own), Cost())
+                yield Loop(self.source(instruction), name, turns, times, body)
                 yield from self._loops(name, times * (turns or 1))
             else:
                 for called, turns in self._called(computation, instruction):

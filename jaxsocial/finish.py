@@ -45,7 +45,7 @@ def measure(trained: Trained) -> list[returns.Result]:
     play = episode_player(config, config.evaluation_episodes, program=program)
     rows = metrics.read(folder / METRICS)
     results = returns.with_health(returns.evaluate(config, play(trained.parameters)), config, metrics.health(rows))
-    if config.partner_seats.size:
+    if config.partner_seats:
         # Absence is a number: nothing is compiled again.
         alone = episode_player(config, config.evaluation_episodes, alone=True, program=program)(trained.parameters)
         for seat, name in enumerate(returns.learner_names(config)):
@@ -67,5 +67,5 @@ def _write_episodes(trained: Trained) -> None:
     steps = config.iterations * config.iteration_steps
     record = page.side_of(episode_recorder(config, learners, setup, play), config, folder, config.seed, steps)
     numbers = range(config.seed, config.seed + REPLAYED)
-    companies = (False, True) if config.partner_seats.size else (False,)
+    companies = (False, True) if config.partner_seats else (False,)
     page.write_page(folder / REPLAY, [record(numbers, alone) for alone in companies])

@@ -99,6 +99,17 @@ def test_loops_that_depend_on_data_are_counted_apart_or_as_often_as_is_said():
     assert more == [*(turn * 3)]
 
 
+def test_a_loop_that_depends_on_data_waits_with_the_loops_inside():
+    made = jax.jit(
+        lambda x: jax.lax.while_loop(
+            lambda x: x.sum() > 0, lambda x: jax.lax.scan(lambda y, _: (jnp.tanh(y @ y), None), x, None, 7)[0], x
+        )
+    )
+    module = Module(made.lower(jnp.eye(16)).compile().as_text() or "")
+    assert module.cost().flops == 0
+    assert module.waiting().flops == 7 * 2 * 16**3
+
+
 def test_a_compiled_scan_has_the_operations_of_all_its_turns():
     x = jnp.eye(16)
     made = jax.jit(lambda x: jax.lax.scan(lambda y, _: (jnp.tanh(y @ x), None), x, None, 7)[0]).lower(x).compile()

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.policy import ABSENT
@@ -130,9 +130,9 @@ class Config:
         return np.array([True] * self.sizes.learners + [name != ABSENT for name in self.partners])
 
     @property
-    def partner_seats(self) -> Int[np.ndarray, " P"]:
+    def partner_seats(self) -> tuple[int, ...]:
         """Returns the seats of partners that are not absent."""
-        return np.flatnonzero(self.taken_seats)[self.sizes.learners :]
+        return tuple(np.flatnonzero(self.taken_seats)[self.sizes.learners :].tolist())
 
     def make_env(self) -> Env:
         """Returns the environment of this config: its world, under its rules with the full penalty.

@@ -90,6 +90,8 @@ def _chooser(compute: Callable, portions: int, axes: int):
 def _by_portions(needed: Bool[Array, " N"], compute_at: Callable, otherwise, portions: int):
     """Computes what `where_needed` returns, for N worlds along one axis; ``compute_at`` takes indices of worlds."""
     worlds = len(needed)
+    if not worlds:
+        return otherwise
     portion = min(worlds, max(SMALLEST_PORTION, -(-worlds // portions)))
 
     def one_portion(carried):

@@ -27,9 +27,19 @@ class PartnerSet(NamedTuple):
 
     name: str
     players: tuple[str, ...]
-    """Named as in a config, one for each seat; repeated where there are more seats."""
+    """Named as in a config, one for each seat. Where there are more seats they are repeated, or stay empty if one of
+    these is absent."""
     epsilon: float = 0.0
     """Probability that an action of theirs is replaced by a random one, 0 to 1."""
+
+    def in_seats(self, seats: int) -> tuple[str, ...]:
+        """Returns the player of each seat.
+
+        >>> PartnerSet("one expert", ("expert", "absent")).in_seats(3)
+        ('expert', 'absent', 'absent')
+        """
+        more = itertools.repeat(ABSENT) if ABSENT in self.players else itertools.cycle(self.players)
+        return tuple(itertools.islice(itertools.chain(self.players, more), seats))
 
 
 HELD_OUT = (
@@ -96,7 +106,7 @@ def cross_play(
         if len(partners.players) > seats:
             left_out.append(f"{partners.name}: they need {len(partners.players)} seats, and there are {seats}")
             continue
-        names = tuple(itertools.islice(itertools.cycle(partners.players), seats))
+        names = partners.in_seats(seats)
         own = beside(config, names)
         noise = own.partner_schedule._replace(epsilon=(partners.epsilon,))
         own = dataclasses.replace(own, partner_schedule=noise)

@@ -87,7 +87,7 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
     if episodes < 4:
         raise ValueError(f"episodes={episodes}: probe {HIDDEN_STATE} fits and tests decoders, choose 4 or more")
     own = watched(config, parameters, episodes)
-    others = config.partner_seats
+    others = np.array(config.partner_seats, int)
     pair, seats = None, (0, 0)
     if len(others) >= 2:
         players = iter(PAIR)

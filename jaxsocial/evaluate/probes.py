@@ -46,6 +46,7 @@ REPLACED = {
 }
 """Probe to the players in the seats of the run's partners, in turn."""
 NEED_ORDER = ("gone_after_round", "moved_after_round", "reversed_order")
+NEED_FIRST_SEATS = ("moved_after_round", "swapped_prestige")
 HIDDEN_SCALE = 1e30
 """A ``prestige_scale`` at which all agents look as they do without prestige."""
 HIDDEN_STATE = "hidden_state"
@@ -103,16 +104,25 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     possible = tuple(name for name in PROBES if taken >= len(REPLACED.get(name, "1"))) if taken else ("alone",)
     if not config.world.may_hold(BONUS) or config.world.goals < 2:
         possible = tuple(name for name in possible if name not in NEED_ORDER)
+    scattered = taken > 0 and config.partner_seats[-1] != config.sizes.learners + taken - 1
+    if scattered:
+        possible = tuple(name for name in possible if name not in NEED_FIRST_SEATS)
     if names == ("all",):
         return possible
     for name in names:
         if name in RENAMED:
             raise ValueError(f"probe {name}: this probe has a new name, choose {RENAMED[name]}")
+        if name == HIDDEN_STATE:
+            raise ValueError(f"probe {name} is not played: Run.decode and `jaxsocial evaluate --probes {name}` make it")
+        if name == "all":
+            raise ValueError("probe all stands for every probe: give it without others")
         if name not in PROBES:
             raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, {HIDDEN_STATE}, all")
         if name not in possible:
-            if name in NEED_ORDER and taken:
+            if name in NEED_ORDER and taken and not (config.world.may_hold(BONUS) and config.world.goals > 1):
                 raise ValueError(f"probe {name} needs goals with an order, which {config.world.name} has not")
+            if name in NEED_FIRST_SEATS and scattered:
+                raise ValueError(f"probe {name} needs partners in the first seats: name absent ones last")
             has = "none" if taken == 0 else str(taken)
             needs = "partners" if len(REPLACED.get(name, "1")) == 1 else "two partners"
             raise ValueError(f"probe {name} needs {needs}, and the run has {has}: name them as partners")
@@ -232,7 +242,7 @@ def measured(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.n
 def _transmissions(played: dict[str, Episodes], config: Config) -> dict[str, Score]:
     """Computes each learner's cultural transmission; empty if partners earn nothing, or with one episode."""
     returns = {name: np.where(found.present, found.reward, 0.0).sum(2, dtype=float) for name, found in played.items()}
-    expert = returns["partners"][..., config.partner_seats]
+    expert = returns["partners"][..., list(config.partner_seats)]
     expert = expert.sum(-1) / max(expert.shape[-1], 1)
     if expert.size < 2 or expert.mean() <= 0:
         return {}

@@ -53,7 +53,8 @@ def evaluate(config: Config, episodes: Episodes, alone: bool = False) -> list[Re
     results = []
     for seat, name in enumerate(learner_names(config)):
         results += results_of(episodes, config, name, [seat])
-    for name in {} if alone else dict.fromkeys(config.partners):
+    partners = dict.fromkeys(config.partners[seat - config.sizes.learners] for seat in config.partner_seats)
+    for name in {} if alone else partners:
         seats = [seat for seat, partner in enumerate(config.partners, config.sizes.learners) if partner == name]
         results += results_of(episodes, config, name, seats)
     return results

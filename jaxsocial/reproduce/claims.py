@@ -1,7 +1,7 @@
 """Claims about the rows of a figure: orderings and bands of interquartile means over seeds."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -69,6 +69,12 @@ class Finding:
         """Returns by how much the learner has more than its partners, for each seed."""
         return np.array(self.learner, float) - np.array(self.partners, float)
 
+    def of_seeds(self, seeds: Sequence[int]) -> "Finding":
+        """Returns the finding with these seeds only, in this order."""
+        index = np.array([self.seeds.index(seed) for seed in seeds], int)
+        runs = [self.runs[place] for place in index]
+        return dataclasses.replace(self.resampled(index), runs=runs, seeds=list(seeds))
+
     def resampled(self, index: Int[np.ndarray, "*resamples seeds"]) -> "Finding":
         """Returns the finding with the numbers of the seeds at these indices."""
         learner, partners = (np.array(numbers, float)[index] for numbers in (self.learner, self.partners))
@@ -83,24 +89,38 @@ class Expectation(NamedTuple):
     """(the row, all rows by name) -> whether the claim holds."""
     others: tuple[str, ...] = ()
     """The rows that the row is compared with."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Rows of different runs whose seeds belong together. Only seeds that both have count."""
 
     def holds(self, row: str, found: Mapping[str, Finding]) -> bool:
         """Returns whether the claim holds with all seeds."""
-        return bool(self.test(found[row], found))
+        matched = self._matched(found)
+        return bool(self.test(matched[row], matched))
 
     def how_often(self, row: str, found: Mapping[str, Finding]) -> float | None:
         """Returns the share of bootstrap resamples of the seeds in which the claim holds; None with one seed a row.
 
-        Rows of the same runs are resampled together, so that seeds stay paired; other rows are independent.
+        Rows of the same runs are resampled together, and so are `pairs`, so that seeds stay paired; other rows are
+        independent.
         """
-        rows = {name: found[name] for name in (row, *self.others)}
+        matched = self._matched(found)
+        rows = {name: matched[name] for name in (row, *self.others)}
         runs = {name: tuple(zip(each.runs, each.seeds, strict=True)) for name, each in rows.items()}
+        runs |= {one: runs[other] for one, other in self.pairs}
         if max(map(len, runs.values())) < 2:
             return None
         rng = np.random.default_rng(0)
         index = {own: rng.integers(len(own), size=(RESAMPLES, len(own))) for own in dict.fromkeys(runs.values())}
         resampled = {name: each.resampled(index[runs[name]]) for name, each in rows.items()}
         return float(np.mean(self.test(resampled[row], resampled)))
+
+    def _matched(self, found: Mapping[str, Finding]) -> dict[str, Finding]:
+        """Returns the rows, those of `pairs` with the seeds that both have, in the same order."""
+        matched = dict(found)
+        for pair in self.pairs:
+            common = sorted(set.intersection(*(set(found[name].seeds) for name in pair)))
+            matched |= {name: found[name].of_seeds(common) for name in pair}
+        return matched
 
 
 def at_most(limit: float) -> Expectation:
@@ -201,11 +221,16 @@ def rises_with(before: Mapping[str, str]) -> Expectation:
         return np.asarray(student.sf(score, count - 2) < SIGNIFICANT)
 
     names = tuple(dict.fromkeys([*before, *before.values()]))
-    return Expectation(f"rises with {' and '.join(dict.fromkeys(before.values()))}", test, names)
+    text = f"rises with {' and '.join(dict.fromkeys(before.values()))}"
+    return Expectation(text, test, names, tuple(before.items()))
 
 
 def all_of(*each: Expectation) -> Expectation:
     """Claims two or more things at once."""
     text = ", and ".join(one.text for one in each)
-    names = tuple(name for one in each for name in one.others)
-    return Expectation(text, lambda row, others: np.logical_and.reduce([one.test(row, others) for one in each]), names)
+    names, pairs = (tuple(item for one in each for item in getattr(one, field)) for field in ("others", "pairs"))
+
+    def test(row: Finding, others: Mapping[str, Finding]) -> Verdicts:
+        return np.asarray(np.logical_and.reduce([one.test(row, others) for one in each]))
+
+    return Expectation(text, test, names, pairs)

@@ -290,7 +290,7 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
 
 
 def _write_seconds(folder: Path, seconds: float) -> None:
-    (folder / SECONDS).write_text(json.dumps(round(seconds, 1)) + "\n")
+    write_at_once(folder / SECONDS, json.dumps(round(seconds, 1)) + "\n")
 
 
 def _save_apart(group: Group, members: Member, iteration: int) -> None:

@@ -285,7 +285,8 @@ def report(folder: Path, console: Console, measure: str | None = None) -> Rankin
         known = read_plain(first)
         versions = ", ".join(f"{name} {version}" for name, version in known["versions"].items())
         facts = {"date": known["date"], "devices": ", ".join(known["devices"]), "versions": versions}
-    about = About(folder.name, varied(sweep), measure or sweep.measure, sweep.larger_is_better, facts)
+    ends = plan.step_ends(sweep)
+    about = About(folder.name, varied(sweep), measure or sweep.measure, sweep.larger_is_better, facts, ends)
     ranking = write(found, about, folder / REPORT)
     console.print(best_table(ranking, about))
     line = population.lineage(folder, int(ranking.settings["setting"].iloc[0]))

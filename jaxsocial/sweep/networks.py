@@ -10,9 +10,10 @@ import jax
 from jaxsocial.config.network import network_of
 from jaxsocial.sweep import command, table
 from jaxsocial.sweep.members import Entry, config_of
+from jaxsocial.sweep.plan import step_ends
 from jaxsocial.sweep.report.ranking import About, rank
 from jaxsocial.sweep.rungs import ITEMS
-from jaxsocial.sweep.work import SIZE, read_plain, read_task
+from jaxsocial.sweep.work import read_task
 from jaxsocial.training import checkpoint, weights
 from jaxsocial.training.provenance import PROVENANCE
 
@@ -43,7 +44,7 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     """
     sweep = command.read(folder)
     if setting is None:
-        about = About(folder.name, (), sweep.measure, sweep.larger_is_better)
+        about = About(folder.name, (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
         setting = int(rank(table.read(folder), about).settings["setting"].iloc[0])
     if not 0 <= setting < len(sweep.settings):
         raise ValueError(f"setting {setting} is not in {folder}: choose 0 to {len(sweep.settings) - 1}")
@@ -60,7 +61,8 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     if reason := checkpoint.damage(batch, saved.iteration, configs):
         raise ValueError(f"checkpoint {saved.iteration} of {batch} is damaged ({reason}): restore it")
     config = config_of(entry, sweep.settings)
-    one, held = jax.eval_shape(network_of(config).init, jax.random.key(0)), read_plain(batch / SIZE)
+    one = jax.eval_shape(network_of(config).init, jax.random.key(0))
+    held = checkpoint.size_of(batch, saved.iteration)
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((held, config.sizes.learners, *x.shape), x.dtype), one)
     found = checkpoint.restore_item(batch, saved.iteration, "parameters", like)
     steps = saved.iteration * config.iteration_steps

@@ -108,6 +108,14 @@ def rungs(sweep: Sweep) -> int:
     return len(sweep.comparisons) + 1
 
 
+def step_ends(sweep: Sweep) -> dict[int, list[int]]:
+    """Returns the learner steps at which the rungs of each setting end."""
+    return {
+        number: [end * config.iteration_steps for end in _rung_ends(config, sweep)]
+        for number, config in enumerate(sweep.settings)
+    }
+
+
 def _rung_ends(config: Config, sweep: Sweep) -> list[int]:
     return [rung_end(config, sweep, rung) for rung in range(rungs(sweep))]
 

@@ -18,6 +18,7 @@ from jaxsocial.config.fields import flat, with_fields
 from jaxsocial.config.traced import same_program
 from jaxsocial.sweep import table
 from jaxsocial.sweep.members import groups
+from jaxsocial.sweep.plan import step_ends
 from jaxsocial.sweep.report.ranking import About, rank
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import read_plain, write_plain, write_settings
@@ -99,7 +100,7 @@ def exchanged(folder: Path, sweep: Sweep, rung: int, alive: Sequence[int]) -> tu
     varied = varied_numbers(sweep.settings)
     staying, copies = list[int](), list[Copy]()
     for group in groups(sweep.settings, alive):
-        about = About("", (), sweep.measure, sweep.larger_is_better)
+        about = About("", (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
         best_first = rank(found.loc[found["setting"].isin(group), :], about).settings["setting"].tolist()
         count = min(len(group) // 2, math.ceil(sweep.population.replaced * len(group)))
         staying += best_first[: len(best_first) - count]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from jaxsocial.sweep.members import Entry, entries, groups
-from jaxsocial.sweep.plan import evaluated_at, rung_end
+from jaxsocial.sweep.plan import evaluated_at, rung_end, step_ends
 from jaxsocial.sweep.population import parents
 from jaxsocial.sweep.report.ranking import About, rank
 from jaxsocial.sweep.spec import Sweep
@@ -141,7 +141,7 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[i
       alive: the numbers of the settings that are still in the sweep.
     """
     own = table.loc[table["setting"].isin(alive), :]
-    about = About("", (), sweep.measure, sweep.larger_is_better)
+    about = About("", (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
     # The same ranking as in the report, so that it shows why a setting was dropped.
     best_first = rank(own, about).settings["setting"].tolist()
     return sorted(best_first[: math.ceil(sweep.halving.keep * len(best_first))])

@@ -167,6 +167,12 @@ def _check_population(population: Population, settings: Sequence[Config], plain:
         raise ValueError(
             "total_steps differs among settings, and a population is compared at equal steps: leave it out"
         )
+    between = max(config.chunk_iterations * config.iteration_steps for config in settings)
+    if population.every < between:
+        raise ValueError(
+            f"population.every={population.every:g}: exchanges are at log points, which are {between} steps apart; "
+            "choose as many or more, or a smaller log_steps"
+        )
     if population.every >= settings[0].total_steps:
         raise ValueError(
             f"population.every={population.every:g}: settings train for {settings[0].total_steps} steps; choose fewer"

@@ -30,7 +30,7 @@ from jaxsocial.training.program import Program
 from jaxsocial.training.provenance import write_provenance
 from jaxsocial.training.stopping import Stopped, stop_requests
 
-TASK, DONE, SETTINGS, SIZE = "item.json", "done.json", "settings.json", "size.json"
+TASK, DONE, SETTINGS = "item.json", "done.json", "settings.json"
 DOES_NOT_FIT = "members do not fit at once"
 """What an item writes to its log if a device runs out of memory."""
 
@@ -276,7 +276,6 @@ def _begin(batch: Batch, program: Program, size: int, settings: Sequence[Config]
     if begun is not None:
         return _restored([(folder, index) for index in range(len(batch.configs))], begun, program, size)
     folder.mkdir(exist_ok=True)
-    (folder / SIZE).write_text(json.dumps(size) + "\n")  # of the checkpoint, with the members that fill the program
     if batch.task.sources is None:
         return program.begin(), 0
     sources = [(sweep / "items" / source, index) for source, index in batch.task.sources]
@@ -296,7 +295,8 @@ def _restored(sources: list[tuple[Path, int]], iteration: int, program: Program,
     """Restores members from batches and their indices there; the last member fills the program."""
     shapes, starts, found, start = jax.eval_shape(program.untrained), {}, [], 0
     for folder in dict.fromkeys(folder for folder, _ in sources):
-        held = read_plain(folder / SIZE)
+        # Not that of this program: memory, or the number of devices, may have been another.
+        held = checkpoint.size_of(folder, iteration)
         like = jax.tree.map(lambda x, held=held: jax.ShapeDtypeStruct((held, *x.shape[1:]), x.dtype), shapes)
         found.append(checkpoint.restore(folder, iteration, like))
         starts[folder], start = start, start + held

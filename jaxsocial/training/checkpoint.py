@@ -314,12 +314,27 @@ def restore_item(folder: Path, iteration: int, item: str, like: Any) -> Any:
         ) from error
 
 
+def size_of(folder: Path, iteration: int) -> int:
+    """Returns the number of members that a checkpoint holds, with copies that fill a program."""
+    with _plain(folder.resolve() / CHECKPOINTS / str(iteration)) as place:
+        stored = _stored(place / "rest")
+    # Members are the first axis of every array.
+    return next(iter(stored.values())).shape[0]
+
+
+def _stored(place: Path) -> dict[str, Any]:
+    """Returns what is known of the arrays of an item, by name."""
+    # A checkpointer would warn that the item, which is a part of a checkpoint, has no metadata of its own.
+    handler: Any = ocp.StandardCheckpointHandler(multiprocessing_options=_alone())
+    return handler.metadata(place).tree
+
+
 def _read(place: Path, like: Any) -> Any:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shapes = {name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding) for name, x in flat(like).items()}
     added = {}
     with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as reader:
-        if ADDED in shapes and ADDED not in reader.metadata(place).item_metadata.tree:  # pyright: ignore
+        if ADDED in shapes and ADDED not in _stored(place):
             added = {ADDED: jnp.zeros(shapes[ADDED].shape, shapes[ADDED].dtype)}
         stored = {name: shape for name, shape in shapes.items() if name not in added}
         found = reader.restore(place, stored) | added

@@ -75,6 +75,12 @@ def test_equals_where_if_an_argument_differs_along_some_axes_only(axes):
         np.testing.assert_allclose(result[name], wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize("batch", [(0,), (3, 0), (0, 3)])
+def test_an_empty_batch_stays_empty(batch):
+    result = vmapped(choose, len(batch))(jnp.zeros(batch, bool), jnp.zeros((*batch, 5)), jnp.zeros(batch))
+    assert result["twice"].shape == (*batch, 5)
+
+
 def test_what_all_worlds_share_is_not_copied_for_each():
     def one(needed, x, table):
         return where_needed(needed, lambda x, table: x + table.sum(), x, x, table)

@@ -129,6 +129,20 @@ def test_without_partners_only_alone_is_probed():
         probes.chosen_probes(("reversed_order",), maze)
 
 
+def test_probes_of_the_first_seats_need_partners_there():
+    late = dataclasses.replace(presets.preset("quickstart"), partners=("absent", "expert"))
+    assert "gone_after_round" in probes.chosen_probes(("all",), late)
+    assert "moved_after_round" not in probes.chosen_probes(("all",), late)
+    with pytest.raises(ValueError, match="moved_after_round needs partners in the first seats: name absent ones last"):
+        probes.chosen_probes(("moved_after_round",), late)
+
+
+@pytest.mark.parametrize(("names", "remedy"), [(("hidden_state",), "Run.decode"), (("alone", "all"), "without others")])
+def test_what_is_no_probe_by_itself_is_refused_with_what_to_do(names, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        probes.chosen_probes(names, presets.preset("quickstart"))
+
+
 # Measures of recorded episodes: nothing is played
 
 CONFIG = dataclasses.replace(presets.preset("quickstart"), seeds=2, partners=("expert", "absent"))
@@ -162,7 +176,7 @@ def played(monkeypatch, by_kind):
 
     monkeypatch.setattr(probes, "episode_player", episode_player)
     # All three have the same partners: one program.
-    monkeypatch.setattr(probes, "episode_program", lambda *arguments, **options: ["program"].pop())
+    monkeypatch.setattr(probes, "probe_program", lambda *arguments: ["program"].pop())
     return probes.probe(CONFIG, {}, ("partners", "half", "alone"), SHAPE[1])
 
 
@@ -272,14 +286,14 @@ def test_a_follower_of_one_kind_is_told_from_one_of_the_other(leader, first, sec
 
 def test_the_players_of_a_probe_take_the_seats_of_partners_in_turn():
     config = dataclasses.replace(CONFIG, partners=("expert", "expert"))
-    mixed = probes._probed_config(config, "expert_and_anti_expert")
+    mixed = probes.probed_config(config, "expert_and_anti_expert")
     assert mixed.partners == ("expert", "anti_expert")
-    assert probes._probed_config(CONFIG, "random").partners == ("random", "absent")
-    assert probes._probed_config(config, "half") == config
+    assert probes.probed_config(CONFIG, "random").partners == ("random", "absent")
+    assert probes.probed_config(config, "half") == config
 
 
 def test_without_prestige_all_agents_look_alike():
-    config = probes._probed_config(presets.preset("laptop"), "no_prestige")
+    config = probes.probed_config(presets.preset("laptop"), "no_prestige")
     env = config.make_env()
     state, _ = env.reset(jax.random.key(0))
     rich = state._replace(prestige=jnp.array([0.0, 1.0, 50.0]))

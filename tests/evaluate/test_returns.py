@@ -3,13 +3,14 @@
 import dataclasses
 
 import jax
+import numpy as np
 import pytest
 
 from jaxsocial.config import presets
 from jaxsocial.config.network import network_of
 from jaxsocial.env.text.text_map import scenario_from_text
 from jaxsocial.evaluate import returns
-from jaxsocial.evaluate.episodes import episode_player
+from jaxsocial.evaluate.episodes import Episodes, episode_player
 from tests.runs import command
 
 ROOM = scenario_from_text("####\n#>G#\n####", max_steps=250, actions=3, view_size=3)
@@ -31,6 +32,12 @@ def test_only_the_first_episode_of_each_world_counts():
     (result,) = returns.evaluate(config, episodes)
     assert result.episodes == 64
     assert result.return_ == result.goals == (1, 1, 1)
+
+
+def test_an_absent_partner_has_no_row():
+    config = dataclasses.replace(presets.preset("quickstart"), partners=("absent", "expert"))
+    episodes = Episodes(*np.zeros((4, 1, 2, 3, 3), bool))
+    assert [result.player for result in returns.evaluate(config, episodes)] == ["learner", "expert"]
 
 
 def test_an_observation_that_the_network_cannot_encode_is_refused(capsys):

@@ -79,6 +79,16 @@ def test_a_skill_is_foretold_by_spearmans_test_over_pooled_seeds(after):
     assert claim.holds("a", found) == expected
 
 
+def test_pairs_of_different_runs_stay_paired_and_only_common_seeds_count():
+    before, after = [float(seed) for seed in range(12)], [2.0 * seed for seed in range(12)]
+    rows = {"before": made_up.finding(before, runs=["a"] * 12), "after": made_up.finding(after, runs=["b"] * 12)}
+    claim = claims.rises_with({"after": "before"})
+    assert claim.how_often("after", rows) > 0.95
+    fewer = rows | {"after": made_up.finding(after[:10], runs=["b"] * 10)}
+    assert claim.holds("after", fewer)
+    assert claim.how_often("after", fewer) > 0.95
+
+
 def test_one_lucky_seed_does_not_move_the_interquartile_mean():
     assert not held(claims.above(1.5), [1, 1, 1, 1, 20])
 

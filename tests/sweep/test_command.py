@@ -22,6 +22,8 @@ from jaxsocial.sweep import command, members, plan, rungs, table, work
 from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.members import Entry
+from jaxsocial.sweep.report import ranking
+from jaxsocial.sweep.report.ranking import About
 from jaxsocial.sweep.work import Task, write_task
 from jaxsocial.training.member import metric_names
 from jaxsocial.training.stopping import Stopped
@@ -203,6 +205,22 @@ def test_rungs_end_at_log_points_and_settings_are_evaluated_there():
     config = sweep.settings[0]
     assert [plan.rung_end(config, sweep, rung) for rung in range(4)] == [2, 4, 8, 8]
     assert plan.evaluated_at(config, sweep) == [2, 4, 8]
+
+
+def test_settings_whose_steps_round_differently_are_compared_by_their_returns():
+    """An iteration has 64, 128 or 192 steps, so that rungs end at 256 or 384 steps."""
+    sweep = tiny(grid={"sizes.worlds": [8, 16, 24]}, halving={"steps": [200], "keep": 0.4}, seeds=1)
+    ends = plan.step_ends(sweep)
+    assert [ends[setting][0] for setting in range(3)] == [256, 256, 384]
+    rows = [
+        {"setting": setting, "seed": 0, "learner": 0, "step": ends[setting][0], "evaluation.return": value}
+        for setting, value in enumerate([1.0, 10.0, 0.0])
+    ]
+    assert rungs.survivors(pd.DataFrame(rows), sweep, range(3)) == [0, 1]
+    longer = pd.DataFrame([*rows, *(rows[place] | {"step": ends[place][1]} for place in (0, 1))])
+    ranked = ranking.rank(longer, About("", (), "evaluation.return", ends=ends))
+    assert ranked.settings["setting"].tolist() == [1, 0, 2]
+    assert ranked.dropped.to_dict() == {0: False, 1: False, 2: True}
 
 
 def test_the_planned_time_counts_the_settings_that_are_still_in():

@@ -29,6 +29,7 @@ def small(**changes):
         ({"population": {"every": 128, "replaced": 0.7}}, "replaced=0.7: choose above 0 and at most 0.5"),
         ({"population": {"every": 128, "factor": 1.0}}, "factor=1.0: choose above 1"),
         ({"population": {"every": 1000}}, "every=1000: settings train for 256 steps; choose fewer"),
+        ({"population": {"every": 100}}, "every=100: exchanges are at log points, which are 128 steps apart"),
         ({"population": {"every": 128, "best": 1}}, "population.best is unknown here"),
         ({"halving": {"steps": [128]}}, "both population and halving"),
         ({"grid": {"rules.penalty": [1.0]}}, "a population has two settings or more"),

@@ -11,9 +11,9 @@ import pytest
 
 from jaxsocial.config.fields import flat
 from jaxsocial.sweep import command, rungs, table, work
-from jaxsocial.sweep.members import GIB, config_of, entries, fitted
+from jaxsocial.sweep.members import GIB, Fit, config_of, entries, fitted, padded
 from jaxsocial.sweep.spec import measures
-from jaxsocial.training import metrics
+from jaxsocial.training import checkpoint, metrics
 from jaxsocial.training.member import metric_names
 from jaxsocial.training.program import make_program
 from tests.sweep.tiny import GRID, tiny
@@ -133,6 +133,27 @@ def test_an_item_that_is_asked_to_stop_saves_at_the_next_log_point(whole, tmp_pa
         assert table.read(tmp_path / "stopped")["step"].max() == 128 * point
     work.work(one)
     assert_equal_rows(table.read(tmp_path / "stopped"), whole[1], exactly=True)
+
+
+@pytest.mark.slow
+def test_a_batch_resumes_in_programs_of_other_sizes(tmp_path, monkeypatch):
+    """As where memory or the number of devices has changed: checkpoints hold copies that fill the program."""
+    sweep = tiny(grid={"rules.penalty": [0.5]}, seeds=3, save_seconds=1e9)
+    (one,) = begun(tmp_path / "resized", sweep)
+
+    def with_members(size):
+        return lambda configs, *_: (make_program(padded(configs, size)), Fit(size, 0, 0, 1))
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(work, "stop_requests", lambda: contextlib.nullcontext(lambda: True))
+        for size in (4, 6, 3):
+            stopping.setattr(work, "fitted", with_members(size))
+            with pytest.raises(SystemExit, match="saved"):
+                work.work(one)
+            (batch,) = one.glob("batch-*")
+            assert checkpoint.size_of(batch, checkpoint.latest(batch)) == size
+    work.work(one)
+    assert_equal_rows(table.read(tmp_path / "resized"), run_all(tmp_path / "whole", sweep))
 
 
 @pytest.mark.slow

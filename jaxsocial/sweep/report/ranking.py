@@ -1,7 +1,7 @@
 """The ranking of settings."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,9 @@ class About:
     larger_is_better: bool = True
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Facts for the top of the page: date, versions, devices, command."""
+    ends: Mapping[int, Sequence[int]] = dataclasses.field(default_factory=dict)
+    """Setting to the learner steps at which its rungs end: those of several sizes round to different steps. Settings
+    are compared by their steps if it is empty."""
 
 
 class Ranking(NamedTuple):
@@ -32,15 +35,15 @@ class Ranking(NamedTuple):
 
     settings: pd.DataFrame
     """Best first, one row per setting: rank, setting, the varied fields, interquartile_mean, its interval (low, high),
-    seeds, healthy_seeds (whose numbers stayed finite) and steps (learner steps trained)."""
+    seeds, healthy_seeds (whose numbers stayed finite), steps (learner steps trained) and dropped (whether others were
+    trained for more rungs)."""
     outcomes: pd.DataFrame
     """One row per setting and seed: setting, seed, value (NaN if unknown), healthy."""
 
     @property
     def dropped(self) -> pd.Series:
-        """Returns whether each setting, by its number, trained for fewer steps than others."""
-        steps = self.settings.set_index("setting").steps
-        return steps < steps.max()
+        """Returns whether each setting, by its number, trained for fewer rungs than others."""
+        return self.settings.set_index("setting").dropped
 
 
 def check(table: pd.DataFrame, about: About) -> None:
@@ -75,10 +78,13 @@ def rank(table: pd.DataFrame, about: About) -> Ranking:
     settings["steps"] = table.groupby("setting")["step"].max()
     varied = table.drop_duplicates("setting").set_index("setting")[list(about.varied)]
     settings = varied.join(settings).reset_index()
-    keys = {"unknown": True, "steps": False, "interquartile_mean": not about.larger_is_better, "setting": True}
+    steps = zip(settings["setting"], settings["steps"], strict=True)
+    length = pd.Series([sum(end <= own for end in about.ends[number]) if about.ends else own for number, own in steps])
+    settings = settings.assign(dropped=length < length.max(), length=length)
+    keys = {"unknown": True, "length": False, "interquartile_mean": not about.larger_is_better, "setting": True}
     settings = settings.assign(unknown=settings["interquartile_mean"].isna())
     settings = settings.sort_values(list(keys), ascending=list(keys.values()))
-    settings = settings.drop(columns="unknown").reset_index(drop=True)
+    settings = settings.drop(columns=["unknown", "length"]).reset_index(drop=True)
     settings.insert(0, "rank", np.arange(1, len(settings) + 1))
     return Ranking(settings, found)
 
