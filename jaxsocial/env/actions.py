@@ -14,7 +14,6 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsocial.env import objects, rewards
-from jaxsocial.env.grid import codes_at
 from jaxsocial.env.scenario import PHASES, Scenario
 from jaxsocial.env.types import Rules, State, visible_position
 
@@ -98,7 +97,11 @@ def _act_at_once(
     """Lets all that are ``acting`` act at the same time; at most one of them if the grid can change."""
     target = state.position + jnp.asarray(objects.STEP)[state.heading]
     # Beyond the grid is wall. An absent agent, at (-1, -1), must not read the opposite side.
-    ahead = codes_at(state.grid, target, outside=objects.WALL)
+    (row, column), (height, width) = target.T, state.grid.shape
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    # Not by the gather's own mode "fill", which on a GPU is a kernel of its own.
+    read = state.grid.at[row, column].get(mode="clip", wrap_negative_indices=False)
+    ahead = jnp.where(inside, read, objects.WALL)
     if scenario.grid_changes:
         state = _handle(state, actions, acting, target, ahead)
     turned = (actions == objects.RIGHT_TURN).astype(jnp.int32) - (actions == objects.LEFT_TURN)

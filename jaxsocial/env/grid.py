@@ -30,24 +30,6 @@ def walled(height: int, width: int) -> Int[Array, "{height} {width}"]:
     return with_border(jnp.zeros((height, width), jnp.int32), WALL)
 
 
-def codes_at(grid: Int[Array, "H W"], cell: Int[Array, "*S 2"], outside: int) -> Int[Array, "*S"]:
-    """Returns the codes of cells.
-
-    >>> codes_at(walled(3, 3), jnp.array([[1, 1], [-1, 0]]), outside=7).tolist()
-    [0, 7]
-
-    Args:
-      grid: codes.
-      cell: (row, column), also beyond the grid.
-      outside: the code of cells beyond the grid.
-    """
-    height, width = grid.shape
-    row, column = cell[..., 0], cell[..., 1]
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    # One flat gather; indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
-    return jnp.where(inside, grid.ravel()[jnp.where(inside, row * width + column, 0)], outside)
-
-
 def in_box(shape: tuple[int, int], box) -> Bool[Array, "{shape[0]} {shape[1]}"]:
     """Returns the mask of the cells in the box, in a grid of this shape.
 

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from jaxsocial.env import batching, objects
-from jaxsocial.env.grid import codes_at
 from jaxsocial.env.scenario import View
 from jaxsocial.env.types import State, visible_position
 
@@ -50,8 +49,14 @@ def window(
       heading: each agent's heading, 0 to 3.
       view: the view that they share.
     """
-    offsets = jnp.asarray(window_offsets(view.size, view.offset))
-    return codes_at(grid, position[:, None, None, :] + offsets[heading], OUTSIDE)
+    height, width = grid.shape
+    offsets = window_offsets(view.size, view.offset)
+    cell = position[:, None, None, :] + jnp.asarray(offsets)[heading]
+    row, column = cell[..., 0], cell[..., 1]
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    # One flat gather; indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
+    index = jnp.where(inside, row * width + column, 0)
+    return jnp.where(inside, grid.ravel()[index], OUTSIDE)
 
 
 def own_cell(heading: Int[Array, " A"], view: View) -> Bool[Array, "A V V"]:
