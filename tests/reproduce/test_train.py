@@ -160,7 +160,7 @@ def test_a_figure_by_the_command_stopped_once(tmp_path):
     process.communicate()
     assert process.returncode == 0
     records = read_records(tmp_path / "out" / "smoke" / "runs")
-    assert {record.condition for record in records} >= {"solo SociAPL", "SociAPL", "mixed"}
+    assert {record.condition for record in records} >= {"solo SociAPL, continued", "SociAPL", "mixed"}
     assert all(record.is_whole and len(record.provenance["devices"]) == 2 for record in records)
 
 
