@@ -19,7 +19,6 @@ import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,7 +107,7 @@ def needs(part: str, config: Config, device: Any, worlds: int | None = None, tex
       text: a folder for the compiled texts.
     """
     began = time.perf_counter()
-    made, steps, turns = COMPILE[part](config, device, worlds or config.sizes.worlds)
+    made, steps, turns = _compiled(part, config, device, worlds or config.sizes.worlds)
     seconds, memory, compiled_text = time.perf_counter() - began, made.memory_analysis(), made.as_text() or ""
     if text:
         text.mkdir(parents=True, exist_ok=True)
@@ -135,19 +134,24 @@ def needs(part: str, config: Config, device: Any, worlds: int | None = None, tex
 Made = tuple[jax.stages.Compiled, int, int]
 
 
-def _begin(config: Config, device: Any, worlds: int) -> Made:
-    return make_program(config, [device]).compiled_begin(), 1, 1
+def _compiled(part: str, config: Config, device: Any, worlds: int) -> Made:
+    """Returns the compiled program of a part, the steps in it, and the loop turns for which kernels are stated."""
+    world, seeds = config.world, config.seeds
+    if part == "begin":
+        return make_program(config, [device]).compiled_begin(), 1, 1
+    if part == "chunk":
+        made = make_program(config, [device]).compiled_chunk(1)
+        return made, config.iteration_steps * seeds, config.sizes.steps
+    if part == "evaluation":
+        made = compiled_episodes(episode_program(config), config, device)
+        return made, seeds * config.evaluation_episodes * world.max_steps * world.agents, world.max_steps
+    game = our_game(world, WORLD_STEPS)
 
+    def run(key):
+        return play(game, worlds, WORLD_STEPS, key)
 
-def _chunk(config: Config, device: Any, worlds: int) -> Made:
-    made = make_program(config, [device]).compiled_chunk(1)
-    return made, config.iteration_steps * config.seeds, config.sizes.steps
-
-
-def _evaluation(config: Config, device: Any, worlds: int) -> Made:
-    made = compiled_episodes(episode_program(config), config, device)
-    steps = config.world.max_steps
-    return made, config.seeds * config.evaluation_episodes * steps * config.world.agents, steps
+    made = jax.jit(run).lower(on_device(device, jax.random.key(0))).compile()
+    return made, worlds * WORLD_STEPS * world.agents, WORLD_STEPS
 
 
 def compiled_episodes(program: EpisodeProgram, config: Config, device: Any) -> jax.stages.Compiled:
@@ -165,24 +169,6 @@ def compiled_episodes(program: EpisodeProgram, config: Config, device: Any) -> j
     given = parameters, episode_inputs(config, config.evaluation_episodes), {}, setup.partners.parameters
     with traced_for(device.platform):
         return play.lower(*on_device(device, given)).compile()
-
-
-def _world(config: Config, device: Any, worlds: int) -> Made:
-    game = our_game(config.world, WORLD_STEPS)
-
-    def run(key):
-        return play(game, worlds, WORLD_STEPS, key)
-
-    made = jax.jit(run).lower(on_device(device, jax.random.key(0))).compile()
-    return made, worlds * WORLD_STEPS * config.world.agents, WORLD_STEPS
-
-
-COMPILE: dict[str, Callable[[Config, Any, int], Made]] = {
-    "begin": _begin,
-    "chunk": _chunk,
-    "evaluation": _evaluation,
-    "world": _world,
-}
 
 
 def on_device(device: Any, tree: Any) -> Any:

@@ -67,11 +67,6 @@ def _laptop() -> Config:
     )
 
 
-def _quickstart(laptop: Config) -> Config:
-    """Returns SociAPL in the same room, with symbols as observation: it learns in minutes on two CPU cores."""
-    return dataclasses.replace(symbolic(laptop), total_steps=2_595_840)
-
-
 def alone(config: Config) -> Config:
     """Returns the same config without partners."""
     return dataclasses.replace(config, world=dataclasses.replace(config.world, agents=1), partners=())
@@ -113,7 +108,8 @@ def imitating(config: Config, segment_length: int = 10) -> Config:
 def presets() -> dict[str, tuple[Config, str]]:
     """Returns all presets: name to (config, description)."""
     paper, laptop = Config(world=make_scenario("goal_cycle")), _laptop()
-    quickstart = _quickstart(laptop)
+    # So many steps take two minutes on two CPU cores (docs/quickstart.md).
+    quickstart = dataclasses.replace(symbolic(laptop), total_steps=2_595_840)
     solo_vanilla = predicting(alone(paper), "none")
     # The paper names the stages' penalties. The returns are a choice: about half of what a perfect learner gets (26).
     stages = Stages(penalties=(0.25, 0.5, 1.0, 1.5), returns=(12.0, 12.0, 12.0))

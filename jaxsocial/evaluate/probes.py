@@ -94,7 +94,7 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     """Returns the probes of these names; for "all", those that the run has partners for.
 
     Raises:
-      ValueError: a probe does not exist, or it needs partners and the run has none.
+      ValueError: a probe does not exist, or it needs partners or an order of goals that the run has not.
 
     >>> from jaxsocial.config.presets import preset
     >>> chosen_probes(("all",), preset("quickstart-solo"))
@@ -102,7 +102,8 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
     """
     taken = len(config.partner_seats)
     possible = tuple(name for name in PROBES if taken >= len(REPLACED.get(name, "1"))) if taken else ("alone",)
-    if not config.world.may_hold(BONUS) or config.world.goals < 2:
+    ordered = config.world.may_hold(BONUS) and config.world.goals > 1
+    if not ordered:
         possible = tuple(name for name in possible if name not in NEED_ORDER)
     scattered = taken > 0 and config.partner_seats[-1] != config.sizes.learners + taken - 1
     if scattered:
@@ -119,7 +120,7 @@ def chosen_probes(names: tuple[str, ...], config: Config) -> tuple[str, ...]:
         if name not in PROBES:
             raise ValueError(f"probe {name}: choose from {', '.join(PROBES)}, {HIDDEN_STATE}, all")
         if name not in possible:
-            if name in NEED_ORDER and taken and not (config.world.may_hold(BONUS) and config.world.goals > 1):
+            if name in NEED_ORDER and taken and not ordered:
                 raise ValueError(f"probe {name} needs goals with an order, which {config.world.name} has not")
             if name in NEED_FIRST_SEATS and scattered:
                 raise ValueError(f"probe {name} needs partners in the first seats: name absent ones last")

@@ -177,8 +177,10 @@ def ready_groups(conditions: Sequence[Condition], runs: Path, processes: int = 1
         if begun := _groups_with(first, runs):
             alike = json.loads((begun[0] / NAMES).read_text())
         # A run that began alone stays alone: in a group its rounding would differ.
-        elif checkpoint.latest(runs / first) is None:
-            alike += [name for name in others if _train_together(first, name, runs) and not _has_begun(name, runs)]
+        # Orbax keeps early checkpoints by folder, and a group has one folder for all.
+        elif checkpoint.latest(runs / first) is None and not (config := config_of(runs / first)).keep_every:
+            fresh = (name for name in others if checkpoint.latest(runs / name) is None and not _groups_with(name, runs))
+            alike += [name for name in fresh if same_program(config, config_of(runs / name))]
             alike = alike[: math.ceil(len(alike) / max(1, processes - len(groups)))]
         groups.append(runs / first if len(alike) == 1 else _group_folder(alike, runs))
         names = [name for name in names if name not in alike]
@@ -188,17 +190,6 @@ def ready_groups(conditions: Sequence[Condition], runs: Path, processes: int = 1
 def _groups_with(name: str, runs: Path) -> list[Path]:
     """Returns the folder of the group that a run has begun with, if there is one."""
     return [path.parent for path in runs.glob(f"{TOGETHER}*/{NAMES}") if name in json.loads(path.read_text())]
-
-
-def _has_begun(name: str, runs: Path) -> bool:
-    return bool(_groups_with(name, runs)) or checkpoint.latest(runs / name) is not None
-
-
-def _train_together(one: str, other: str, runs: Path) -> bool:
-    """Returns whether two runs can train in one program. A run that keeps early checkpoints trains by itself."""
-    first, second = (config_of(runs / name) for name in (one, other))
-    # Orbax keeps early checkpoints by folder, and a group has one folder for all.
-    return same_program(first, second) and not first.keep_every
 
 
 def _group_folder(names: Sequence[str], runs: Path) -> Path:

@@ -10,8 +10,7 @@ import jax
 from jaxsocial.config.network import network_of
 from jaxsocial.sweep import command, table
 from jaxsocial.sweep.members import Entry, config_of
-from jaxsocial.sweep.plan import step_ends
-from jaxsocial.sweep.report.ranking import About, rank
+from jaxsocial.sweep.report.ranking import best_first
 from jaxsocial.sweep.rungs import ITEMS
 from jaxsocial.sweep.work import read_task
 from jaxsocial.training import checkpoint, weights
@@ -44,8 +43,7 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     """
     sweep = command.read(folder)
     if setting is None:
-        about = About(folder.name, (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
-        setting = int(rank(table.read(folder), about).settings["setting"].iloc[0])
+        setting = best_first(table.read(folder), sweep)[0]
     if not 0 <= setting < len(sweep.settings):
         raise ValueError(f"setting {setting} is not in {folder}: choose 0 to {len(sweep.settings) - 1}")
     first, seeds = sweep.settings[setting].seed, sweep.settings[setting].seeds

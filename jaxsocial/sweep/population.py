@@ -18,8 +18,7 @@ from jaxsocial.config.fields import flat, with_fields
 from jaxsocial.config.traced import same_program
 from jaxsocial.sweep import table
 from jaxsocial.sweep.members import groups
-from jaxsocial.sweep.plan import step_ends
-from jaxsocial.sweep.report.ranking import About, rank
+from jaxsocial.sweep.report.ranking import best_first
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import read_plain, write_plain, write_settings
 
@@ -100,12 +99,11 @@ def exchanged(folder: Path, sweep: Sweep, rung: int, alive: Sequence[int]) -> tu
     varied = varied_numbers(sweep.settings)
     staying, copies = list[int](), list[Copy]()
     for group in groups(sweep.settings, alive):
-        about = About("", (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
-        best_first = rank(found.loc[found["setting"].isin(group), :], about).settings["setting"].tolist()
+        ranked = best_first(found.loc[found["setting"].isin(group), :], sweep)
         count = min(len(group) // 2, math.ceil(sweep.population.replaced * len(group)))
-        staying += best_first[: len(best_first) - count]
+        staying += ranked[: len(ranked) - count]
         for _ in range(count):
-            parent = best_first[rng.integers(count)]
+            parent = ranked[rng.integers(count)]
             values = changed_numbers(sweep.settings[parent], varied, sweep.population.factor, rng)
             copies.append(Copy(len(sweep.settings) + len(copies), parent, values))
     exchange = Exchange(sorted(staying) + [copy.setting for copy in copies], copies)

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from jaxsocial.sweep.members import Entry, entries, groups
-from jaxsocial.sweep.plan import evaluated_at, rung_end, step_ends
+from jaxsocial.sweep.plan import evaluated_at, rung_end
 from jaxsocial.sweep.population import parents
-from jaxsocial.sweep.report.ranking import About, rank
+from jaxsocial.sweep.report.ranking import best_first
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import (
     Task,
@@ -141,7 +141,6 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[i
       alive: the numbers of the settings that are still in the sweep.
     """
     own = table.loc[table["setting"].isin(alive), :]
-    about = About("", (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
     # The same ranking as in the report, so that it shows why a setting was dropped.
-    best_first = rank(own, about).settings["setting"].tolist()
-    return sorted(best_first[: math.ceil(sweep.halving.keep * len(best_first))])
+    ranked = best_first(own, sweep)
+    return sorted(ranked[: math.ceil(sweep.halving.keep * len(ranked))])

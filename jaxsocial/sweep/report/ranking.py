@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from jaxsocial.evaluate.statistics import interquartile_mean
+from jaxsocial.sweep.plan import step_ends
+from jaxsocial.sweep.spec import Sweep
 
 KEYS = ["setting", "seed", "learner", "step"]
 """Columns that a sweep's table has at least."""
@@ -87,6 +89,17 @@ def rank(table: pd.DataFrame, about: About) -> Ranking:
     settings = settings.drop(columns=["unknown", "length"]).reset_index(drop=True)
     settings.insert(0, "rank", np.arange(1, len(settings) + 1))
     return Ranking(settings, found)
+
+
+def best_first(table: pd.DataFrame, sweep: Sweep) -> list[int]:
+    """Returns the numbers of a sweep's settings in the order of its report.
+
+    Args:
+      table: rows of some or all settings.
+      sweep: the sweep.
+    """
+    about = About("", (), sweep.measure, sweep.larger_is_better, ends=step_ends(sweep))
+    return rank(table, about).settings["setting"].tolist()
 
 
 def outcomes(table: pd.DataFrame, measure: str) -> pd.DataFrame:
