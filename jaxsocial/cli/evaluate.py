@@ -1,14 +1,19 @@
 """The verbs evaluate, render and tour."""
 
 import json
+import tempfile
 import webbrowser
+from pathlib import Path
 
 from rich.console import Console
 
+from jaxsocial.api import Run
 from jaxsocial.cli.cross_play import measured_against, run_of
 from jaxsocial.cli.options import EvaluateOptions, RenderOptions, TourOptions
 from jaxsocial.evaluate import decoding, probe_picture, probes, returns
 from jaxsocial.evaluate.episodes import played_config
+from jaxsocial.sweep.command import SWEEP
+from jaxsocial.sweep.networks import export_member
 from jaxsocial.training.tables import counted
 from jaxsocial.viewer.tour import tour as tour_page
 
@@ -68,16 +73,27 @@ def _probe(chosen: EvaluateOptions, console: Console) -> int:
 
 
 def render(chosen: RenderOptions, console: Console) -> int:
-    """Draws an episode of a run, or writes a page of several; returns the exit status.
+    """Draws an episode of a run or of a sweep's setting, or writes a page of several; returns the exit status.
 
     Raises:
-      ValueError: there is no such run or seed, or the file's name has another ending.
+      ValueError: there is no such run, setting or seed, or the file's name has another ending.
     """
-    run, steps = run_of(chosen.run)
-    path = run.render(
-        chosen.out, chosen.seed, chosen.episode, steps, chosen.episodes, alone=chosen.alone, other=chosen.other
-    )
-    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    if (chosen.run / SWEEP).is_file():
+        sweep, other = chosen.run, chosen.other
+        with tempfile.TemporaryDirectory() as folder:
+            name = "best" if chosen.setting is None else f"setting {chosen.setting}"
+            policy = Path(folder) / f"{sweep.resolve().name}, {name}"
+            said = f": {export_member(sweep, policy, chosen.setting, chosen.seed)}"
+            path = Run(policy).render(chosen.out, None, chosen.episode, None, chosen.episodes, chosen.alone, other)
+    elif chosen.setting is not None:
+        raise ValueError(f"{chosen.run} is no sweep: leave --setting out")
+    else:
+        run, steps = run_of(chosen.run)
+        said = ""
+        path = run.render(
+            chosen.out, chosen.seed, chosen.episode, steps, chosen.episodes, alone=chosen.alone, other=chosen.other
+        )
+    console.print(f"wrote {path}{said}", soft_wrap=True, highlight=False)
     return 0
 
 

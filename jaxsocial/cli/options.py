@@ -113,16 +113,18 @@ class CrossPlayOptions:
 
 @dataclasses.dataclass(frozen=True)
 class RenderOptions:
-    """Draws an episode of a run, or writes a page that replays several (docs/replay.md)."""
+    """Draws an episode of a run or of a sweep's setting, or writes a page that replays several (docs/replay.md)."""
 
     run: tyro.conf.Positional[Path]
-    """The run's folder; with @STEPS for an earlier checkpoint."""
+    """The run's folder, with @STEPS for an earlier checkpoint; or that of a sweep."""
     other: tyro.conf.Positional[Path | None] = None
     """Another run, which the page shows beside it; with @STEPS or #SEED."""
     out: Path = Path("episode.gif")
     """A .html page of several episodes, a .gif of one, or a .png of its last step."""
     seed: Index | None = None
-    """The trained seed that plays; by default the run's first."""
+    """The trained seed that plays; by default the first."""
+    setting: Index | None = None
+    """Of a sweep: the number of the setting, 0 or more; by default the best."""
     episode: Index = 0
     """Seed of the episode, 0 or more; on a page, of the first."""
     episodes: Count | None = None

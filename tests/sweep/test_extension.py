@@ -252,6 +252,16 @@ def test_the_networks_of_a_setting_stand_for_a_run(short, tmp_path, capsys):
     assert main(["evaluate", str(tmp_path / "best"), "--episodes", "8"]) == 0
 
 
+def test_a_setting_of_a_sweep_is_replayed(short, tmp_path, capsys):
+    page, other = tmp_path / "page.html", tmp_path / "other"
+    assert main(["render", str(short), "--setting", "1", "--episodes", "1", "--out", str(page)]) == 0
+    assert f"wrote {page}: setting 1, seed 0, after 256 steps" in " ".join(capsys.readouterr().out.split())
+    assert f"{short.name}, setting 1" in page.read_text()
+    other.mkdir()
+    assert main(["render", str(other), "--setting", "1", "--out", str(page)]) == 2
+    assert "is no sweep: leave --setting out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("which", "options", "remedy"),
     [
