@@ -20,6 +20,11 @@ NO_KERNEL = (
 """Instructions that launch nothing themselves."""
 SLICES = ("dynamic-slice", "slice", "gather")
 """Instructions that read a part of their first operand."""
+ELEMENTWISE = (
+    *("abs", "add", "and", "clamp", "compare", "convert", "divide", "exponential", "log", "logistic", "maximum"),
+    *("minimum", "multiply", "negate", "not", "or", "power", "rsqrt", "select", "sign", "sqrt", "subtract", "tanh"),
+)
+"""Instructions of which a fusion computes only the elements that it needs."""
 UPDATES = {"dynamic-update-slice": 1, "scatter": 2}
 """Instructions that write a part of their first operand in place, and the operand with what they write."""
 _SHAPE = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
@@ -262,22 +267,24 @@ def _element(kind: str) -> float:
 
 def _read_of(parameter: Instruction, inside: Mapping[str, Instruction]) -> float:
     """Returns the bytes that a fusion reads of a parameter: of one that is only sliced, the slices."""
-    users = [one for one in inside.values() if parameter.name in one.operands]
-    through: list[Instruction] = []
-    while users and all(one.opcode == "bitcast" for one in users):
-        through = users
-        users = [one for one in inside.values() if any(name.name in one.operands for name in through)]
-    names = {parameter.name, *(one.name for one in through)}
-    parts = []
-    for one in users:
-        is_first = one.operands[0] in names and not names & set(one.operands[1:])
-        if one.opcode in SLICES and is_first:
-            parts.append(size(one.shape))
-        elif one.opcode in UPDATES and is_first:
-            parts.append(0.0)  # written in place
-        else:
-            return size(parameter.shape)
-    return min(sum(parts), size(parameter.shape))
+    whole, parts = size(parameter.shape), 0.0
+    ((kind, dims, _),) = _arrays(parameter.shape)[:1] or [("token", (), "")]
+    same, elements = {parameter.name}, {parameter.name}
+    for one in inside.values():  # operands come before those that use them
+        used = [name for name in one.operands if name in elements]
+        if not used:
+            continue
+        arrays, is_sliced = _arrays(one.shape), used == [one.operands[0]]
+        if one.opcode == "bitcast" and not one.is_root:
+            elements.add(one.name)
+            same |= {one.name} if used[0] in same else set()
+        elif one.opcode in ELEMENTWISE and math.prod(arrays[0][1]) == math.prod(dims) and not one.is_root:
+            elements.add(one.name)
+        elif one.opcode in SLICES and is_sliced:
+            parts += math.prod(arrays[0][1]) * _element(kind)
+        elif not (one.opcode in UPDATES and is_sliced and used[0] in same):  # written in place
+            return whole
+    return min(parts, whole)
 
 
 def _written(inside: Mapping[str, Instruction]) -> float:

@@ -125,7 +125,11 @@ def segments_at(
         lambda x: sharding.gathered(x, row, index.world, setup.axis),
         (trajectory, (replayed.advantage, replayed.value_target)),
     )
-    memory = jax.tree.map(lambda m: sharding.gathered(m, row[:1], index.world, setup.axis)[0], replayed.memory)
+
+    def before(memory):
+        return sharding.gathered(memory, (row[:1] - 1) % len(memory), index.world, setup.axis)[0]
+
+    memory = jax.tree.map(before, replayed.memory)
     return segment, memory, targets
 
 

@@ -17,7 +17,7 @@ class ReplayTargets(NamedTuple):
     """What a replay with the current weights yields for each step of a trajectory."""
 
     memory: Any
-    """The recurrent state before the step."""
+    """The recurrent state before the next row, or in the last row, before the first."""
     advantage: Float[Array, "T N"]
     value_target: Float[Array, "T N"]
 
@@ -51,7 +51,9 @@ def replay(
         variance = sharding.total((jnp.square(centred) * present).sum(), setup.axis) / count
         # Equal advantages have variance 0.
         advantage = centred / (jnp.sqrt(variance) + 1e-8)
-    return ReplayTargets(outputs.before, advantage, target)
+    # Not the state before each row: moving all by a row would copy them.
+    before_next = jax.tree.map(lambda after, start: after.at[-1].set(start), outputs.after, memory)
+    return ReplayTargets(before_next, advantage, target)
 
 
 def _next_values(parameters, outputs: Outputs, trajectory: Trajectory, setup: AgentSetup) -> Float[Array, "T N"]:

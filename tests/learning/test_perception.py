@@ -29,7 +29,7 @@ def blind(network):
 
     def unroll(parameters, memory, observation, first):
         zeros = jnp.zeros((*first.shape, 3))
-        return Outputs(zeros, zeros[..., 0], zeros, (), ())
+        return Outputs(zeros, zeros[..., 0], zeros, ())
 
     return network._replace(unroll=unroll, initial_memory=lambda batch: ())
 

@@ -6,6 +6,7 @@ MODULES = (
     "blocks",
     "tiles",
     "dense",
+    "convolutions",
     "symbols",
     "inputs",
     "encoders",

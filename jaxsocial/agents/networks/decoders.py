@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsocial.agents.networks.dense import ROOT_TWO, dense, matmul
+from jaxsocial.agents.networks.convolutions import Convolution, leaky_relu
+from jaxsocial.agents.networks.dense import ROOT_TWO, dense
 from jaxsocial.agents.networks.sizes import MatmulDtype
-from jaxsocial.agents.networks.tiles import COLOURS, from_tiles, overlap_add
+from jaxsocial.agents.networks.tiles import COLOURS, from_tiles
 
 
 class FrameDecoder(nn.Module):
@@ -25,30 +26,15 @@ class FrameDecoder(nn.Module):
     def __call__(self, x: Float[Array, "N D"]) -> Float[Array, "N P P 3"]:
         *narrower, widest = self.channels
         side = self.view - 2 * len(narrower)
-        start = dense(side * side * widest, "dense", self.matmul_dtype, ROOT_TWO)
+        start = dense(side * side * widest, "dense", self.matmul_dtype, ROOT_TWO, rounds_rows=True)
         x = nn.relu(start(x)).reshape(-1, side, side, widest)
         for number, width in enumerate(reversed(narrower)):
-            x = nn.leaky_relu(_TransposedConvolution(width, self.matmul_dtype, name=f"transposed_{number}")(x))
-        frame = dense(self.tile**2 * COLOURS, "frame", self.matmul_dtype, bias=False)
-        tiles = frame(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
-        return from_tiles(tiles, self.tile) + self.param("bias", nn.initializers.zeros_init(), (COLOURS,), jnp.float32)
-
-
-class _TransposedConvolution(nn.Module):
-    """A 3 x 3 transposed convolution; its kernel is that of a convolution over the input padded by 2 zeros."""
-
-    features: int
-    matmul_dtype: MatmulDtype
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "N h w c"]) -> Float[Array, "N h+2 w+2 d"]:
-        channels = x.shape[-1]
-        kernel = self.param("kernel", nn.initializers.orthogonal(ROOT_TWO), (9 * channels, self.features), jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
-        # The kernel is rotated by half a turn: what a convolution reads at an offset is added at the opposite one.
-        rotated = kernel.reshape(3, 3, channels, -1)[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
-        patches = matmul(x.reshape(-1, channels), rotated, self.matmul_dtype)
-        return overlap_add(patches.reshape(*x.shape[:-1], -1)) + bias
+            convolution = Convolution(width, self.matmul_dtype, grows=True, name=f"transposed_{number}")
+            x = leaky_relu(convolution(x), self.matmul_dtype)
+        frame = dense(self.tile**2 * COLOURS, "frame", self.matmul_dtype, bias=False, rounds_rows=True)
+        bias = self.param("bias", nn.initializers.zeros_init(), (COLOURS,), jnp.float32)
+        tiles = frame(x.reshape(-1, x.shape[-1])) + jnp.tile(bias, self.tile**2)
+        return from_tiles(tiles.reshape(*x.shape[:-1], -1), self.tile)
 
 
 class SymbolDecoder(nn.Module):

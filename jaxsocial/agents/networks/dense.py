@@ -1,5 +1,6 @@
 """Dense layers for inputs with two axes. On CPU the gradient of a product over more leading axes is slow."""
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -13,34 +14,40 @@ ROOT_TWO = 2.0**0.5
 """Gain of layers that are followed by a rectifier."""
 
 
-def matmul(x: Float[Array, "N D"], matrix: Float[Array, "D F"], dtype: MatmulDtype) -> Float[Array, "N F"]:
+def matmul(
+    x: Float[Array, "N D"], matrix: Float[Array, "D F"], dtype: MatmulDtype, rounds_rows: bool = False
+) -> Float[Array, "N F"]:
     """Computes ``x @ matrix``; operands are rounded to ``dtype`` here and in the gradient, sums are of 32 bits.
 
     Args:
       x: N rows.
       matrix: D x F.
       dtype: type of the operands.
+      rounds_rows: whether the result and the gradient of ``x`` are rounded to ``dtype`` too, which halves what is
+        written and read back.
     """
-    return _bfloat16_matmul(x, matrix) if dtype == "bfloat16" else x @ matrix
+    return _bfloat16_matmul(rounds_rows, x, matrix) if dtype == "bfloat16" else x @ matrix
 
 
-@jax.custom_vjp
-def _bfloat16_matmul(x, matrix):
-    return _rounded(x, matrix)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _bfloat16_matmul(rounds_rows, x, matrix):
+    return _rounded(x, matrix, rounds_rows)
 
 
-def _rounded(one, other):
-    return jnp.matmul(one.astype(jnp.bfloat16), other.astype(jnp.bfloat16), preferred_element_type=jnp.float32)
+def _rounded(one, other, rounds=False):
+    stored = jnp.bfloat16 if rounds else jnp.float32
+    product = jnp.matmul(one.astype(jnp.bfloat16), other.astype(jnp.bfloat16), preferred_element_type=stored)
+    return product.astype(jnp.float32)
 
 
-def _forward(x, matrix):
+def _forward(rounds_rows, x, matrix):
     # The residuals are stored as rounded, in half of the memory.
-    return _rounded(x, matrix), (x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16))
+    return _rounded(x, matrix, rounds_rows), (x.astype(jnp.bfloat16), matrix.astype(jnp.bfloat16))
 
 
-def _backward(residuals, gradient):
+def _backward(rounds_rows, residuals, gradient):
     x, matrix = residuals
-    return _rounded(gradient, matrix.T), _rounded(x.T, gradient)
+    return _rounded(gradient, matrix.T, rounds_rows), _rounded(x.T, gradient)
 
 
 _bfloat16_matmul.defvjp(_forward, _backward)
@@ -54,6 +61,7 @@ def dense(
     bias: bool = True,
     orthogonal: bool = True,
     rows_last: bool = False,
+    rounds_rows: bool = False,
 ) -> nn.Dense:
     """Returns a dense layer, [N, D] -> [N, features].
 
@@ -65,10 +73,11 @@ def dense(
       bias: whether it has a bias.
       orthogonal: whether it is initialised orthogonally; otherwise as is flax's default.
       rows_last: whether the product has rows as its last axis in memory. The result is the same.
+      rounds_rows: see `matmul`.
     """
 
     def dot_general(x, matrix, dimensions, precision):
-        return matmul(matrix.T, x.T, dtype).T if rows_last else matmul(x, matrix, dtype)
+        return matmul(matrix.T, x.T, dtype).T if rows_last else matmul(x, matrix, dtype, rounds_rows)
 
     kernel_init = nn.initializers.orthogonal(gain) if orthogonal else nn.linear.default_kernel_init
     return nn.Dense(features, use_bias=bias, kernel_init=kernel_init, dot_general=dot_general, name=name)

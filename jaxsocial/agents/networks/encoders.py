@@ -1,6 +1,6 @@
 """Encoders: from one agent's observation to features (PROTOCOL: Network).
 
-Convolutions are patches times a matrix (see `tiles`). Letters in shapes: N rows, P pixels on a side, V cells on a side.
+Letters in shapes: N rows, P pixels on a side, V cells on a side.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
 from jaxsocial.agents.networks import tiles
+from jaxsocial.agents.networks.convolutions import Convolution, leaky_relu
 from jaxsocial.agents.networks.dense import ROOT_TWO, dense
 from jaxsocial.agents.networks.parts import Encoder
 from jaxsocial.agents.networks.sizes import MatmulDtype, NetworkSizes
@@ -126,12 +127,14 @@ class _Convolutions(nn.Module):
     @nn.compact
     def __call__(self, image: UInt8[Array, "N P P 3"]) -> Float[Array, "N dense"]:
         x = tiles.to_tiles(image, self.tile).astype(jnp.float32) / 255.0
-        for number, channels in enumerate(self.channels):
-            x = tiles.patches(x) if number else x
-            # Two axes only: on CPU the gradient of a product over more leading axes is slow.
-            convolution = dense(channels, f"convolution_{number}", self.matmul_dtype, ROOT_TWO)
-            x = nn.leaky_relu(convolution(x.reshape(-1, x.shape[-1]))).reshape(*x.shape[:-1], -1)
-        return jnp.tanh(dense(self.dense, "dense", self.matmul_dtype)(x.reshape(x.shape[0], -1)))
+        # A convolution whose kernel and stride are one tile is a dense layer of tiles. Two axes only: on CPU the
+        # gradient of a product over more leading axes is slow.
+        first = dense(self.channels[0], "convolution_0", self.matmul_dtype, ROOT_TWO, rounds_rows=True)
+        x = leaky_relu(first(x.reshape(-1, x.shape[-1])), self.matmul_dtype).reshape(*x.shape[:-1], -1)
+        for number, channels in enumerate(self.channels[1:], 1):
+            convolution = Convolution(channels, self.matmul_dtype, name=f"convolution_{number}")
+            x = leaky_relu(convolution(x), self.matmul_dtype)
+        return jnp.tanh(dense(self.dense, "dense", self.matmul_dtype, rounds_rows=True)(x.reshape(x.shape[0], -1)))
 
 
 class _OneLayer(nn.Module):

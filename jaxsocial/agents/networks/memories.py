@@ -45,7 +45,7 @@ def none(sizes: NetworkSizes, inputs: int) -> Memory:
     return Memory(
         init=lambda key: {},
         initial=lambda batch: (),
-        unroll=lambda parameters, state, x, first: (x, (), ()),
+        unroll=lambda parameters, state, x, first: (x, ()),
         units=inputs,
     )
 
@@ -75,26 +75,26 @@ class LSTM(nn.Module):
     @nn.compact
     def __call__(
         self, memory: LSTMState, x: Float[Array, "T N D"], first: Bool[Array, "T N"]
-    ) -> tuple[Float[Array, "T N M"], LSTMState, LSTMState]:
+    ) -> tuple[Float[Array, "T N M"], LSTMState]:
         """Unrolls T steps; the state is reset before each step with ``first``.
 
         Returns:
-          The hidden state of each step, and the states before (without the reset) and after each step.
+          The hidden state of each step, and the state after each step.
         """
         gates = 4 * self.units
         recurrent = self.param("recurrent", _orthogonal_gates, (self.units, gates))
         bias = self.param("bias", _open_forget_gate, (gates,))
         # One large product outside of the scan, rather than T small ones.
-        flat = dense(gates, "input", self.matmul_dtype, bias=False)(x.reshape(-1, x.shape[-1]))
+        flat = dense(gates, "input", self.matmul_dtype, bias=False, rounds_rows=True)(x.reshape(-1, x.shape[-1]))
 
         def step(kept: LSTMState, total, _):
             i, f, g, o = jnp.split(total, 4, axis=-1)
             cell = nn.sigmoid(f) * kept.cell + nn.sigmoid(i) * jnp.tanh(g)
             return LSTMState(nn.sigmoid(o) * jnp.tanh(cell), cell)
 
-        added = (flat + bias).reshape(*x.shape[:2], gates)
+        added = (flat + bias).reshape(*x.shape[:2], gates).astype(self.matmul_dtype)
         after = _unrolled(step, self.matmul_dtype, recurrent, memory, added, (), first)
-        return after.hidden, _before(memory, after), after
+        return after.hidden, after
 
 
 class GRU(nn.Module):
@@ -106,13 +106,13 @@ class GRU(nn.Module):
     @nn.compact
     def __call__(
         self, memory: GRUState, x: Float[Array, "T N D"], first: Bool[Array, "T N"]
-    ) -> tuple[Float[Array, "T N M"], GRUState, GRUState]:
+    ) -> tuple[Float[Array, "T N M"], GRUState]:
         """Unrolls T steps; see `LSTM`."""
         gates = 3 * self.units
         recurrent = self.param("recurrent", _orthogonal_gates, (self.units, gates))
         # Two biases: that of the candidate's recurrent part is multiplied by the reset gate.
         bias = self.param("bias", nn.initializers.zeros_init(), (self.units,), jnp.float32)
-        flat = dense(gates, "input", self.matmul_dtype)(x.reshape(-1, x.shape[-1]))
+        flat = dense(gates, "input", self.matmul_dtype, rounds_rows=True)(x.reshape(-1, x.shape[-1]))
 
         def step(kept: GRUState, total, candidate):
             reset, update, from_memory = jnp.split(total, 3, axis=-1)
@@ -120,9 +120,9 @@ class GRU(nn.Module):
             return GRUState((1.0 - nn.sigmoid(update)) * new + nn.sigmoid(update) * kept.hidden)
 
         of_gates, candidate = jnp.split(flat.reshape(*x.shape[:2], gates), [2 * self.units], axis=-1)
-        added = jnp.concatenate([of_gates, jnp.broadcast_to(bias, candidate.shape)], axis=-1)
+        added = jnp.concatenate([of_gates, jnp.broadcast_to(bias, candidate.shape)], axis=-1).astype(self.matmul_dtype)
         after = _unrolled(step, self.matmul_dtype, recurrent, memory, added, candidate, first)
-        return after.hidden, _before(memory, after), after
+        return after.hidden, after
 
 
 def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added, other, first) -> Any:
@@ -138,10 +138,12 @@ def _scanned(step: Callable, matmul_dtype: MatmulDtype, recurrent, memory, added
       first: [T, N].
     """
 
+    recurrent = recurrent.astype(matmul_dtype)  # once, and not in each step
+
     def one_step(before, inputs):
         added, other, is_first = inputs
         kept = jax.tree.map(lambda m: jnp.where(is_first[:, None], 0.0, m), before)
-        after = step(kept, matmul(kept.hidden, recurrent, matmul_dtype) + added, other)
+        after = step(kept, matmul(kept.hidden, recurrent, matmul_dtype, rounds_rows=True) + added, other)
         return after, after
 
     unroll = 1
@@ -164,7 +166,8 @@ def _unrolled_forward(step, matmul_dtype, recurrent, memory, added, other, first
 def _unrolled_backward(step, matmul_dtype, residuals, gradient):
     gradients_of, memory, after, first = residuals
     of_memory, of_added, of_other = gradients_of(gradient)
-    kept = jnp.where(first[..., None], 0.0, _before(memory, after).hidden)
+    before = jnp.concatenate([memory.hidden[None], after.hidden[:-1]])
+    kept = jnp.where(first[..., None], 0.0, before)
     # What is added to the product has the product's gradient.
     rows, gates = (x.reshape(-1, x.shape[-1]) for x in (kept, of_added))
     return matmul(rows.T, gates, matmul_dtype), of_memory, of_added, of_other, None
@@ -174,10 +177,6 @@ def _unrolled_backward(step, matmul_dtype, residuals, gradient):
 # to a sum that is read and written as often. Only gradients in reverse mode are defined.
 _unrolled = jax.custom_vjp(_scanned, nondiff_argnums=(0, 1))
 _unrolled.defvjp(_unrolled_forward, _unrolled_backward)
-
-
-def _before(memory, after):
-    return jax.tree.map(lambda one, others: jnp.concatenate([one[None], others[:-1]]), memory, after)
 
 
 def _orthogonal_gates(key, shape):

@@ -32,8 +32,6 @@ class Outputs(NamedTuple):
     value: Float[Array, "T N"]
     hidden: Float[Array, "T N M"]
     """Outputs of the memory."""
-    before: Any
-    """Recurrent state before each step, before any reset at the start of an episode."""
     after: Any
     """Recurrent state after each step."""
 
@@ -106,12 +104,10 @@ def make_network(sizes: NetworkSizes, world: Scenario, prediction: str = "none")
         features = in_blocks(encode, rows, size=encoder.block, remat=True) if encoder.block else encode(rows)
         if world.inputs:
             features = jnp.concatenate([features, input_vector(rows, world)], axis=-1)
-        hidden, before, after = memory.unroll(
-            parameters[MEMORY_NAME], state, features.reshape(steps, worlds, -1), first
-        )
+        hidden, after = memory.unroll(parameters[MEMORY_NAME], state, features.reshape(steps, worlds, -1), first)
         flat = hidden.reshape(steps * worlds, -1)
         logits, value = (jnp.asarray(head.apply({"params": parameters[head.name]}, flat)) for head in heads)
-        return Outputs(logits.reshape(steps, worlds, -1), value.reshape(steps, worlds), hidden, before, after)
+        return Outputs(logits.reshape(steps, worlds, -1), value.reshape(steps, worlds), hidden, after)
 
     def predict(parameters, hidden, action):
         assert target is not None, "this network predicts nothing"

@@ -42,10 +42,10 @@ class Memory(NamedTuple):
     initial: Callable[[tuple[int, ...]], Any]
     """(batch shape) -> the state before an episode: zeros, with the batch's axes first."""
     unroll: Callable[
-        [Parameters, Any, Float[Array, "T N inputs"], Bool[Array, "T N"]], tuple[Float[Array, "T N M"], Any, Any]
+        [Parameters, Any, Float[Array, "T N inputs"], Bool[Array, "T N"]], tuple[Float[Array, "T N M"], Any]
     ]
-    """(parameters, state, inputs, first) -> (outputs, states before each step, states after it). The state is set to
-    zeros before a step with ``first``; the states before a step are those without it."""
+    """(parameters, state, inputs, first) -> (outputs, states after each step). The state is set to zeros before a step
+    with ``first``."""
     units: int
     """Number of outputs, M."""
     products: int = 0

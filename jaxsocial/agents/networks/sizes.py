@@ -7,7 +7,7 @@ from jaxsocial.agents.networks.parts import ENCODERS, MEMORIES
 from jaxsocial.env.values import Range, fit_fields
 
 MatmulDtype = Literal["float32", "bfloat16"]
-"""What the operands of matrix products are rounded to."""
+"""What operands of matrix products are rounded to."""
 Units = Annotated[int, Range(1, 65536)]
 
 
@@ -31,8 +31,8 @@ class NetworkSizes:
     memory_type: str = "lstm"
     """The memory: "lstm", as in the paper, "gru", or "none" for a learner that reacts to the last observation."""
     matmul_dtype: MatmulDtype = "float32"
-    """Type that operands of matrix products are rounded to. Parameters, sums, losses and recurrent state keep 32
-    bits."""
+    """Type that operands of products, and what layers of encoder, decoder and gates hand on, are rounded to.
+    Parameters, sums, losses and recurrent state keep 32 bits."""
 
     def __post_init__(self):
         fit_fields(self, "network.")

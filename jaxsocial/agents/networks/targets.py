@@ -18,7 +18,7 @@ from jaxsocial.agents.networks.encoders import BLOCK, BLOCK_OF_TILES, narrowest_
 from jaxsocial.agents.networks.parts import Target
 from jaxsocial.agents.networks.sizes import NetworkSizes
 from jaxsocial.agents.networks.symbols import STATES, OneHot, classes_of, one_hot
-from jaxsocial.agents.networks.tiles import COLOURS
+from jaxsocial.agents.networks.tiles import COLOURS, to_tiles
 from jaxsocial.env import objects
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import Observation
@@ -48,7 +48,12 @@ def frame(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
     products += sum(side**2 * 9 * one * other for side, (one, other) in layers)
     products += view**2 * sizes.channels[0] * tile**2 * COLOURS
     block = BLOCK if len(sizes.channels) > 1 else BLOCK_OF_TILES
-    return _target(module, lambda found, now, after: frame_error(found, after.image), world, units, products, block)
+
+    def loss(found, now, after):
+        # The decoder makes tiles: compilers cancel two rearrangements, and compare the tiles as they are.
+        return frame_error(to_tiles(found, tile), to_tiles(after.image, tile))
+
+    return _target(module, loss, world, units, products, block)
 
 
 def current_frame(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
@@ -134,7 +139,7 @@ def others(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
     return _of_symbols(sizes, world, units, loss, outputs=(1,), split=lambda logits: logits[0][..., 0, :, :])
 
 
-def frame_error(found: Float[Array, "*B P P 3"], image: UInt8[Array, "*B P P 3"]) -> Float[Array, "*B"]:
+def frame_error(found: Float[Array, "*B H W C"], image: UInt8[Array, "*B H W C"]) -> Float[Array, "*B"]:
     """Computes the mean absolute error over pixels and colours, as a fraction of the full range: 0 to about 1.
 
     >>> frame_error(jnp.full((2, 3, 3, 3), 0.25), jnp.zeros((2, 3, 3, 3), jnp.uint8))

@@ -1,12 +1,7 @@
-"""Frames as tiles, and patches of tiles: they turn convolutions into matrix products.
-
-Under `jax.vmap` over learners a convolution becomes a grouped convolution, which is slow on GPUs. Patches times a
-matrix become a batched matrix product. On CPU the gradient of a transposed convolution is slow too.
-"""
+"""Frames as tiles, and patches of tiles: they turn convolutions into matrix products (see `convolutions`)."""
 
 import functools
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
@@ -60,7 +55,6 @@ def tile_contrast(tiles: Float[Array, "*N pixels"]) -> Float[Array, "*N features
     return jnp.concatenate(features, axis=-1).reshape(*tiles.shape[:-1], -1)
 
 
-@jax.custom_vjp
 def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:
     """Extracts every 3 x 3 patch inside the array, flattened row by row (im2col).
 
@@ -72,7 +66,6 @@ def patches(x: Float[Array, "N h w c"]) -> Float[Array, "N h-2 w-2 9*c"]:
     return jnp.concatenate(shifted, axis=-1)
 
 
-@jax.custom_vjp
 def overlap_add(x: Float[Array, "N h w nine_c"]) -> Float[Array, "N h+2 w+2 c"]:
     """Adds 3 x 3 patches at their positions (col2im): the transpose of `patches`.
 
@@ -82,8 +75,3 @@ def overlap_add(x: Float[Array, "N h w nine_c"]) -> Float[Array, "N h+2 w+2 c"]:
     parts = jnp.split(x, len(OFFSETS), axis=-1)
     margins = [((0, 0), (r, 2 - r), (c, 2 - c), (0, 0)) for r, c in OFFSETS]
     return functools.reduce(jnp.add, map(jnp.pad, parts, margins))
-
-
-# Each is linear and the other's transpose. JAX's own transpose would pad every part of a patch separately.
-patches.defvjp(lambda x: (patches(x), None), lambda _, gradient: (overlap_add(gradient),))
-overlap_add.defvjp(lambda x: (overlap_add(x), None), lambda _, gradient: (patches(gradient),))

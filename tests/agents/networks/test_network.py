@@ -141,8 +141,6 @@ def test_unroll_equals_the_definition_of_its_layers(network, parameters, frames,
     for world in range(N):
         state = jax.tree.map(lambda m, n=world: m[n], memory)
         for t in range(T):
-            np.testing.assert_allclose(outputs.before.hidden[t, world], state.hidden, atol=1e-5)
-            np.testing.assert_allclose(outputs.before.cell[t, world], state.cell, atol=1e-5)
             empty = LSTMState(jnp.zeros(SMALL.memory), jnp.zeros(SMALL.memory))
             state = one_step(parameters, empty if FIRST[t, world] else state, frames.image[t, world])
             np.testing.assert_allclose(outputs.after.hidden[t, world], state.hidden, atol=1e-5)

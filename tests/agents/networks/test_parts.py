@@ -63,12 +63,11 @@ def test_a_gru_equals_its_definition_and_is_reset_at_the_start_of_an_episode():
     noise, parameters = np.random.default_rng(1), drawn(memory.init)
     x = noise.normal(size=(T, N, INPUTS)).astype(np.float32)
     start = noise.normal(size=(N, SMALL.memory)).astype(np.float32)
-    outputs, before, after = quick_jit(memory.unroll)(parameters, GRUState(jnp.asarray(start)), x, FIRST)
+    outputs, after = quick_jit(memory.unroll)(parameters, GRUState(jnp.asarray(start)), x, FIRST)
     np.testing.assert_array_equal(outputs, after.hidden)
     for world in range(N):
         hidden = start[world]
         for t in range(T):
-            np.testing.assert_allclose(before.hidden[t, world], hidden, atol=1e-5)
             hidden = gru_step(parameters["gru"], np.zeros_like(hidden) if FIRST[t, world] else hidden, x[t, world])
             np.testing.assert_allclose(after.hidden[t, world], hidden, atol=1e-5)
     assert memory.units == SMALL.memory
@@ -95,10 +94,10 @@ def test_gradients_of_memories_are_those_of_differences(name, platform):
 def test_no_memory_returns_its_inputs_and_has_no_state():
     memory = MEMORIES.maker("none")(SMALL, INPUTS)
     x = jnp.arange(T * N * INPUTS, dtype=jnp.float32).reshape(T, N, INPUTS)
-    outputs, before, after = memory.unroll(memory.init(jax.random.key(0)), memory.initial((N,)), x, jnp.asarray(FIRST))
+    outputs, after = memory.unroll(memory.init(jax.random.key(0)), memory.initial((N,)), x, jnp.asarray(FIRST))
     np.testing.assert_array_equal(outputs, x)
     assert memory.units == INPUTS
-    assert not jax.tree.leaves((memory.init(jax.random.key(0)), memory.initial((N,)), before, after))
+    assert not jax.tree.leaves((memory.init(jax.random.key(0)), memory.initial((N,)), after))
 
 
 # Symbolic encoder
@@ -401,10 +400,10 @@ def test_parts_of_users_are_chosen_by_name(monkeypatch):
         def unroll(parameters, state, x, first):
             def one_step(before, row):
                 after = jnp.where(row[1][:, None], 0.0, before) + row[0]
-                return after, (before, after)
+                return after, after
 
-            _, (before, after) = jax.lax.scan(one_step, state, (x, first))
-            return after, before, after
+            _, after = jax.lax.scan(one_step, state, (x, first))
+            return after, after
 
         return Memory(lambda key: {}, lambda batch: jnp.zeros((*batch, inputs)), unroll, units=inputs)
 
