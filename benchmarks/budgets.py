@@ -18,14 +18,16 @@ from typing import Any, NamedTuple
 from benchmarks.compile_for import Needs, facts, needs
 from benchmarks.table import Column, print_table
 from jaxsocial.config.presets import preset
-from jaxsocial.training.targets import TARGETS, described_device
+from jaxsocial.training.targets import TARGETS, TPUS, described_device
 
 FILE = Path(__file__).parent / "results" / "budgets.json"
 SLACK = 0.03
 WORLDS = (1024, 8192, 65536)
 SEEDS = 5
 FEWER_SEEDS = {("v5e", "paper"): 2}
-"""Where `SEEDS` do not fit: one chip of a v5e has 16 GiB, and five seeds of `paper` need 19.4 for temporaries."""
+"""Where `SEEDS` would not fit: one chip of a v5e has 16 GiB, and a seed of `paper` needs 3."""
+TRAINING = (("laptop", "float32"), ("paper", "float32"), ("paper", "bfloat16"))
+"""Presets, and the types of their matrix products."""
 
 
 class Budget(NamedTuple):
@@ -76,9 +78,14 @@ def _programs(target: str) -> Iterator[tuple[str, str, Any, int | None]]:
         for agents in (1, 3):
             config = preset("paper" if agents == 3 else "paper-solo")
             yield f"world, {agents} agents, {worlds:,} worlds", "world", config, worlds
-    for name in ("laptop", "paper"):
-        seeds = FEWER_SEEDS.get((target, name), SEEDS)
-        yield f"{name}, {seeds} seeds", "chunk", dataclasses.replace(preset(name), seeds=seeds), None
+    for name, dtype in TRAINING:
+        if dtype == "bfloat16" and target in TPUS:
+            continue  # TPUs round operands so anyway
+        seeds, network = FEWER_SEEDS.get((target, name), SEEDS), preset(name).network
+        config = dataclasses.replace(
+            preset(name), seeds=seeds, network=dataclasses.replace(network, matmul_dtype=dtype)
+        )
+        yield f"{name}, {seeds} seeds{', bfloat16' if dtype == 'bfloat16' else ''}", "chunk", config, None
 
 
 def budget_of(found: Needs) -> Budget:
