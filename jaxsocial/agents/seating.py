@@ -154,7 +154,7 @@ def frozen_policy(
     def apply(parameters, key, memory, state, observation, first):
         agents = jnp.array(seats, jnp.int32)
         # Reset here too: an agent that is inactive at the first step must not keep the last episode's memory.
-        memory = jax.tree.map(lambda m: jnp.where(first, 0.0, m), memory)
+        memory = jax.tree.map(lambda m: jnp.where(first, jnp.zeros_like(m), m), memory)
         inactive = memory, jnp.zeros(len(seats), jnp.int32)
         seen = jax.tree.map(lambda x: x[agents], observation) if own_world is None else observation.own
         arguments = key, memory, seen, first

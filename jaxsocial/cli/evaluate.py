@@ -31,6 +31,10 @@ def evaluate(chosen: EvaluateOptions, console: Console) -> int:
         measured_against(run, steps, chosen.against, chosen.episodes, console)
         return 0
     if chosen.probes:
+        if chosen.alone:
+            raise ValueError("--alone with --probes: leave it out, and name the probe alone")
+        if probes.HIDDEN_STATE in chosen.probes and (chosen.first_level, chosen.levels) != (None, None):
+            raise ValueError(f"probe {probes.HIDDEN_STATE} plays in the run's own levels: leave levels out")
         return _probe(chosen, console)
     (run, steps), levels = run_of(chosen.run), (chosen.first_level, chosen.levels)
     results = run.evaluate(chosen.episodes, chosen.alone, chosen.partners, *levels, steps)
@@ -56,8 +60,6 @@ def _probe(chosen: EvaluateOptions, console: Console) -> int:
         for table in probes.tables(results, title):
             console.print(table)
     if probes.HIDDEN_STATE in chosen.probes:
-        if set(levels.values()) != {None}:
-            raise ValueError(f"probe {probes.HIDDEN_STATE} plays in the run's own levels: leave levels out")
         decoded = run.decode(chosen.episodes, chosen.partners, steps)
         console.print(decoding.table(decoded, title))
     for learner, score in transmission.items():

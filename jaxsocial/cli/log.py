@@ -32,6 +32,8 @@ def export(chosen: ExportOptions, console: Console) -> int:
       ValueError: the folder holds neither, or there is something in the folder for the networks.
     """
     said = ""
+    if chosen.to != "policy" and chosen.setting is not None:
+        raise ValueError(f"--setting {chosen.setting} chooses networks: give --to policy too, or leave it out")
     if chosen.to != "policy":
         path = write(chosen.run, chosen.to, chosen.out)
     elif chosen.out is None and str(chosen.run).startswith(PRETRAINED):

@@ -43,9 +43,13 @@ def train(chosen: TrainOptions, console: Console) -> int:
             folder = folder or new_folder(Path("runs"), chosen.config)
             # Closed also if training is stopped, or trackers would lose the last points.
             senders = [stack.enter_context(contextlib.closing(send.Sender(folder, chosen.log)))]
-        if chosen.resume is not None:
-            run = api.Run(chosen.resume).resume(chosen.longer, senders, console, chosen.when_disk_full)
-        else:
-            run = api.train(chosen.config, folder, senders, console, chosen.when_disk_full)
+        try:
+            if chosen.resume is not None:
+                run = api.Run(chosen.resume).resume(chosen.longer, senders, console, chosen.when_disk_full)
+            else:
+                run = api.train(chosen.config, folder, senders, console, chosen.when_disk_full)
+        except ValueError:
+            stack.pop_all()  # refused: what is in the folder is another command's
+            raise
     health = run.health.values()
     return FAILED if health and not any(seed.healthy for seed in health) else 0

@@ -152,11 +152,10 @@ def minibatch_loss(
     outputs = setup.network.unroll(parameters, memory, segment.observation, segment.first)
     terms = (_imitation_terms if setup.imitates else _ppo_terms)(outputs, segment, targets, coefficients)
     terms |= _prediction_terms(parameters, outputs, segment, coefficients, setup)
-    present = segment.present.astype(jnp.float32)
+    present, predicted = segment.present.astype(jnp.float32), _predicted(setup)
 
     def mean(values):
-        # The terms of the prediction may have fewer segments.
-        here = present[:, : values.shape[1]]
+        here = present if values.shape == present.shape else present[:, predicted]
         # The learner may be absent in all rows, and 0 / 0 would spoil the weights.
         return (values * here).sum() / jnp.maximum(sharding.total(here.sum(), setup.axis), 1)
 
@@ -195,13 +194,12 @@ def _prediction_terms(
 ) -> dict[str, _Term]:
     """Computes the prediction loss, and its parts and shares of views with and without another agent, see `SHARES`.
 
-    Segments are drawn uniformly, so the first ones are a uniform sample too.
+    Segments are drawn uniformly, so every few of them are a uniform sample too.
     """
     target = setup.network.target
     if target is None:
         return {}
-    count = -(-segment.first.shape[1] // setup.sizes.prediction_interval)
-    hidden, segment = jax.tree.map(lambda x: x[:, :count], (outputs.hidden, segment))
+    hidden, segment = jax.tree.map(lambda x: x[:, _predicted(setup)], (outputs.hidden, segment))
     prediction = setup.network.predict(parameters, hidden, segment.action)
     loss = target.loss(prediction, segment.observation, segment.observation_next)
     terms = {"prediction_loss": _Term(loss, coefficients.prediction_weight)}
@@ -210,6 +208,11 @@ def _prediction_terms(
         for (name, share), chosen in zip(SHARES.items(), (others, ~others), strict=True):
             terms |= {name: _Term(loss * chosen), share: _Term(chosen)}
     return terms
+
+
+def _predicted(setup: AgentSetup) -> slice:
+    """Returns the segments on which is predicted. Any number of devices has the same ones (`devices.devices_for`)."""
+    return slice(None, None, setup.sizes.prediction_interval)
 
 
 def _imitation_terms(outputs: Outputs, segment: Trajectory, targets, coefficients) -> dict[str, _Term]:

@@ -69,7 +69,7 @@ def _next_values(parameters, outputs: Outputs, trajectory: Trajectory, setup: Ag
     needed = trajectory.truncated_next.at[-1].set(True)
     rows = jnp.argsort(~needed, axis=0, stable=True)[: truncations + 1]
     world = jnp.arange(worlds, dtype=jnp.int32)
-    memory = jax.tree.map(lambda m: m[rows, world].reshape(-1, m.shape[-1]), outputs.after)
+    memory = jax.tree.map(lambda m: m[rows, world].reshape(-1, *m.shape[2:]), outputs.after)
     final = jax.tree.map(lambda x: x[rows, world].reshape(1, -1, *x.shape[2:]), trajectory.observation_next)
     not_first = jnp.zeros((1, rows.size), bool)
     value = setup.network.unroll(parameters, memory, final, not_first).value

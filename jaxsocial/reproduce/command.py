@@ -273,7 +273,8 @@ def _measure(
         here = {key: own for key, own in keys.items() if store.can_be_measured(own[0], places.runs, half)}
         if here:
             with working(console, f"measuring {run}"):
-                record = store.measure(here, places.runs, scale.episodes, records)
+                # Read again: another process may have measured this run since.
+                record = store.measure(here, places.runs, scale.episodes, store.read_records(places.records))
             store.write_record(record, places.records)
             # An episode is drawn again only if its numbers are new.
             known = [measurement for other in records for measurement in other.measurements.values()]

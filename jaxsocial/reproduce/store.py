@@ -142,7 +142,7 @@ class Record:
     provenance: dict[str, Any]
     """When, where and with what its training began: it tells trainings of one run apart."""
     seconds: float | None
-    """How long it was trained; of a program that trains several runs, its share. None if that was not noted."""
+    """How long it was trained; of a program that trains several runs, its share. None or 0 if that was not noted."""
     steps: int
     """Learner steps that each seed was trained for."""
     planned_steps: int

@@ -232,7 +232,7 @@ def train_group(folder: Path, stop: Callable[[], bool]) -> None:
         raise Stopped("stopped before it began")
     group, console, began = group_of(folder), Console(soft_wrap=True), time.monotonic()
     config, program = group.configs[0], make_program(group.configs)
-    check_memory(program.memory(config.chunk_iterations), config)
+    check_memory(program.memory(config.chunk_iterations), program.local_devices, config)
     begun = checkpoint.last_whole(folder, group.configs, console.print)
     members = program.begin() if begun is None else checkpoint.restore(folder, begun, program.untrained())
     iteration = begun or 0

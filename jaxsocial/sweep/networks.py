@@ -1,6 +1,5 @@
 """The networks of one member of a sweep, as a small folder that stands for a run."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -65,8 +64,6 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     found = checkpoint.restore_item(batch, saved.iteration, "parameters", like)
     steps = saved.iteration * config.iteration_steps
     config = weights.config_at(config, entry.seed, steps)
-    if config.iterations != saved.iteration:  # between two log points
-        config = dataclasses.replace(config, log_steps=config.iteration_steps)
     own = jax.tree.map(lambda x: x[saved.place][None], found)
     weights.write(out, config, checkpoint.flat(own))
     if (item / PROVENANCE).is_file():

@@ -61,26 +61,31 @@ def use_all_cores() -> None:
         made_of_cores = True
 
 
-def memory_limit() -> int:
-    """Returns the bytes of each device that a program may use."""
+def memory_limit(used: int | None = None) -> int:
+    """Returns the bytes of each device that a program may use.
+
+    Args:
+      used: the number of this host's devices that it runs on; all of them if None.
+    """
     counted = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in counted:
         return int(SHARE * counted["bytes_limit"])
     # CPU devices report nothing, and share the machine's memory.
-    return int(SHARE * psutil.virtual_memory().available / len(jax.local_devices()))
+    return int(SHARE * psutil.virtual_memory().available / (used or len(jax.local_devices())))
 
 
-def check_memory(needed: int, config: Config) -> None:
+def check_memory(needed: int, used: int, config: Config) -> None:
     """Checks that a run fits into memory. All hosts call it.
 
     Args:
       needed: the bytes of its program on each device.
+      used: see `memory_limit`.
       config: its config.
 
     Raises:
       ValueError: it does not, with the number of worlds that fits.
     """
-    limit, worlds = memory_limit(), config.sizes.worlds
+    limit, worlds = memory_limit(used), config.sizes.worlds
     if any_host(needed > limit):
         raise ValueError(
             f"sizes.worlds={worlds}: training takes {needed / GIB:.1f} GiB on each device, and {limit / GIB:.1f} may "
@@ -95,7 +100,7 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
 
     Args:
       members: the number of members.
-      config: the config; worlds and segments must be divisible too.
+      config: the config; worlds and segments must be divisible too, a device's segments by the prediction interval.
       devices: the devices to choose from.
 
     Raises:
@@ -110,6 +115,8 @@ def devices_for(members: int, config: Config, devices: Sequence[Any]) -> Mesh:
     shapes = ((m, w) for m in range(1, len(devices) + 1) for w in range(1, len(devices) // m + 1))
     # The largest product first, then the most members.
     even = [(m, w) for m, w in shapes if members % m == 0 and shareable % w == 0 and w <= most]
+    # Every few segments of all devices are those of one device only if the interval divides their shares.
+    even = [(m, w) for m, w in even if w == 1 or sizes.segments // w % sizes.prediction_interval == 0]
     shape = max(even, key=lambda shape: (math.prod(shape), shape))
     used = np.array(devices[: math.prod(shape)], dtype=object)
     if {device.process_index for device in used} != hosts:

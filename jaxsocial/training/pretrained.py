@@ -227,7 +227,8 @@ def export_policy(text: str, folder: Path) -> None:
     networks = load_learners(source.folder, seed, source.steps)
     steps = checkpoint.iteration_at(source.folder, config, source.steps) * config.iteration_steps
     arrays = checkpoint.flat(jax.tree.map(lambda x: x[None], networks))
-    weights.write(folder, weights.config_at(config, seed, steps), arrays)
+    # One seed alone is no longer paired with the seeds of its partners' run.
+    weights.write(folder, weights.config_at(with_partners_of(config, seed), seed, steps), arrays)
     if (source.folder / PROVENANCE).is_file():
         shutil.copy(source.folder / PROVENANCE, folder)
 

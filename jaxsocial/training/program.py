@@ -48,6 +48,8 @@ class Program(NamedTuple):
     """(configs) -> the same compiled functions for as many other members. Their static configs must be equal, and
     whether partners can leave."""
     setup: AgentSetup
+    local_devices: int
+    """Number of this host's devices that it runs on."""
 
 
 def seed_keys(config: Config) -> Key[Array, " seeds"]:
@@ -169,6 +171,7 @@ def _program_of(configs: Sequence[Config], compiled: _Compiled) -> Program:
         memory=memory,
         others=others,
         setup=compiled.setup,
+        local_devices=sum(device.process_index == jax.process_index() for device in compiled.mesh.devices.flat),
     )
 
 

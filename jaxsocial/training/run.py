@@ -52,7 +52,7 @@ class Trained(NamedTuple):
     parameters: Parameters
     """Of every seed and learner, the first two axes; whole on each host."""
     untrained: Parameters
-    """The same before training."""
+    """The weights that the seeds drew, also where ``start_from`` has replaced them."""
     seconds: float
 
 
@@ -104,7 +104,7 @@ def train(
         config = with_pinned_runs(config)
         distributed.check_alike("config", json.dumps(to_plain(config)))
         program = make_program(config)
-        check_memory(program.memory(config.chunk_iterations), config)
+        check_memory(program.memory(config.chunk_iterations), program.local_devices, config)
         members = program.begin()
         if distributed.is_first():
             write_provenance(folder)
@@ -176,7 +176,7 @@ def resume(
             )
         rows = metrics.rows_until(path, config, iteration)
         program = make_program(config)
-        check_memory(program.memory(config.chunk_iterations), config)
+        check_memory(program.memory(config.chunk_iterations), program.local_devices, config)
         # With a checkpoint, the run of start_from is not read: it may be gone.
         members = program.begin() if begun is None else checkpoint.restore(folder, begun, program.untrained())
         # All have read by now.

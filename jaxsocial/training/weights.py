@@ -81,5 +81,8 @@ def config_at(config: Config, seed: int, steps: int) -> Config:
     >>> config_at(config, 3, config.chunk_iterations * config.iteration_steps).iterations == config.chunk_iterations
     True
     """
-    # What a run continues from or imitates is no part of a policy.
-    return dataclasses.replace(config, seed=seed, seeds=1, total_steps=steps, start_from="", keep_optimiser=False)
+    # What a run continues from is no part of a policy.
+    config = dataclasses.replace(config, seed=seed, seeds=1, total_steps=steps, start_from="", keep_optimiser=False)
+    if config.iterations * config.iteration_steps == steps:
+        return config
+    return dataclasses.replace(config, log_steps=config.iteration_steps)  # between two log points

@@ -104,6 +104,8 @@ def test_the_option_prints_a_table_and_writes_a_file(finished_run, capsys):
     assert (row["partners"], row["episodes"]) == ("expert", 2)
     assert runs.command("evaluate", str(finished_run), "--against", "expert", "--alone") == 2
     assert "leave other options but --episodes out" in capsys.readouterr().err
+    assert runs.command("evaluate", str(finished_run), "--probes", "half", "--alone") == 2
+    assert "name the probe alone" in capsys.readouterr().err
 
 
 def test_two_runs_are_a_matrix_of_four(finished_run, tmp_path, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxsocial.agents.networks.network import MEMORY_NAME
+from jaxsocial.agents.networks.network import MEMORY_NAME, Outputs
 from jaxsocial.env.types import Observation
 from jaxsocial.learning.minibatch import draw_segments, minibatch_loss, optimiser, segments_at
 from jaxsocial.learning.replay import _next_values, replay
@@ -118,6 +118,23 @@ def test_a_replay_equals_single_steps(replayed, window, stepwise):
     advantage = advantage[:-1]
     np.testing.assert_allclose(replayed.value_target, advantage + value, atol=1e-4)
     np.testing.assert_allclose(replayed.advantage, (advantage - advantage.mean()) / advantage.std(), atol=1e-3)
+
+
+def test_the_state_of_a_memory_has_any_number_of_axes(setup, window):
+    parameters, _, trajectory = window
+
+    def unroll(parameters, state, observation, first):
+        steps, worlds = first.shape
+        assert (state["count"].shape, state["window"].shape) == ((worlds,), (worlds, 2, 3))
+        after = jax.tree.map(lambda m: jnp.broadcast_to(m, (steps, *m.shape)), state)
+        row = jnp.zeros((steps, worlds))
+        return Outputs(row[..., None], row, row[..., None], after)
+
+    state = {"count": jnp.zeros(WORLDS, jnp.int32), "window": jnp.zeros((WORLDS, 2, 3))}
+    own = setup._replace(network=setup.network._replace(unroll=unroll))
+    found = jax.eval_shape(lambda state: replay(parameters, state, trajectory, NUMBERS, own), state)
+    assert found.memory["count"].dtype == jnp.int32
+    assert found.memory["window"].shape == (STEPS, WORLDS, 2, 3)
 
 
 def some_segments(seed):

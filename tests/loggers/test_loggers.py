@@ -1,6 +1,7 @@
 """Metrics for other programs: every point once, with its config, whether a run is whole or was resumed."""
 
 import json
+import shutil
 import sys
 from typing import ClassVar
 
@@ -159,3 +160,13 @@ def test_what_cannot_be_sent_is_refused_in_a_line(run, tmp_path, capsys, monkeyp
         assert runs.command(*verb, "wandb") == 2
         assert "pip install 'jaxsocial[wandb]'" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_refused_command_sends_nothing(run, tmp_path, capsys):
+    pytest.importorskip("tensorboardX")
+    shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns(send.SENT))
+    assert runs.command("train", *runs.TINY, "--out", str(tmp_path / "run"), "--log", "tensorboard") == 2
+    assert "exists" in capsys.readouterr().err
+    assert not (tmp_path / "run" / send.SENT).exists()
+    assert runs.command("export", str(run), "--setting", "1") == 2
+    assert "--setting 1 chooses networks" in capsys.readouterr().err

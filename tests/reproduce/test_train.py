@@ -227,7 +227,7 @@ def test_a_seed_that_went_bad_is_reported(tmp_path, capsys):
 @pytest.mark.slow
 def test_what_does_not_fit_into_memory_is_not_trained(tmp_path, monkeypatch):
     (folder,) = train.ready_groups([Condition("it", tiny_config())], tmp_path)
-    monkeypatch.setattr(devices, "memory_limit", lambda: 9_999)
+    monkeypatch.setattr(devices, "memory_limit", lambda used: 9_999)
     with pytest.raises(ValueError, match=r"sizes\.worlds=8: training takes .* choose fewer"):
         train.train_group(folder, lambda: False)
     assert checkpoint.latest(folder) is None

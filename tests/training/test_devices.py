@@ -270,6 +270,20 @@ def test_cores_share_the_worlds_of_a_member_only_if_its_minibatches_are_large(na
     assert math.prod(devices_for(members, config, cores).shape.values()) == 2
 
 
+@pytest.mark.parametrize(("interval", "shares"), [(1, 8), (64, 8), (128, 4), (512, 1)])
+def test_predicted_segments_of_all_shares_are_those_of_one_device(interval, shares):
+    gpus, config = [Core(number, platform="gpu") for number in range(8)], preset("paper")
+    sizes = dataclasses.replace(config.sizes, prediction_interval=interval)
+    mesh = devices_for(1, dataclasses.replace(config, sizes=sizes), gpus)
+    assert tuple(mesh.shape.values()) == (1, shares)
+    whole, each = np.arange(sizes.segments), np.split(np.arange(sizes.segments), shares)
+    np.testing.assert_array_equal(np.concatenate([own[::interval] for own in each]), whole[::interval])
+
+
+def test_a_cpu_s_memory_is_shared_by_the_devices_that_a_program_uses():
+    assert memory_limit(1) > 3 * memory_limit(4)
+
+
 if __name__ == "__main__":
     what, source, out = sys.argv[1:]
     report = {"shared_by_eight": shared_by_eight, "partners_on_eight": partners_on_eight}[what](Path(source), Path(out))

@@ -300,10 +300,13 @@ def test_members_of_several_configs_have_their_own_partners(finished_run):
 
 def test_one_seed_of_a_run_is_drawn_beside_its_own_partner(finished_run, tmp_path):
     folder = tmp_path / "run"
-    options = ("--partners", f"run:{finished_run}#each", "random", "--seed", "3", "--seeds", "2")
+    # As many seeds as the partner's run: they are paired in order, 7 with 3 and 8 with 4.
+    options = ("--partners", f"run:{finished_run}#each", "random", "--seed", "7", "--seeds", "2")
     assert runs.train(folder, *options, "--total-steps", "64") == 0
-    assert runs.command("render", str(folder), "--seed", "4", "--out", str(tmp_path / "page.html")) == 0
-    assert runs.command("render", str(folder), "--seed", "4", "--out", str(tmp_path / "last.png")) == 0
+    assert runs.command("render", str(folder), "--seed", "8", "--out", str(tmp_path / "page.html")) == 0
+    assert runs.command("render", str(folder), "--seed", "8", "--out", str(tmp_path / "last.png")) == 0
+    assert runs.command("export", f"{folder}#8", "--to", "policy", "--out", str(tmp_path / "policy")) == 0
+    assert "#4" in config_of(tmp_path / "policy").partners[0]
     assert runs.command("evaluate", str(folder), "--probes", "partners", "half") == 0
     with pytest.raises(ValueError, match="make_train knows no seeds"):
         jaxsocial.make_train(config_of(folder))

@@ -55,7 +55,7 @@ def test_seeds_whose_optimiser_overflows_are_not_healthy(tmp_path, capsys):
 
 def test_a_run_that_does_not_fit_into_memory_is_refused_before_it_begins(tmp_path, monkeypatch, capsys):
     steps = ("--total-steps", str(4 * runs.ITERATION), "--seeds", "2", "--seed", "3")
-    monkeypatch.setattr(devices, "memory_limit", lambda: 9_999)
+    monkeypatch.setattr(devices, "memory_limit", lambda used: 9_999)
     assert runs.train(tmp_path / "run", *steps) == 2
     complaint = capsys.readouterr().err
     assert complaint.startswith("jaxsocial: sizes.worlds=8: training takes 0.0 GiB on each device")

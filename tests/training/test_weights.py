@@ -14,6 +14,7 @@ import pytest
 
 import jaxsocial
 from jaxsocial.cli.parsing import parse
+from jaxsocial.config.presets import preset
 from jaxsocial.training import packaged, pretrained, weights
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import config_of
@@ -48,6 +49,13 @@ def test_an_earlier_checkpoint_is_exported_with_its_length(partners_run, tmp_pat
     chex.assert_trees_all_equal(found, jax.tree.map(lambda x: x[0], partners_run.parameters[2]))
     with pytest.raises(ValueError, match="has no checkpoint @320: choose from @128"):
         pretrained.load_learners(tmp_path / "early", steps=320)
+
+
+@pytest.mark.parametrize("iteration", [7, 24, 31, 48])
+def test_an_exported_config_has_the_iterations_of_its_checkpoint(iteration):
+    """Also between two log points, as where a run that was shorter than one was made longer."""
+    config = dataclasses.replace(preset("laptop"), log_steps=24 * preset("laptop").iteration_steps)
+    assert weights.config_at(config, 3, iteration * config.iteration_steps).iterations == iteration
 
 
 def test_a_policy_is_a_partner_and_a_beginning(policy, finished_run):

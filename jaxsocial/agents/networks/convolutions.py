@@ -27,7 +27,7 @@ LEAST_FRAMES = 1024
 """Fewer have small patches, and one product of all learners is fewer kernels than a convolution of each. A choice by
 the compiler's count, not timed."""
 MOST_LEARNERS = 8
-"""For more, the program would have too many convolutions: one for each learner and layer."""
+"""For more along one axis, the program would have too many convolutions: one for each learner and layer."""
 FRAMES = ("NHWC", "HWIO", "NHWC")
 
 
@@ -39,7 +39,7 @@ class Convolution(nn.Module):
 
     features: int
     matmul_dtype: MatmulDtype
-    """Type that operands, results and gradients of frames are rounded to. Sums are of 32 bits."""
+    """Type that operands, results and gradients are rounded to. Sums of products are of 32 bits."""
     grows: bool = False
 
     @nn.compact
@@ -86,7 +86,7 @@ class Maps(NamedTuple):
     transpose: Callable[..., Array]
     """([N, h, w, d], [9c, d]) -> [N, h+2, w+2, c]."""
     correlate: Callable[..., Array]
-    """([N, h+2, w+2, c], [N, h, w, d]) -> [9c, d], of 32 bits."""
+    """([N, h+2, w+2, c], [N, h, w, d]) -> [9c, d], as float32."""
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
