@@ -62,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         plain[options.target] = {"about": facts("benchmarks.budgets"), "programs": programs}
         FILE.write_text(json.dumps(dict(sorted(plain.items())), indent=2) + "\n")
         return 0
-    return 1 if any(too_much(budget, held) for _, budget, held in rows) else 0
+    if unknown := [name for name, _, held in rows if held is None]:
+        print(f"no budget of {options.target} for {', '.join(unknown)}: write them")
+    return 1 if unknown or any(too_much(budget, held) for _, budget, held in rows) else 0
 
 
 def measured(target: str, beginnings: tuple[str, ...]) -> Iterator[tuple[str, Budget]]:

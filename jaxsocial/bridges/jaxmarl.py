@@ -1,5 +1,6 @@
 """Worlds as JaxMARL environments (`pip install 'jaxsocial[jaxmarl]'`)."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +50,8 @@ class ParallelEnv(MultiAgentEnv):
                 f"inputs={env.scenario.inputs}: give flat=True, JaxMARL has no dictionaries of observations"
             )
         super().__init__(env.scenario.agents)
-        self._env, self._flat, self._with_final = env, flat, final_observation
+        # JaxMARL restarts a finished world in its step.
+        self._env, self._flat, self._with_final = dataclasses.replace(env, auto_reset=True), flat, final_observation
         space = env.observation_space
         if flat:
             length = sum(math.prod(part.shape) for part in jax.tree.leaves(space))

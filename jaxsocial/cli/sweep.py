@@ -24,6 +24,8 @@ def sweep(chosen: SweepOptions, console: Console) -> int:
         raise ValueError(f"--extend {chosen.extend} needs a file and that folder only: leave out the other options")
     if (chosen.file is None) == (chosen.resume is None):
         raise ValueError("give a file that declares a sweep, or --resume with the folder of one that has begun")
+    if chosen.resume is not None and chosen.out is not None:
+        raise ValueError(f"--out {chosen.out}: a resumed sweep stays in {chosen.resume}, leave it out")
     if chosen.file is not None and chosen.extend is not None:
         folder = chosen.extend
         declared = command.extend(chosen.file, folder, executor, console, chosen.dry_run)

@@ -50,7 +50,8 @@ def make_world(name: str, **given) -> Scenario:
 def changed(world: Scenario, **changes) -> Scenario:
     """Returns a world with other settings. Those it never set itself are its scenario's defaults for the new ones.
 
-    So a larger world gets more clutter, unless it had a number of its own.
+    So a larger world gets more clutter, unless it had a number of its own. Fewer agents have the settings of the first
+    ones. Of more agents, colours are the usual ones, and those that are added do not wait.
 
     >>> world = make_scenario("goal_cycle", max_steps=99)
     >>> larger = changed(world, height=20)
@@ -63,6 +64,12 @@ def changed(world: Scenario, **changes) -> Scenario:
     text: dict[str, Any] = {"text": world.layout.text} if isinstance(world.layout, text_map.TextMap) else {}
     usual = settings(make_world(world.name, **text))
     own = {name: value for name, value in settings(world).items() if name != "things" and value != usual[name]}
+    agents = changes.get("agents", world.agents)
+    if agents < world.agents:
+        own |= {name: own[name][:agents] for name in ("colours", "spawn_delay", "views") if own.get(name)}
+    elif agents > world.agents:
+        own.pop("colours", None)
+        own |= {name: own[name] + (0,) * (agents - world.agents) for name in ("spawn_delay",) if own.get(name)}
     return make_world(world.name, **(text | own | changes))
 
 

@@ -208,7 +208,8 @@ def make_dropout(
     Args:
       leave: probability per step that an agent disappears, 0 to 1.
       rejoin: probability per step that one that is away comes back, 0 to 1.
-      gone_from: the clock from which on an agent stays away, 0 or more; never if None.
+      gone_from: the clock from which on an agent stays away, 0 or more (0 is as 1: all take part in the first step);
+        never if None.
 
     Raises:
       ValueError: a number out of range.

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from jaxsocial.config.config import Config
+from jaxsocial.env import objects
 from jaxsocial.env.types import State
 from jaxsocial.evaluate.episodes import Episodes, Intervention
 from jaxsocial.evaluate.statistics import masked_mean
@@ -44,9 +45,16 @@ def order_reversed(play: RolloutState, setup: AgentSetup) -> RolloutState:
     def where_now(new, old):
         return jnp.where(now.reshape(-1, *[1] * (old.ndim - 1)), new, old)
 
-    last = jnp.where(state.last_goal < 0, state.last_goal, scenario.goals - 1 - state.last_goal)
+    def turned(number):
+        return scenario.goals - 1 - number
+
+    # The numbers are in the cells too, from which rewards are computed.
+    renumbered = state.grid & 0xFF | turned(objects.state_of(state.grid)) << 8
+    is_goal = objects.kind_of(state.grid) == objects.BONUS
     state = state._replace(
-        goals=where_now(state.goals[:, ::-1], state.goals), last_goal=where_now(last, state.last_goal)
+        grid=where_now(jnp.where(is_goal, renumbered, state.grid), state.grid),
+        goals=where_now(state.goals[:, ::-1], state.goals),
+        last_goal=where_now(jnp.where(state.last_goal < 0, state.last_goal, turned(state.last_goal)), state.last_goal),
     )
     # Their distances to each goal are kept from the episode's start, goals as the first axis.
     memory = play.partner_memory

@@ -38,6 +38,9 @@ class Destination(abc.ABC):
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """Adds metrics at a learner step."""
 
+    def flush(self) -> None:  # noqa: B027, most trackers keep nothing
+        """Hands on what is kept in this process, so that it can be noted as sent."""
+
     @abc.abstractmethod
     def close(self, series: Series) -> None:
         """Adds results and pictures, and ends."""
@@ -57,6 +60,10 @@ class TensorBoard(Destination):
         """Adds metrics at a learner step."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        """Writes what is kept in this process."""
+        self._writer.flush()
 
     def close(self, series: Series) -> None:
         """Adds the config beside the results, and the learning curve."""

@@ -84,6 +84,8 @@ class Sender:
                     if step > last:
                         self._destination(name, one).numbers(step, values)
                         sent[name][one.name] = step
+        for destination in self._open.values():
+            destination.flush()
         self._note(sent)
 
     def _note(self, sent: dict[str, dict[str, int]]) -> None:

@@ -222,7 +222,7 @@ def run(sweep: Sweep, folder: Path, executor: Executor, console: Console) -> Non
             text = ", ".join(f"{copy.setting} from {copy.parent}" for copy in exchange.copies)
             console.print(f"exchange {rung + 1}: {text}", soft_wrap=True, highlight=False, markup=False)
         elif rung + 1 < plan.rungs(sweep) and sweep.halving.steps:
-            alive = rungs.survivors(table.read(folder), sweep, alive)
+            alive = rungs.survivors(table.read(folder), sweep, alive, rung)
             console.print(f"{len(alive)} of {len(sweep.settings)} settings continue", highlight=False, markup=False)
         rung += 1
     table.write_whole(folder)

@@ -20,6 +20,7 @@ from jaxsocial.sweep.population import parents
 from jaxsocial.sweep.report.ranking import best_first
 from jaxsocial.sweep.spec import Sweep
 from jaxsocial.sweep.work import (
+    TASK,
     Task,
     check_settings,
     is_done,
@@ -65,6 +66,8 @@ def begin_rung(
             raise ValueError(f"{path} names {name!r}, which is no item: restore that file, or begin another sweep")
         folders.append(folder / ITEMS / name)
         write_task(folders[-1], Task(**task))
+        if memory_gib is not None and not is_done(folders[-1]):  # a resumed sweep may have less
+            write_plain(folders[-1] / TASK, read_task(folders[-1])._replace(memory_gib=memory_gib)._asdict())
         check_settings(folders[-1], sweep.settings)
     return folders
 
@@ -130,17 +133,21 @@ def total_steps(sweep: Path, items: Sequence[Path]) -> int:
     return total
 
 
-def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int]) -> list[int]:
+def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int], rung: int) -> list[int]:
     """Returns the settings that continue: the best share of those that are in, at least one.
 
-    Settings are ranked by the interquartile mean over their seeds; those without a known value are the worst.
+    Settings are ranked by the interquartile mean over their seeds at the rung's end, also if some have been trained for
+    longer since; those without a known value are the worst.
 
     Args:
       table: the sweep's table so far.
       sweep: the sweep.
       alive: the numbers of the settings that are still in the sweep.
+      rung: whose end it is.
     """
-    own = table.loc[table["setting"].isin(alive), :]
+    settings = [sweep.settings[number] for number in alive]
+    ends = {n: rung_end(c, sweep, rung) * c.iteration_steps for n, c in zip(alive, settings, strict=True)}
+    own = table.loc[table["step"] <= table["setting"].map(ends), :]  # NaN, of other settings, is no end
     # The same ranking as in the report, so that it shows why a setting was dropped.
     ranked = best_first(own, sweep)
     return sorted(ranked[: math.ceil(sweep.halving.keep * len(ranked))])

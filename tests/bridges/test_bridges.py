@@ -1,5 +1,6 @@
 """Each bridge against the tests of the library on its other side. Libraries that are not installed are skipped."""
 
+import dataclasses
 import os
 import pathlib
 import runpy
@@ -295,6 +296,9 @@ def test_jaxmarl_restarts_from_a_given_state():
     observations, after, *_ = jax.jit(env.step)(jax.random.key(2), state, actions, given)
     assert (after.world.position == given.world.position).all()
     assert all((observations[name] == start[name]).all() for name in env.agents)
+    # Also where the world itself does not restart.
+    waits = ParallelEnv(dataclasses.replace(small(max_steps=1), auto_reset=False))
+    assert (jax.jit(waits.step)(jax.random.key(2), state, actions)[1].world.clock == 0).all()
 
 
 @pytest.mark.parametrize("inputs", [(), ("reward", "position", "heading", "last_action", "goal_position", "others")])

@@ -83,6 +83,25 @@ def test_a_changed_world_recomputes_only_fields_that_were_not_set():
     assert settings.changed(make_scenario("goal_cycle", clutter=4), height=23).clutter == 4
 
 
+def test_another_number_of_agents_has_settings_for_each():
+    views = View(size=5), View(size=7), View(size=5)
+    world = make_scenario(
+        "goal_cycle", agents=3, colours=("red", "blue", "prestige"), spawn_delay=(0, 4, 9), views=views
+    )
+    fewer = settings.changed(world, agents=2)
+    assert (fewer.colours, fewer.spawn_delay, fewer.views) == (("red", "blue"), (0, 4), views[:2])
+    more = settings.changed(dataclasses.replace(world, views=()), agents=4)
+    assert (more.agent_colours, more.spawn_delay) == (("prestige",) * 4, (0, 4, 9, 0))
+    with pytest.raises(ValueError, match="views"):
+        settings.changed(world, agents=4)
+    assert settings.changed(world, agents=4, views=(View(size=5),) * 4).views == (View(size=5),) * 4
+
+
+@pytest.mark.parametrize("name", [name for name in registered_scenarios() if name.startswith("MarlGrid")])
+def test_the_reference_s_worlds_replace_that_of_a_preset(name):
+    assert settings.in_place_of(presets.preset("quickstart").world, make_scenario(name)).agents == 3
+
+
 def test_a_map_s_sizes_cannot_be_changed():
     with pytest.raises(ValueError, match="height=9: the map has 4"):
         settings.changed(WORLDS["map"], height=9)

@@ -63,6 +63,11 @@ def test_who_knows_the_new_order_is_told_from_who_remembers_the_old():
     assert knows["goals_after"] > 3
     assert remembers["right_after"] < 0.8
     assert random["right_after"] < 0.8
+    # Rewards follow the new order too.
+    after, entered = np.arange(120) >= 60, found.goal >= 0
+    assert (found.reward[entered & after[:, None] & found.right] > 0).all()
+    assert (found.reward[entered & after[:, None] & ~found.right] < 0).all()
+    assert found.reward[..., 0][..., after].sum(-1).min() > 0
     before = found.right & (np.arange(120) < 60)[:, None]
     assert before[..., 0].sum() > 3 * EPISODES
 

@@ -172,6 +172,7 @@ def test_settings_that_cannot_be_built_are_refused_before_anything_runs(tmp_path
         ("sweep nowhere.toml", "is no file"),
         ("sweep tiny.toml --resume tiny", "give a file that declares a sweep, or --resume"),
         ("sweep --resume nowhere", "holds no sweep"),
+        ("sweep --resume begun --out new", "a resumed sweep stays in begun"),
         ("sweep wrong.toml", "perhaps you meant rules.penalty"),
         ("sweep tiny.toml --out there", "choose another --out"),
         ("sweep --extend begun", "needs a file and that folder only"),
@@ -216,7 +217,12 @@ def test_settings_whose_steps_round_differently_are_compared_by_their_returns():
         {"setting": setting, "seed": 0, "learner": 0, "step": ends[setting][0], "evaluation.return": value}
         for setting, value in enumerate([1.0, 10.0, 0.0])
     ]
-    assert rungs.survivors(pd.DataFrame(rows), sweep, range(3)) == [0, 1]
+    assert rungs.survivors(pd.DataFrame(rows), sweep, range(3), 0) == [0, 1]
+    # What was trained since changes nothing: a resumed or extended sweep has the same survivors.
+    later = [*rows, rows[1] | {"step": ends[1][0] + 64, "evaluation.return": -1.0}]
+    assert rungs.survivors(pd.DataFrame(later), sweep, range(3), 0) == [0, 1]
+    later += [{**rows[0], "step": ends[0][1]}]
+    assert rungs.survivors(pd.DataFrame(later), sweep, [1, 2], 0) == [1]
     longer = pd.DataFrame([*rows, *(rows[place] | {"step": ends[place][1]} for place in (0, 1))])
     ranked = ranking.rank(longer, About("", (), "evaluation.return", ends=ends))
     assert ranked.settings["setting"].tolist() == [1, 0, 2]

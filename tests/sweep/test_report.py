@@ -86,6 +86,9 @@ class TestRanking:
         (found,) = ranking.rank(table, ABOUT).settings.to_dict("records")
         assert (found["healthy_seeds"], found["seeds"]) == (3, 4)
         assert found["low"] < found["interquartile_mean"] == 6
+        # A row has the share of its iterations that were finite.
+        broken = table.assign(healthy=np.where((table["seed"] < 3) & (table["step"] == table["step"].max()), 0.9, 1.0))
+        assert ranking.rank(broken, ABOUT).settings["healthy_seeds"].tolist() == [1]
         table.loc[table["step"] == 1000, "healthy"] = 0.0  # a seed stays unhealthy
         assert ranking.rank(table, ABOUT).settings["healthy_seeds"].tolist() == [0]
         assert ranking.rank(table.drop(columns="healthy"), ABOUT).settings["healthy_seeds"].tolist() == [4]

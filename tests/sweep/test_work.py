@@ -209,7 +209,7 @@ def test_halving_drops_the_worse_settings_and_changes_no_other(whole, tmp_path):
     halfway = run_all(folder, sweep)
     assert halfway["step"].max() == 256
     assert halfway.loc[halfway["step"] == 256, "evaluation.return"].notna().all()
-    alive = rungs.survivors(halfway, sweep, range(4))
+    alive = rungs.survivors(halfway, sweep, range(4), 0)
     means = halfway[halfway["step"] == 256].groupby("setting")["evaluation.return"].mean()
     assert len(alive) == 2
     assert means[alive].min() >= means.drop(alive).max()

@@ -115,7 +115,8 @@ def outcomes(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     # "last" skips NaN.
     last = finite.sort_values("step").groupby(["setting", "seed", "learner"]).agg({"value": "last", "healthy": "min"})
     seeds = last.groupby(["setting", "seed"]).agg({"value": "mean", "healthy": "min"}).reset_index()
-    return seeds.assign(healthy=seeds["healthy"] != 0)
+    # A row has the share of its iterations in which the numbers were finite.
+    return seeds.assign(healthy=seeds["healthy"].fillna(1.0) >= 1.0)
 
 
 def curves(table: pd.DataFrame, measure: str) -> pd.DataFrame:
