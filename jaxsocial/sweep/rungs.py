@@ -146,8 +146,8 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int], rung: int
       rung: whose end it is.
     """
     settings = [sweep.settings[number] for number in alive]
-    ends = {n: rung_end(c, sweep, rung) * c.iteration_steps for n, c in zip(alive, settings, strict=True)}
-    own = table.loc[table["step"] <= table["setting"].map(ends), :]  # NaN, of other settings, is no end
+    ends = pd.Series([rung_end(config, sweep, rung) * config.iteration_steps for config in settings], list(alive))
+    own = table.loc[table["step"] <= table["setting"].map(ends), :]  # other settings have NaN, which is no end
     # The same ranking as in the report, so that it shows why a setting was dropped.
     ranked = best_first(own, sweep)
     return sorted(ranked[: math.ceil(sweep.halving.keep * len(ranked))])

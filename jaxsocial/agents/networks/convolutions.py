@@ -50,23 +50,27 @@ class Convolution(nn.Module):
         maps = _as_products if on_cpu() or len(x) < LEAST_FRAMES else _as_convolutions
         x = x.astype(self.matmul_dtype)
         if not self.grows:
-            return _convolve(maps, x, kernel) + bias
+            return jnp.asarray(_convolve(maps, x, kernel)) + bias
         # The kernel is turned by half: what a convolution reads at an offset is added at the opposite one.
         turned = kernel.reshape(3, 3, channels, features)[::-1, ::-1].swapaxes(2, 3).reshape(-1, channels)
-        return _transpose(maps, x, turned) + bias
+        return jnp.asarray(_transpose(maps, x, turned)) + bias
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def leaky_relu(x: Float[Array, "*N"], dtype: MatmulDtype) -> Float[Array, "*N"]:
     """Computes max(x, x / 100), rounded to ``dtype``.
 
     The gradient needs the sign of the result only, which is stored anyway as the next layer's input.
     """
+    return jnp.asarray(_leaky_relu(dtype, x))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _leaky_relu(dtype, x):
     return nn.leaky_relu(x).astype(dtype)
 
 
-def _leaky_relu_forward(x, dtype):
-    result = leaky_relu(x, dtype)
+def _leaky_relu_forward(dtype, x):
+    result = _leaky_relu(dtype, x)
     return result, result
 
 
@@ -75,7 +79,7 @@ def _leaky_relu_backward(dtype, result, gradient):
     return (jnp.where(result >= 0, gradient, 0.01 * gradient),)
 
 
-leaky_relu.defvjp(_leaky_relu_forward, _leaky_relu_backward)
+_leaky_relu.defvjp(_leaky_relu_forward, _leaky_relu_backward)
 
 
 class Maps(NamedTuple):
