@@ -145,9 +145,9 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int], rung: int
       alive: the numbers of the settings that are still in the sweep.
       rung: whose end it is.
     """
-    settings = [sweep.settings[number] for number in alive]
-    ends = pd.Series([rung_end(config, sweep, rung) * config.iteration_steps for config in settings], list(alive))
-    own = table.loc[table["step"] <= table["setting"].map(ends), :]  # other settings have NaN, which is no end
+    ends = dict.fromkeys(range(len(sweep.settings)), -1)
+    ends |= {n: rung_end(sweep.settings[n], sweep, rung) * sweep.settings[n].iteration_steps for n in alive}
+    own = table.loc[table["step"] <= table["setting"].map(lambda number: ends[number]), :]
     # The same ranking as in the report, so that it shows why a setting was dropped.
     ranked = best_first(own, sweep)
     return sorted(ranked[: math.ceil(sweep.halving.keep * len(ranked))])
