@@ -99,7 +99,8 @@ class Env:
           key: of the acting order, of entries and of the restart.
           state: before the step.
           actions: integers, one per agent, from 0 to below `Scenario.actions` (`objects.ACTION_NAMES`). Other integers
-            do nothing, but observations show them as ``last_action``.
+            do nothing, but observations show them as ``last_action``; 3 to 5 pick up, drop and toggle in every world
+            that holds such things.
           rules: the environment's own if None.
 
         Raises:
