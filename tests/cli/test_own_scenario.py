@@ -154,7 +154,7 @@ def brightness(sizes, world) -> Encoder:
 
 
 def forgetting(sizes, inputs) -> Memory:
-    return Memory(lambda key: {}, lambda batch: (), lambda parameters, state, x, first: (x, (), ()), units=inputs)
+    return Memory(lambda key: {}, lambda batch: (), lambda parameters, state, x, first: (x, ()), units=inputs)
 
 
 def next_blue(sizes, world, units) -> Target:
