@@ -49,11 +49,10 @@ class Convolution(nn.Module):
         bias = self.param("bias", nn.initializers.zeros_init(), (features,), jnp.float32)
         maps = _as_products if on_cpu() or len(x) < LEAST_FRAMES else _as_convolutions
         x = x.astype(self.matmul_dtype)
-        if not self.grows:
-            return jnp.asarray(_convolve(maps, x, kernel)) + bias
-        # The kernel is turned by half: what a convolution reads at an offset is added at the opposite one.
-        turned = kernel.reshape(3, 3, channels, features)[::-1, ::-1].swapaxes(2, 3).reshape(-1, channels)
-        return jnp.asarray(_transpose(maps, x, turned)) + bias
+        if self.grows:
+            # Turned by half: what a convolution reads at an offset is added at the opposite one.
+            kernel = kernel.reshape(3, 3, channels, features)[::-1, ::-1].swapaxes(2, 3).reshape(-1, channels)
+        return jnp.asarray(_convolved_by(maps, self.grows, x, kernel)) + bias
 
 
 def leaky_relu(x: Float[Array, "*N"], dtype: MatmulDtype) -> Float[Array, "*N"]:
@@ -93,40 +92,26 @@ class Maps(NamedTuple):
     """([N, h+2, w+2, c], [N, h, w, d]) -> [9c, d], as float32."""
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _convolve(maps, x, kernel):
-    return _convolve_forward(maps, x, kernel)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _convolved_by(maps, grows, x, kernel):
+    return _forward(maps, grows, x, kernel)[0]
 
 
-def _convolve_forward(maps, x, kernel):
+def _forward(maps, grows, x, kernel):
     kernel = kernel.astype(x.dtype)
-    return maps.convolve(x, kernel).astype(jnp.float32), (x, kernel)
+    found = maps.transpose(x, kernel) if grows else maps.convolve(x, kernel)
+    return found.astype(jnp.float32), (x, kernel)
 
 
-def _convolve_backward(maps, operands, gradient):
+def _backward(maps, grows, operands, gradient):
     x, kernel = operands
     gradient = gradient.astype(x.dtype)
+    if grows:
+        return maps.convolve(gradient, kernel), maps.correlate(gradient, x)
     return maps.transpose(gradient, kernel), maps.correlate(x, gradient)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _transpose(maps, x, kernel):
-    return _transpose_forward(maps, x, kernel)[0]
-
-
-def _transpose_forward(maps, x, kernel):
-    kernel = kernel.astype(x.dtype)
-    return maps.transpose(x, kernel).astype(jnp.float32), (x, kernel)
-
-
-def _transpose_backward(maps, operands, gradient):
-    x, kernel = operands
-    gradient = gradient.astype(x.dtype)
-    return maps.convolve(gradient, kernel), maps.correlate(gradient, x)
-
-
-_convolve.defvjp(_convolve_forward, _convolve_backward)
-_transpose.defvjp(_transpose_forward, _transpose_backward)
+_convolved_by.defvjp(_forward, _backward)
 
 
 def _product(one, other, stored):
