@@ -70,7 +70,8 @@ def train(
         return _finished(path, lambda console: run.train(config, path, console, callbacks, when_disk_full), console)
     finally:
         if folder is None:
-            with contextlib.suppress(OSError):  # not empty
+            with contextlib.suppress(OSError):  # not empty: it has begun
+                path.rmdir()
                 path.parent.rmdir()
 
 

@@ -22,8 +22,9 @@ from jaxsocial.env.types import State
 UNREACHABLE = 10**8
 NEAR = 2
 """Rows and columns to the nearest other agent within which a `waiting_expert` goes on: its view shows them."""
-DETOUR = 10**4
-"""Cost of entering another goal on the way. It exceeds any detour, so that others are entered only where they block."""
+DETOUR = 10**6
+"""Cost of entering another goal on the way. It exceeds any detour in a world of fewer cells, so that others are entered
+only where they block."""
 
 
 def distances(grid: Int[Array, "H W"], goals: Int[Array, "G 2"]) -> Int[Array, "G 4 H W"]:
@@ -239,7 +240,9 @@ def _infer_order(memory: SearchMemory, state: State, agents, scenario: Scenario)
     """
     position = state.position[agents]
     at_goal = (position[:, None] == state.goals[None]).all(-1)
-    entered = at_goal & (position != memory.position).any(-1)[:, None]
+    # By a step of its own: an agent that is placed on a goal, late or again, has not entered it.
+    moved = jnp.abs(position - memory.position).sum(-1) == 1
+    entered = at_goal & moved[:, None]
     correct = (entered & _next_goals(memory.last_goal, scenario)).any(-1)
     source = memory.last_goal[:, None] == jnp.arange(scenario.goals, dtype=jnp.int32)
     pair = source[:, :, None] & entered[:, None, :]

@@ -87,7 +87,13 @@ class LearnerEnv(gymnasium.Env):
         return as_numpy(observation), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
-        """Applies one step; returns the observation, the reward, terminated, truncated and an empty dictionary."""
+        """Applies one step; returns the observation, the reward, terminated, truncated and an empty dictionary.
+
+        Raises:
+          gymnasium.error.ResetNeeded: `reset` has not been called.
+        """
+        if self._game is None:
+            raise gymnasium.error.ResetNeeded("call reset before step")
         self._game, outcome = self._step(self._next_key(), self._game, np.int32(action))
         found = jax.device_get(outcome)
         return as_numpy(found.observation), float(found.reward), bool(found.terminated), bool(found.truncated), {}
@@ -146,7 +152,13 @@ class LearnerVectorEnv(gymnasium.vector.VectorEnv):
         return as_numpy(observation), {}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict]:
-        """Applies one step in each world; ``final_obs`` in the last result is of the episodes that ended."""
+        """Applies one step in each world; ``final_obs`` in the last result is of the episodes that ended.
+
+        Raises:
+          gymnasium.error.ResetNeeded: `reset` has not been called.
+        """
+        if self._games is None:
+            raise gymnasium.error.ResetNeeded("call reset before step")
         self._key, self._games, found = self._step(self._key, self._games, jnp.asarray(actions, jnp.int32))
         reward, terminated, truncated, ended = map(
             np.asarray, (found.reward, found.terminated, found.truncated, found.ended)

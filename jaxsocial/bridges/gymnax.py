@@ -75,10 +75,11 @@ class LearnerEnv(environment.Environment[EnvState, EnvParams]):
         return as_arrays(found.observation), state, found.reward, *flags, info
 
     def step_env(self, key: jax.Array, state: EnvState, action: Any, params: EnvParams) -> Any:
-        """Applies one step without a restart; returns observation, state, reward, terminated and info."""
+        """Applies one step without a restart; returns observation, state, reward, terminated (or done) and info."""
         game, found = self._world.step_without_restart(key, state.game, jnp.asarray(action), params.rules)
         state = EnvState(time=game.state.clock, game=game)
-        return as_arrays(found.observation), state, found.reward, found.terminated, {}
+        over = found.ended if self._done else found.terminated
+        return as_arrays(found.observation), state, found.reward, over, {}
 
     @property
     def name(self) -> str:

@@ -55,7 +55,13 @@ class ParallelEnv(pettingzoo.ParallelEnv):
         return self._of_agents(timestep)
 
     def step(self, actions: Mapping[str, Any]) -> tuple[dict, dict, dict, dict, dict]:
-        """Applies one step; returns observations, rewards, terminations, truncations and infos."""
+        """Applies one step; returns observations, rewards, terminations, truncations and infos.
+
+        Raises:
+          RuntimeError: `reset` has not been called.
+        """
+        if self._state is None:
+            raise RuntimeError("call reset before step")
         given = np.array([int(actions.get(name, 0)) for name in self.possible_agents], np.int32)
         self._state, timestep = self._step(self._next_key(), self._state, given)
         timestep = jax.device_get(timestep)

@@ -50,6 +50,9 @@ def train(chosen: TrainOptions, console: Console) -> int:
                 run = api.train(chosen.config, folder, senders, console, chosen.when_disk_full)
         except ValueError:
             stack.pop_all()  # refused: what is in the folder is another command's
+            if folder and folder not in (chosen.resume, chosen.out):
+                with contextlib.suppress(OSError):  # not empty: it has begun
+                    folder.rmdir()
             raise
     health = run.health.values()
     return FAILED if health and not any(seed.healthy for seed in health) else 0

@@ -15,7 +15,4 @@ def network_of(config: Config) -> Network:
     Raises:
       ValueError: agents do not observe images of equal shape, or the network does not fit what they observe.
     """
-    world = config.world
-    if len(world.agents_by_view) > 1 and world.observation != "symbolic_world":
-        raise ValueError(f"world.views={world.views}: networks need equal views of all agents, leave views empty")
-    return _network(config.network, world, config.sizes.prediction)
+    return _network(config.network, config.world, config.sizes.prediction)

@@ -43,6 +43,8 @@ class PartnerSchedule(NamedTuple):
                 f"partner_schedule.epsilon={self.epsilon}: give one number for all partners, or one for each of the "
                 f"{partners}"
             )
+        if not self.solo:
+            raise ValueError("partner_schedule.solo=(): give at least one number, 0 for no world without partners")
         if len(self.solo) != len(self.solo_steps):
             raise ValueError(
                 f"partner_schedule.solo={self.solo}, solo_steps={self.solo_steps}: give as many numbers of one as of "

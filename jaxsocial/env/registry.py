@@ -100,8 +100,14 @@ def _fitting_sizes(name: str, build: Callable[..., Scenario], sizes: dict[str, A
     return {size: fitting(value, kinds[size], size) for size, value in sizes.items()}
 
 
-def make(name: str, **sizes) -> Env:
+def make(name: str, *, rules: Rules | None = None, auto_reset: bool = True, **sizes) -> Env:
     """Makes the environment of a scenario.
+
+    Args:
+      name: of the scenario.
+      rules: as `make_rules` returns them; the scenario's usual ones if None.
+      auto_reset: whether `Env.step` restarts a world whose episode has ended.
+      **sizes: of the scenario, such as ``height`` and ``agents``.
 
     >>> env = make("goal_cycle", height=9, width=9, goals=4)
     >>> env.scenario.observation_shape
@@ -113,9 +119,9 @@ def make(name: str, **sizes) -> Env:
       ValueError: an unknown name or size, or one that cannot be built, with the remedy.
     """
     scenario = make_scenario(name, **sizes)
-    if name in marlgrid.PENALTIES:
-        return make_env(scenario, make_rules(scenario, penalty=marlgrid.PENALTIES[name]))
-    return make_env(scenario)
+    if rules is None and name in marlgrid.PENALTIES:
+        rules = make_rules(scenario, penalty=marlgrid.PENALTIES[name])
+    return make_env(scenario, rules, auto_reset)
 
 
 for _build in (goal_cycle, cluttered, empty, door_key, four_rooms, maze, multi_room, visibility):

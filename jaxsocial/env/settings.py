@@ -11,7 +11,10 @@ from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.text import text_map
 from jaxsocial.env.values import fitting
 
-KEPT = ("agents", "view_size", "view_offset", "tile_pixels", "see_through_walls", "observation", "inputs", "actions")
+KEPT = (
+    *("agents", "views", "view_size", "view_offset", "tile_pixels", "see_through_walls"),
+    *("observation", "inputs", "actions"),
+)
 """The settings a run keeps if another scenario replaces its own."""
 
 
@@ -51,7 +54,8 @@ def changed(world: Scenario, **changes) -> Scenario:
     """Returns a world with other settings. Those it never set itself are its scenario's defaults for the new ones.
 
     So a larger world gets more clutter, unless it had a number of its own. Fewer agents have the settings of the first
-    ones. Of more agents, colours are the usual ones, and those that are added do not wait.
+    ones. Of more agents, colours are the usual ones, those that are added do not wait, and
+    if all have the same view, they have it too.
 
     >>> world = make_scenario("goal_cycle", max_steps=99)
     >>> larger = changed(world, height=20)
@@ -69,7 +73,10 @@ def changed(world: Scenario, **changes) -> Scenario:
         own |= {name: own[name][:agents] for name in ("colours", "spawn_delay", "views") if own.get(name)}
     elif agents > world.agents:
         own.pop("colours", None)
-        own |= {name: own[name] + (0,) * (agents - world.agents) for name in ("spawn_delay",) if own.get(name)}
+        added = agents - world.agents
+        own |= {"spawn_delay": own["spawn_delay"] + (0,) * added} if own.get("spawn_delay") else {}
+        if len(set(own.get("views", ()))) == 1:
+            own["views"] += own["views"][:1] * added
     return make_world(world.name, **(text | own | changes))
 
 

@@ -21,6 +21,11 @@ def enters_now(state: State, scenario: Scenario) -> Bool[Array, " A"]:
     return ~state.active & ~state.finished & ~state.away & due
 
 
+def acts_next(state: State, scenario: Scenario) -> Bool[Array, " A"]:
+    """Returns which agents act in the coming step: those in the world, and those that enter at its beginning."""
+    return state.active | enters_now(state, scenario) if any(scenario.spawn_delay) else state.active
+
+
 def enter(state: State, where: Int[Array, "A 2"], scenario: Scenario) -> State:
     """Places late agents, at the beginning of a step; they act in it.
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from jaxsocial.env import objects
@@ -138,7 +140,7 @@ def make_rules(
     penalty: Float[Array, ""] | float = 1.5,
     prestige_decay: float | Sequence[float] | Float[Array, "*A"] = 0.99,
     prestige_scale: float | Sequence[float] | Float[Array, "*A"] = 4.0,
-    present: int | Sequence[float] | Float[Array, " A"] | None = None,
+    present: ArrayLike | Sequence[float] | None = None,
     first_level: Int[Array, ""] | int = 0,
     levels: Int[Array, ""] | int = 0,
     dropout: Dropout | None = None,
@@ -168,11 +170,13 @@ def make_rules(
       ValueError: a number out of range, or as many as there are no goals or agents.
     """
     agents = scenario.agents
-    if present is None or isinstance(present, int):
+    if present is None or isinstance(present, int | np.integer):
         number = agents if present is None else fitting(present, Annotated[int, Range(0, agents)], "present")
         present = (jnp.arange(agents) < number).astype(jnp.float32)
-    elif len(present) != agents:
-        raise ValueError(f"present={present} is for {len(present)} agents, but there are {agents}: give one for each")
+    elif np.shape(present) != (agents,):
+        raise ValueError(
+            f"present={present}: give a whole number of agents, or a probability for each of the {agents} agents"
+        )
     for name, values in dropout._asdict().items() if dropout is not None else ():
         if values.shape not in ((), (agents,)):
             raise ValueError(

@@ -4,7 +4,6 @@ A ridge regression maps the state after each observation to what is decoded. It 
 episodes and scored on the other half. Positions are those in the agent's own frame: cells ahead, and to its right.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -18,7 +17,14 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.network import network_of
 from jaxsocial.env import objects
 from jaxsocial.env.types import visible_position
-from jaxsocial.evaluate.episodes import EpisodeProgram, by_episode, episode_inputs, episode_program, goal_entered
+from jaxsocial.evaluate.episodes import (
+    EpisodeProgram,
+    beside,
+    by_episode,
+    episode_inputs,
+    episode_program,
+    goal_entered,
+)
 from jaxsocial.evaluate.probes import HIDDEN_STATE
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, interquartile_mean, plain_score
@@ -92,21 +98,20 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
     if len(others) >= 2:
         players = iter(PAIR)
         names = tuple(ABSENT if partner == ABSENT else next(players, ABSENT) for partner in config.partners)
-        config_of_pair = dataclasses.replace(config, partners=names)
-        pair = watched(config_of_pair, parameters, episodes)
+        pair = watched(beside(config, names), parameters, episodes)
         seats = config.sizes.learners + names.index(PAIR[0]), config.sizes.learners + names.index(PAIR[1])
     found = []
     for seat, learner in enumerate(learner_names(config)):
         scores: dict[str, list[tuple[float, float]]] = {}
         for seed, seen in enumerate(own):
             hidden = seen.hidden[:, :, seat]
-            scores.setdefault("next_goal", []).append(decoded(hidden, *next_goal(seen, seat)))
+            if config.world.goals:
+                scores.setdefault("next_goal", []).append(decoded(hidden, *next_goal(seen, seat)))
             if len(others):
                 scores.setdefault("others_ahead", []).append(decoded(hidden, *others_ahead(seen, seat, others)))
             if pair is not None:
-                beside = pair[seed]
-                label, valid = nearest_is(beside, seat, *seats)
-                skill = decoded(beside.hidden[:, :, seat], label, valid, told=True)
+                label, valid = nearest_is(pair[seed], seat, *seats)
+                skill = decoded(pair[seed].hidden[:, :, seat], label, valid, told=True)
                 scores.setdefault("skill", []).append(skill)
         for what, values in scores.items():
             score, shuffled = (interquartile_mean(np.array(one)) for one in zip(*values, strict=True))

@@ -1,6 +1,7 @@
 """Whole recorded episodes: rewards and goals of every agent, and errors of learners' predictions."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from jaxsocial.env.core import make_env
 from jaxsocial.env.observations.observe import first_observation
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed
+from jaxsocial.env.spawning import acts_next
 from jaxsocial.env.types import NEVER, Rules, State, make_dropout
 from jaxsocial.learning.rollout import AgentSetup, RolloutState, Trajectory, rollout, start
 from jaxsocial.training.build import make_agent_setup
@@ -278,7 +280,7 @@ def _play_episodes(
             "reward": outcome.episode_stats.return_[0] - play.episode_stats.return_,
             "goal": goal,
             "right": is_next_goal(goal, play.state.last_goal, setup.env.scenario),
-            "present": play.present,
+            "present": jax.vmap(functools.partial(acts_next, scenario=setup.env.scenario))(play.state),
         }
         if setup.env.scenario.goals == 3 and setup.env.scenario.may_hold(objects.BONUS):
             recorded["turn"] = jax.vmap(turn_of)(play.state.goals)

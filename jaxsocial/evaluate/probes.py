@@ -12,7 +12,7 @@ from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
 from jaxsocial.env.objects import BONUS
-from jaxsocial.evaluate.episodes import EpisodeProgram, Episodes, episode_player, episode_program
+from jaxsocial.evaluate.episodes import EpisodeProgram, Episodes, beside, episode_player, episode_program
 from jaxsocial.evaluate.interventions import INTERVENTIONS, afterwards, since_change
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
@@ -173,7 +173,7 @@ def probe_program(probed: Config, name: str) -> EpisodeProgram:
 
 
 def probed_config(config: Config, name: str) -> Config:
-    """Returns the config that a probe plays."""
+    """Returns the config that a probe plays. Partners that replace the run's own take no random actions."""
     if name == "no_prestige":
         return dataclasses.replace(config, rules=dataclasses.replace(config.rules, prestige_scale=HIDDEN_SCALE))
     if name not in REPLACED:
@@ -181,7 +181,7 @@ def probed_config(config: Config, name: str) -> Config:
     players = itertools.cycle(REPLACED[name])
     # An empty seat stays empty.
     partners = tuple(ABSENT if partner == ABSENT else next(players) for partner in config.partners)
-    return dataclasses.replace(config, partners=partners)
+    return beside(config, partners)
 
 
 def followed(found: Episodes, config: Config, seat: int) -> dict[str, Float[np.ndarray, "S E"]]:

@@ -105,8 +105,8 @@ class Coefficients(NamedTuple):
     """KL divergence (nats) of a minibatch, a number above 0, above which it and all later ones of the iteration take no
     step."""
     kl_restore: Positive = 0.03
-    """KL divergence (nats) after the last step, a number above 0, above which the weights from before the iteration are
-    restored."""
+    """KL divergence (nats) of the last minibatch evaluated, before its own step, a number above 0, above which the
+    weights from before the iteration are restored."""
     lstm_gradient_norm: Positive = 10.0
     """Maximum global norm of the memory's gradient, a number above 0."""
 

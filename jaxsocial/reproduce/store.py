@@ -349,8 +349,10 @@ def write_episode(row: Row, record: Record, episodes: int, runs: Path, path: Pat
     folder = folder_of(row.condition, runs)
     own = config_of(folder)
     config = without_teacher(beside(own, (), row.world) if row.alone else _tested(row, own, runs))
-    values = record.measurements[measurement_key(row, episodes)].values(row.measure)
-    median = int(np.argsort(np.nan_to_num(np.array(values, float)))[len(values) // 2])
+    measurement = record.measurements[measurement_key(row, episodes)]
+    values = np.array(measurement.values(row.measure, row.of_partners), float)
+    # Sorted with undefined values last. If all are, the first seed is shown.
+    median = int(np.argsort(values)[np.isfinite(values).sum() // 2])
     config = with_partners_of(config, own.seed + median)
     parameters: Any = jax.tree.map(lambda x: x[median], checkpoint.restore_parameters(folder, own)[0])
     media.write_episode(path, config, media.moments(config, parameters, make_agent_setup(config)))

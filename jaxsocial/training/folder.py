@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -81,7 +80,7 @@ def locked(folder: Path, patience_seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_run(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Makes a run's folder and holds its lock. The folder is removed if the context fails before it holds a config.
+    """Makes a run's folder and holds its lock. If the context fails before there is a config, what it made is removed.
 
     Args:
       folder: a folder that does not exist, is empty, or is that of a run that was killed before its config was written.
@@ -99,7 +98,7 @@ def new_run(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         return found - {LOCK}
 
     with _refused_if_not_writable(folder):
-        made = [place for place in folder.parents if not place.exists()]
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         left()  # nothing is written into a folder that is not a run's
         stack = contextlib.ExitStack()
@@ -111,7 +110,8 @@ def new_run(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
             yield
         except BaseException:
             if not (folder / CONFIG).is_file():
-                shutil.rmtree(folder)
+                for name in (LOCK, PROVENANCE, f"{CONFIG}.new"):
+                    (folder / name).unlink(missing_ok=True)
                 for place in made:
                     with contextlib.suppress(OSError):  # others write there too
                         place.rmdir()

@@ -19,6 +19,8 @@ from jaxsocial.agents.scripted import (
     waiting_expert,
 )
 from jaxsocial.env import objects
+from jaxsocial.env.core import make_env
+from jaxsocial.env.text.text_map import scenario_from_text
 from jaxsocial.env.types import make_rules
 from tests.agents.worlds import drawn, play_drawn, play_many
 from tests.compiling import quick_jit
@@ -215,6 +217,20 @@ def test_it_infers_that_the_next_goal_is_unreachable():
     _, action, reward = play_drawn(searching_expert, NEXT_CUT_OFF, [(1, 1, RIGHT)], 40)
     assert reward[reward != 0].tolist() == [1.0, -1.5]
     assert (action[-20:] == objects.DONE).all()
+
+
+def test_a_goal_on_which_it_is_placed_late_is_not_one_that_it_has_entered():
+    world = scenario_from_text("#####\n#012#\n#...#\n#####", agents=1, spawn_delay=(2,))
+    env = make_env(world)
+    state, _ = quick_jit(env.reset)(jax.random.key(0))
+    policy = searching_expert((0,), world)
+    apply = quick_jit(policy.apply)
+    memory, visited = policy.init(), []
+    for clock, position in enumerate([(-1, -1), (1, 2), (2, 2), (1, 2)]):
+        state = state._replace(position=jnp.array([position]), active=jnp.array([clock > 0]))
+        memory, _ = apply((), jax.random.key(0), memory, state, None, jnp.bool_(clock == 0))
+        visited.append(memory.visited[0].tolist())
+    assert visited == [[False] * 3, [False] * 3, [False] * 3, [False, True, False]]
 
 
 def test_a_wrong_goal_is_entered_if_there_is_no_other_path():

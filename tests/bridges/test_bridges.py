@@ -67,6 +67,19 @@ def test_gymnasium_accepts_a_learner_among_partners(inputs):
         checker.check_env(LearnerEnv(small(inputs=inputs), ("searching_expert",), "rgb_array"))
 
 
+def test_gymnasium_and_pettingzoo_ask_for_a_reset_first():
+    errors = pytest.importorskip("gymnasium.error")
+    pytest.importorskip("pettingzoo")
+    from jaxsocial.bridges import gymnasium, pettingzoo  # noqa: PLC0415
+
+    with pytest.raises(errors.ResetNeeded):
+        gymnasium.LearnerEnv(small(), ("expert",)).step(0)
+    with pytest.raises(errors.ResetNeeded):
+        gymnasium.LearnerVectorEnv(small(), 2, ("expert",)).step(np.zeros(2))
+    with pytest.raises(RuntimeError, match="call reset before step"):
+        pettingzoo.ParallelEnv(small()).step({})
+
+
 def test_gymnasium_s_vector_of_worlds_restarts_in_the_same_step():
     vector = pytest.importorskip("gymnasium.wrappers.vector")
     from jaxsocial.bridges.gymnasium import LearnerVectorEnv  # noqa: PLC0415

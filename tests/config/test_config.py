@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsocial.agents.networks.network import make_network
 from jaxsocial.cli.help import meanings
 from jaxsocial.config import config as configs
 from jaxsocial.config import presets
@@ -95,6 +96,9 @@ def test_another_number_of_agents_has_settings_for_each():
     with pytest.raises(ValueError, match="views"):
         settings.changed(world, agents=4)
     assert settings.changed(world, agents=4, views=(View(size=5),) * 4).views == (View(size=5),) * 4
+    alike = dataclasses.replace(world, views=(View(size=5),) * 3)
+    assert settings.changed(alike, agents=4).views == (View(size=5),) * 4
+    assert settings.in_place_of(alike, make_scenario("maze")).agent_views == (View(size=5),) * 3
 
 
 @pytest.mark.parametrize("name", [name for name in registered_scenarios() if name.startswith("MarlGrid")])
@@ -200,6 +204,7 @@ def test_only_partners_leave_and_rejoin():
     ("change", "remedy"),
     [
         ({"partner_schedule": PartnerSchedule(solo=(1.5,))}, "partner_schedule.solo=.*choose 0 to 1"),
+        ({"partner_schedule": PartnerSchedule(solo=(), solo_steps=())}, "give at least one number"),
         ({"partner_schedule": PartnerSchedule(solo=(0.5, 0.6))}, "as many numbers of one as of the other"),
         ({"partner_schedule": PartnerSchedule(solo=(0.5, 0.6), solo_steps=(5.0, 2.0))}, "give increasing numbers"),
         ({"partner_schedule": PartnerSchedule(epsilon=(0.5, 0.6, 0.7))}, "one for each of the 2"),
@@ -319,6 +324,8 @@ def test_views_that_differ_between_agents_are_refused():
     world = dataclasses.replace(presets.preset("paper").world, views=(View(size=5), View(), View()))
     with pytest.raises(ValueError, match="networks need equal views of all agents, leave views empty"):
         network_of(dataclasses.replace(presets.preset("paper"), world=world))
+    with pytest.raises(ValueError, match="networks need equal views"):
+        make_network(presets.preset("paper").network, world)
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():

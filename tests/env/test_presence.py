@@ -83,7 +83,7 @@ def test_timestep_present_is_false_for_late_finished_and_absent_agents():
 @pytest.mark.parametrize(
     ("make", "value", "remedy"),
     [
-        (lambda: make_rules(ENV.scenario, present=(1.0, 0.5)), "(1.0, 0.5)", "there are 3: give one for each"),
+        (lambda: make_rules(ENV.scenario, present=(1.0, 0.5)), "(1.0, 0.5)", "or a probability for each of the 3"),
         (lambda: make_rules(ENV.scenario, present=(1.0, 0.5, 1.5)), "1.5", "0 to 1"),
         (lambda: make_rules(ENV.scenario, dropout=make_dropout((0.1, 0.2))), "(2,)", "one number for all"),
         (lambda: make_dropout(leave=1.5), "leave=1.5", "0 to 1"),

@@ -57,6 +57,15 @@ def test_late_agents_enter_after_their_delay_and_act_in_the_same_step():
     assert not timestep.terminated.any()
 
 
+def test_agents_that_enter_act_in_the_coming_step():
+    env, state = state_of("######\n#>...#\n#....#\n######", agents=2, spawn_delay=(0, 2), colours=("red", "blue"))
+    step, acts = quick_jit(env.step_without_restart), []
+    for number in range(4):
+        acts.append(spawning.acts_next(state, env.scenario).tolist())
+        state, _ = step(jax.random.key(number), state, jnp.array([objects.DONE, objects.DONE]))
+    assert acts == [[True, False], [True, False], [True, True], [True, True]]
+
+
 def test_agents_that_enter_a_goal_or_lava_respawn_or_terminate():
     text = "#######\n#>G...#\n#>~.k.#\n#<....#\n#######"
     for respawn in (False, True):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxsocial.env.scenario import Scenario
@@ -75,6 +76,9 @@ def test_clutter_is_15_percent_of_the_inner_cells_unless_given():
         ({"reward": float("inf")}, "reward=inf: choose a finite number"),
         ({"reward": (1.0, 2.0)}, r"reward has the shape \(2,\): give one number, or 4, one for each goal"),
         ({"present": 4}, "present=4: choose 0 to 3"),
+        ({"present": np.int64(4)}, "choose 0 to 3"),
+        ({"present": 0.5}, "present=0.5: give a whole number of agents, or a probability for each of the 3"),
+        ({"present": jnp.int32(2)}, "present=2: give a whole number of agents"),
         ({"levels": -3}, "levels=-3: choose 0 or more"),
         ({"first_level": 3_000_000_000}, "first_level=3000000000: choose 2147483647 or less"),
         ({"first_level": 2**31 - 1, "levels": 2}, "the last level is above 2147483647"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.config import presets
+from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.env.observations import pixels
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.evaluate import probes
@@ -290,6 +291,13 @@ def test_the_players_of_a_probe_take_the_seats_of_partners_in_turn():
     assert mixed.partners == ("expert", "anti_expert")
     assert probes.probed_config(CONFIG, "random").partners == ("random", "absent")
     assert probes.probed_config(config, "half") == config
+
+
+def test_only_the_run_s_own_partners_keep_the_noise_of_training():
+    config = dataclasses.replace(CONFIG, partners=("expert", "expert"), partner_schedule=PartnerSchedule((0.3, 0.1)))
+    for name in probes.PROBES:
+        noise = probes.probed_config(config, name).partner_schedule.epsilon
+        assert noise == ((0.0,) if name in probes.REPLACED else (0.3, 0.1)), name
 
 
 def test_without_prestige_all_agents_look_alike():

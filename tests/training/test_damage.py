@@ -295,6 +295,16 @@ def test_a_folder_of_something_else_stays_as_it_is(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_a_refused_run_leaves_the_folder_that_was_there_and_nothing_else(tmp_path):
+    there, new = tmp_path / "there", tmp_path / "new" / "run"
+    there.mkdir()
+    for folder in (there, new):
+        with pytest.raises(RuntimeError), new_run(folder, print):
+            raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert not list(there.iterdir())
+
+
 def test_folders_that_cannot_be_written_are_refused_first(damaged, tmp_path, compiles_nothing, monkeypatch):
     config = config_of(damaged)
     (tmp_path / "file").write_text("")

@@ -81,6 +81,8 @@ def make_network(sizes: NetworkSizes, world: Scenario, prediction: str = "none")
     >>> parameter_count(jax.eval_shape(network.init, jax.random.key(0)))
     667787
     """
+    if len(world.agents_by_view) > 1 and world.observation != "symbolic_world":
+        raise ValueError(f"world.views={world.views}: networks need equal views of all agents, leave views empty")
     check_inputs(world)
     encoder: Encoder = ENCODERS.maker(sizes.encoder)(sizes, world)
     memory: Memory = MEMORIES.maker(sizes.memory_type)(sizes, encoder.features + input_count(world))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
+from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels, symbolic
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import NO_ACTION, Observation, Rules, State, visible_position
@@ -42,12 +43,19 @@ def observe(
         "heading": lambda: state.heading[chosen],
         "last_action": lambda: last_action.astype(jnp.int32)[chosen],
         "goal_position": lambda: jnp.broadcast_to(
-            _normalised(state.goals, scenario), (len(agents), *state.goals.shape)
+            _normalised(_listed_goals(state, scenario), scenario), (len(agents), *state.goals.shape)
         ),
         "symbols": lambda: image if symbolic_image else _images(state, rules, as_symbols, agents)[0],
         "others": lambda: others,
     }
     return Observation(image=image, **{name: available[name]() for name in scenario.inputs})
+
+
+def _listed_goals(state: State, scenario: Scenario) -> Int[Array, "G 2"]:
+    """Returns the cells of goals. Where they have a hidden order, they are listed by row and column instead."""
+    if not scenario.may_hold(objects.BONUS):
+        return state.goals
+    return state.goals[jnp.argsort(state.goals[:, 0] * scenario.width + state.goals[:, 1])]
 
 
 def first_observation(state: State, rules: Rules, scenario: Scenario) -> Observation:

@@ -175,6 +175,14 @@ def test_inputs_are_fields_beside_the_image():
     assert world()[0].reset(jax.random.key(0))[1].observation.heading is None
 
 
+def test_the_positions_of_goals_do_not_tell_their_order():
+    env = jaxsocial.make("goal_cycle", inputs=("goal_position",), goals=4)
+    state, timestep = quick_jit(env.reset)(jax.random.key(3))
+    cells = np.round(timestep.observation.goal_position[0] * env.scenario.width).astype(int).tolist()
+    assert cells == sorted(state.goals.tolist())
+    assert cells != state.goals.tolist()
+
+
 def test_smaller_views_are_padded_to_the_largest():
     views = (View(), View(size=3, offset=0, tile_pixels=5), View(size=5, tile_pixels=3), View())
     env, state = world(views=views)
