@@ -67,5 +67,7 @@ def _write_episodes(trained: Trained) -> None:
     steps = config.iterations * config.iteration_steps
     record = page.side_of(episode_recorder(config, learners, setup, play), config, folder, config.seed, steps)
     numbers = range(config.seed, config.seed + REPLAYED)
-    companies = (False, True) if config.partner_seats else (False,)
-    page.write_page(folder / REPLAY, [record(numbers, alone) for alone in companies])
+    sides = [record(numbers)]
+    if config.partner_seats:
+        sides.append(record(numbers, alone=True))
+    page.write_page(folder / REPLAY, sides)

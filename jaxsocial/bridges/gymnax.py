@@ -65,7 +65,14 @@ class LearnerEnv(environment.Environment[EnvState, EnvParams]):
         return as_arrays(observation), EnvState(time=game.state.clock, game=game)
 
     def step(self, key: jax.Array, state: EnvState, action: Any, params: EnvParams | None = None) -> Any:
-        """Applies one step, and restarts the world in it if the learner's episode ends."""
+        """Applies one step, and restarts the world in it if the learner's episode ends.
+
+        Args:
+          key: of the step.
+          state: before the step.
+          action: the learner's, an integer.
+          params: the rules; the environment's own if None.
+        """
         params = self.default_params if params is None else params
         game, found = self._world.step(key, state.game, jnp.asarray(action), params.rules)
         info = {"terminated": found.terminated, "truncated": found.truncated}
@@ -75,7 +82,14 @@ class LearnerEnv(environment.Environment[EnvState, EnvParams]):
         return as_arrays(found.observation), state, found.reward, *flags, info
 
     def step_env(self, key: jax.Array, state: EnvState, action: Any, params: EnvParams) -> Any:
-        """Applies one step without a restart; returns observation, state, reward, terminated (or done) and info."""
+        """Applies one step without a restart; returns observation, state, reward, terminated (or done) and info.
+
+        Args:
+          key: of the step.
+          state: before the step.
+          action: the learner's, an integer.
+          params: the rules.
+        """
         game, found = self._world.step_without_restart(key, state.game, jnp.asarray(action), params.rules)
         state = EnvState(time=game.state.clock, game=game)
         over = found.ended if self._done else found.terminated

@@ -88,7 +88,13 @@ class ParallelEnv(MultiAgentEnv):
         return observations, state, *results
 
     def step_env(self, key: jax.Array, state: EnvState, actions: dict) -> tuple[dict, EnvState, dict, dict, dict]:
-        """Applies one step without a restart."""
+        """Applies one step without a restart.
+
+        Args:
+          key: of the step.
+          state: before the step.
+          actions: of every agent, by its name.
+        """
         return self._step(key, state, actions, self._env.step_without_restart)
 
     def get_obs(self, state: EnvState) -> dict:

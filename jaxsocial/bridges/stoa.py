@@ -58,7 +58,13 @@ class LearnerEnv(Environment):
         return EnvState(game, rng_key), timestep
 
     def step(self, state: EnvState, action: Any, env_params: Rules | None = None) -> tuple[EnvState, TimeStep]:
-        """Applies one step."""
+        """Applies one step.
+
+        Args:
+          state: before the step.
+          action: the learner's, an integer.
+          env_params: the rules; the environment's own if None.
+        """
         own_key, rng_key = jax.random.split(state.rng_key)
         step = self._world.step if self._auto_reset else self._world.step_without_restart
         game, found = step(own_key, state.game, jnp.asarray(action), env_params)

@@ -111,7 +111,7 @@ def decode(config: Config, parameters: Parameters, episodes: int) -> list[Decode
                 scores.setdefault("others_ahead", []).append(decoded(hidden, *others_ahead(seen, seat, others)))
             if pair is not None:
                 label, valid = nearest_is(pair[seed], seat, *seats)
-                skill = decoded(pair[seed].hidden[:, :, seat], label, valid, told=True)
+                skill = decoded(pair[seed].hidden[:, :, seat], label, valid, of_signs=True)
                 scores.setdefault("skill", []).append(skill)
         for what, values in scores.items():
             score, shuffled = (interquartile_mean(np.array(one)) for one in zip(*values, strict=True))
@@ -221,7 +221,7 @@ def decoded(
     hidden: Float[np.ndarray, "E T units"],
     labels: Float[np.ndarray, "E T K"],
     valid: Bool[np.ndarray, "E T"],
-    told: bool = False,
+    of_signs: bool = False,
 ) -> tuple[float, float]:
     """Fits and scores a linear decoder, and one with the labels of other episodes.
 
@@ -229,17 +229,17 @@ def decoded(
       hidden: what is decoded from.
       labels: what is decoded.
       valid: the steps that count.
-      told: whether labels are 1 or -1, and their sign is what counts; else the score is R2.
+      of_signs: whether labels are 1 or -1, and the score is the share of steps with the right sign; else it is R2.
 
     Returns:
       The score, and the score with the labels of other episodes. NaN with no steps in a half of the episodes.
     """
     order = np.random.default_rng(0).permutation(len(hidden))
-    score = _score(hidden, labels, valid, told)
-    return score, _score(hidden, labels[order], valid & valid[order], told)
+    score = _score(hidden, labels, valid, of_signs)
+    return score, _score(hidden, labels[order], valid & valid[order], of_signs)
 
 
-def _score(hidden, labels, valid, told: bool) -> float:
+def _score(hidden, labels, valid, of_signs: bool) -> float:
     half = len(hidden) // 2
     if not (valid[:half].any() and valid[half:].any()):
         return float("nan")
@@ -249,7 +249,7 @@ def _score(hidden, labels, valid, told: bool) -> float:
     weights = np.linalg.solve(x.T @ x + PENALTY * len(x) * np.eye(x.shape[1]), x.T @ (y - constant))
     tested = labels[half:][valid[half:]]
     predicted = (hidden[half:][valid[half:]] - mean) / deviation @ weights + constant
-    if told:
+    if of_signs:
         is_right = np.sign(predicted) == tested
         each = [is_right[tested == answer].mean() for answer in (1, -1) if (tested == answer).any()]
         return float(np.mean(each))

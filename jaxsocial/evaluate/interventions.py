@@ -67,7 +67,7 @@ KNOWING = {"expert", "waiting_expert"}
 
 
 def prestige_swapped(state: State, setup: AgentSetup) -> State:
-    """Returns a world in which the first two partners wear each other's prestige."""
+    """Returns a world in which the first two partners have each other's prestige."""
     one, other = setup.sizes.learners, setup.sizes.learners + 1
     seats = np.arange(setup.env.scenario.agents, dtype=np.int32)
     seats[[one, other]] = other, one

@@ -12,7 +12,11 @@ from jaxsocial.env.values import LARGEST, Count, NotNegative, Positive, Probabil
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """Static sizes of learning. Raises ValueError, with the remedy, if they do not fit together."""
+    """Static sizes of learning.
+
+    Raises:
+      ValueError: they do not fit together, with the remedy.
+    """
 
     learners: Count = 1
     """Learners in every world, its first agents, 1 or more; each has its own network."""

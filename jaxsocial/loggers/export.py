@@ -49,10 +49,6 @@ def _table(every: list[Series]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _has_return(values: dict[str, float]) -> bool:
-    return not math.isnan(learner_return(values))
-
-
 def _for_marl_eval(every: list[Series]) -> dict[str, Any]:
     """Returns environment, task, algorithm, seed and steps as marl-eval reads them (Gorsane et al., NeurIPS 2022)."""
     found: dict[str, Any] = {}
@@ -60,7 +56,7 @@ def _for_marl_eval(every: list[Series]) -> dict[str, Any]:
         task = found.setdefault("jaxsocial", {}).setdefault(one.scenario, {})
         own: dict[str, Any] = {
             f"step_{number}": {"step_count": step, "mean_episode_return": [learner_return(values)]}
-            for number, (step, values) in enumerate(point for point in one.points if _has_return(point[1]))
+            for number, (step, values) in enumerate(p for p in one.points if not math.isnan(learner_return(p[1])))
         }
         last = one.results.get("evaluation.return")
         if own:

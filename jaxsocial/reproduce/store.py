@@ -307,7 +307,7 @@ def _numbers(episodes, config: Config, alone: bool) -> tuple[dict[str, list], di
         return [None if np.isnan(own).all() else float(np.nanmean(own)) for own in values]
 
     learner = {name: means(values) for name, values in measured(episodes, config, 0).items() if name in MEASURES}
-    seats = [] if alone else np.flatnonzero(config.taken_seats)[config.sizes.learners :].tolist()
+    seats = [] if alone else config.partner_seats
     each = [measured(episodes, config, seat) for seat in seats]
     partners = {name: means(np.mean([one[name] for one in each], axis=0)) for name in PARTNERS_MEASURES if each}
     return learner, partners

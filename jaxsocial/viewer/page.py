@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsocial.config.config import Config
+from jaxsocial.config.network import network_of
 from jaxsocial.env import objects
 from jaxsocial.env.observations import pixels
 from jaxsocial.evaluate import media
@@ -83,8 +84,7 @@ def side_of(record: EpisodeRecorder, config: Config, folder: Path, seed: int, st
     name, beside = folder.resolve().name, ", ".join(media.player_names(config)[config.sizes.learners :]) or "no one"
 
     def recorded(numbers: Sequence[int], alone: bool = False) -> Side:
-        company = "alone" if alone else f"beside {beside}"
-        about = f"{config.preset}, seed {seed}, {steps:,} steps, {company}"
+        about = f"{config.preset}, seed {seed}, {steps:,} steps, " + ("alone" if alone else f"beside {beside}")
         return Side(f"{name}, alone" if alone else name, about, config, [record(number, alone) for number in numbers])
 
     return recorded
@@ -136,7 +136,7 @@ def plain(side: Side) -> dict[str, Any]:
     config, world = side.config, side.config.world
     tiles = TileSheet(predictions.tile_of(world))
     episodes = [_plain_episode(episode, tiles, config) for episode in side.episodes]
-    own = world.agent_views[0]
+    own, target = world.agent_views[0], network_of(config).target
     return {
         "title": side.title,
         "about": side.about,
@@ -148,7 +148,7 @@ def plain(side: Side) -> dict[str, Any]:
         # Who sees the whole world has no window to outline in it.
         "window": None if world.observation == "symbolic_world" else {"size": own.size, "offset": own.offset},
         "target": config.sizes.prediction,
-        "of_next": config.sizes.prediction not in predictions.OF_CURRENT,
+        "of_next": target is None or target.of_next,
         "predicts": predictions.KINDS.get(config.sizes.prediction),
         "sprites": sheet(pixels.atlas(pixels.things_of(world), SPRITE)[objects.UP]),
         "tiles": tiles.picture(),

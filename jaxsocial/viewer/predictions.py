@@ -28,9 +28,6 @@ KINDS = {
 }
 """Prediction target to what it predicts. Of other targets only the loss is shown."""
 
-OF_CURRENT = ("current_frame", "current_symbols")
-"""Targets that are compared with the current view; others with the next one."""
-
 
 class Predicted(NamedTuple):
     """A predicted view, and the error of each of its cells."""

@@ -85,9 +85,9 @@ def test_skill_is_told_from_a_state_that_knows_it():
     away = np.abs(seen.position[:, :, 1:] - seen.position[:, :, :1]).max(-1)
     assert (label[valid][:, 0] > 0).tolist() == (away[valid][:, 0] < away[valid][:, 1]).tolist()
     assert (away[~valid][:, 0] == away[~valid][:, 1]).all()
-    score, shuffled = decoded(seen.hidden[:, :, 0], label, valid, told=True)
+    score, shuffled = decoded(seen.hidden[:, :, 0], label, valid, of_signs=True)
     assert (score, shuffled) == pytest.approx((0.5, 0.5), abs=0.08)
-    score, shuffled = decoded(seen.hidden[:, :, 0] + 3 * label, label, valid, told=True)
+    score, shuffled = decoded(seen.hidden[:, :, 0] + 3 * label, label, valid, of_signs=True)
     assert score > 0.95
     assert shuffled == pytest.approx(0.5, abs=0.08)
 

@@ -163,8 +163,11 @@ TARGETS = Registry(
 def register_encoder(name: str, make: Callable[..., Encoder]) -> None:
     """Registers an encoder: ``network.encoder = name`` then calls ``make(sizes, world)``.
 
-    ``sizes`` is a `NetworkSizes`, ``world`` a `Scenario` as the learner sees it. Raises ValueError if the name is
-    taken; ``make`` raises one, with the remedy, for a world that it cannot encode.
+    ``sizes`` is a `NetworkSizes`, ``world`` a `Scenario` as the learner sees it. For a world that it cannot encode
+    ``make`` raises a ValueError with the remedy.
+
+    Raises:
+      ValueError: the name is taken.
     """
     ENCODERS.register(name, make)
 

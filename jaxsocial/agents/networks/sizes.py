@@ -13,7 +13,11 @@ Units = Annotated[int, Range(1, 65536)]
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSizes:
-    """The layers of the network. Raises ValueError, with the remedy, if they cannot be built."""
+    """The layers of the network.
+
+    Raises:
+      ValueError: they cannot be built, with the remedy.
+    """
 
     channels: tuple[Units, ...] = (32, 64, 64)
     """Features of each convolution, 1 to 65536: the first on single tiles, the others 3 x 3. The decoder has them in

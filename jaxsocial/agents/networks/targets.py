@@ -25,7 +25,13 @@ from jaxsocial.env.types import Observation
 
 
 def none(sizes: NetworkSizes, world: Scenario, units: int) -> None:
-    """Returns None: nothing is predicted."""
+    """Returns None: nothing is predicted.
+
+    Args:
+      sizes: not used, as the others.
+      world: not used.
+      units: not used.
+    """
     del sizes, world, units
 
 
@@ -57,7 +63,16 @@ def frame(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
 
 
 def current_frame(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
-    """Returns the autoencoder's target: as `frame`, of the current frame."""
+    """Returns the autoencoder's target: as `frame`, of the current frame.
+
+    Args:
+      sizes: see `frame`.
+      world: with RGB images.
+      units: of the memory.
+
+    Raises:
+      ValueError: see `frame`.
+    """
     return _of_current(frame(sizes, world, units))
 
 
@@ -85,7 +100,13 @@ def symbols(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
 
 
 def current_symbols(sizes: NetworkSizes, world: Scenario, units: int) -> Target:
-    """Returns the autoencoder's target for symbols: as `symbols`, of the current view."""
+    """Returns the autoencoder's target for symbols: as `symbols`, of the current view.
+
+    Args:
+      sizes: see `symbols`.
+      world: of any observation.
+      units: of the memory.
+    """
     return _of_current(symbols(sizes, world, units))
 
 
