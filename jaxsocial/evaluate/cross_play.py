@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +13,7 @@ from jaxtyping import Float
 from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.config.config import Config
-from jaxsocial.evaluate.episodes import Episodes, as_episodes, beside, episode_inputs, episode_player, program_of
+from jaxsocial.evaluate.episodes import Episodes, beside, episode_inputs, episode_player, played, program_of
 from jaxsocial.evaluate.probes import measured
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, mean_over_seeds, plain_score
@@ -137,12 +136,10 @@ def best_returns(config: Config, parameters: Parameters, episodes: int) -> Float
       episodes: number for each seed.
     """
     teaching = dataclasses.replace(beside(config, ()), teacher="expert")
-    setup = make_agent_setup(teaching)
-    inputs = episode_inputs(teaching, episodes)
     # The expert takes no random actions.
-    inputs = inputs._replace(noise=jnp.zeros((config.seeds, config.sizes.learners), jnp.float32))
-    program = program_of(setup)
-    found = as_episodes(*program.play(jax.device_get(parameters), inputs, {}, setup.partners.parameters))
+    noise = jnp.zeros((config.seeds, config.sizes.learners), jnp.float32)
+    inputs = episode_inputs(teaching, episodes)._replace(noise=noise)
+    found = Episodes(**played(program_of(make_agent_setup(teaching)), parameters, [teaching], [inputs]))
     return np.where(found.present, found.reward, 0.0)[..., 0].sum(-1, dtype=float).mean(-1)
 
 

@@ -20,16 +20,16 @@ from jaxsocial.env.types import visible_position
 from jaxsocial.evaluate.episodes import (
     EpisodeProgram,
     beside,
-    by_episode,
     episode_inputs,
     episode_program,
     goal_entered,
+    played,
+    without_teacher,
 )
 from jaxsocial.evaluate.probes import HIDDEN_STATE
 from jaxsocial.evaluate.returns import learner_names
 from jaxsocial.evaluate.statistics import Score, interquartile_mean, plain_score
 from jaxsocial.learning.rollout import RolloutState
-from jaxsocial.training.pretrained import own_partners
 from jaxsocial.training.tables import Table
 
 AHEAD = 5
@@ -127,16 +127,9 @@ def watched(config: Config, parameters: Parameters, episodes: int) -> list[Watch
       parameters: of all seeds and learners.
       episodes: number for each seed.
     """
-    setup, play = watched_program(config)
-    players = setup.partners.parameters
-    recorded, ended = play(
-        jax.device_get(parameters),
-        episode_inputs(config, episodes),
-        own_partners(players.parameters, [config]),
-        players,
-    )
-    found = by_episode({name: recorded[name] for name in Watched._fields}, ended)
-    return [Watched(**{name: values[seed] for name, values in found.items()}) for seed in range(config.seeds)]
+    config = without_teacher(config)
+    found = played(watched_program(config), parameters, [config], [episode_inputs(config, episodes)])
+    return [Watched(**{name: found[name][seed] for name in Watched._fields}) for seed in range(config.seeds)]
 
 
 def watched_program(config: Config) -> EpisodeProgram:

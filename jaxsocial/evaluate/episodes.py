@@ -120,30 +120,33 @@ def episode_player(
       ValueError: see `make_agent_setup`.
     """
     configs = [configs] if isinstance(configs, Config) else list(configs)
-    setup, play = program or episode_program(configs[0], foresight)
+    program = program or episode_program(configs[0], foresight)
 
     def play_all(parameters: Parameters, others: Sequence[Config] | None = None) -> Episodes:
-        inputs = [episode_inputs(config, episodes, alone, gone_from) for config in others or configs]
-        # Parameters of several devices go to one, since otherwise every device would play every episode.
-        own = jax.device_get(parameters)
-        players = setup.partners.parameters
-        own_players = own_partners(players.parameters, [without_teacher(config) for config in others or configs])
-        players = with_own(players, dict.fromkeys(own_players))
-        recorded, ended = play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *inputs), own_players, players)
-        return as_episodes(recorded, ended)
+        own = [without_teacher(config) for config in others or configs]
+        inputs = [episode_inputs(config, episodes, alone, gone_from) for config in own]
+        return Episodes(**played(program, parameters, own, inputs))
 
     return play_all
 
 
-def as_episodes(recorded: dict[str, Shaped[Array, "S T E *K"]], ended: Bool[Array, "S T E"]) -> Episodes:
-    """Returns what an `EpisodeProgram` has recorded as episodes on the host, see `by_episode`."""
-    return Episodes(**by_episode(recorded, ended))
-
-
-def by_episode(
-    recorded: dict[str, Shaped[Array, "S T E *K"]], ended: Bool[Array, "S T E"]
+def played(
+    program: "EpisodeProgram", parameters: Parameters, configs: Sequence[Config], inputs: "Sequence[EpisodeInputs]"
 ) -> dict[str, Shaped[np.ndarray, "S E T *K"]]:
-    """Returns the fields that an `EpisodeProgram` has recorded on the host; nobody is present after the end."""
+    """Plays episodes and returns what is recorded, on the host; nobody is present after the end.
+
+    Args:
+      program: of a config that differs from ``configs`` in numbers and seeds only.
+      parameters: of all seeds of all configs, one config after the other.
+      configs: whose seeds play.
+      inputs: for each config.
+    """
+    players = program.setup.partners.parameters
+    own_players = own_partners(players.parameters, configs)
+    players = with_own(players, dict.fromkeys(own_players))
+    # Parameters of several devices go to one, since otherwise every device would play every episode.
+    own = jax.device_get(parameters)
+    recorded, ended = program.play(own, jax.tree.map(lambda *x: jnp.concatenate(x), *inputs), own_players, players)
     found = {name: np.moveaxis(np.asarray(values), 1, 2) for name, values in recorded.items()}
     ends = np.moveaxis(np.asarray(ended), 1, 2).astype(int)
     over = ends.cumsum(-1) - ends > 0

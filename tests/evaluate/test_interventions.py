@@ -12,7 +12,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.env.observations import pixels
 from jaxsocial.env.types import visible_position
 from jaxsocial.evaluate import interventions
-from jaxsocial.evaluate.episodes import Episodes, _intervened, as_episodes, episode_inputs, evaluation_rules, program_of
+from jaxsocial.evaluate.episodes import Episodes, _intervened, episode_inputs, evaluation_rules, played, program_of
 from jaxsocial.evaluate.interventions import INTERVENTIONS, afterwards, since_change
 from jaxsocial.learning.rollout import start
 from jaxsocial.training.build import make_agent_setup
@@ -40,14 +40,14 @@ def order_reversed_but_remembered(play, setup):
     return new._replace(partner_memory=new.partner_memory | {name: memory})
 
 
-def played(config: Config, intervention: interventions.Intervention) -> Episodes:
+def episodes_with(config: Config, intervention: interventions.Intervention) -> Episodes:
     """Plays episodes with the config's teacher in the learner's seat."""
     setup = make_agent_setup(config)
     parameters = jax.tree.map(lambda x: jnp.asarray(x)[None, None], setup.network.init(jax.random.key(0)))
     inputs = episode_inputs(config, EPISODES)._replace(noise=jnp.zeros((1, 3)))  # the teacher's too
     with jax.debug_key_reuse(False):
         program = program_of(setup, intervention=intervention)
-        return as_episodes(*program.play(parameters, inputs, {}, setup.partners.parameters))
+        return Episodes(**played(program, parameters, [config], [inputs]))
 
 
 def means(found: Episodes, config: Config, probe: str, seat: int):
@@ -57,7 +57,7 @@ def means(found: Episodes, config: Config, probe: str, seat: int):
 
 def test_who_knows_the_new_order_is_told_from_who_remembers_the_old():
     config = config_with("expert", "searching_expert", "random")
-    found = played(config, interventions.Intervention(order_reversed_but_remembered))
+    found = episodes_with(config, interventions.Intervention(order_reversed_but_remembered))
     knows, remembers, random = (means(found, config, "reversed_order", seat) for seat in range(3))
     assert knows["right_after"] == 1
     assert knows["goals_after"] > 3
@@ -74,7 +74,7 @@ def test_who_knows_the_new_order_is_told_from_who_remembers_the_old():
 
 def test_who_needs_no_partner_goes_on_when_they_are_gone():
     config = config_with("expert", "random", "random")
-    found = played(config, INTERVENTIONS["gone_after_round"])
+    found = episodes_with(config, INTERVENTIONS["gone_after_round"])
     since = since_change(found, config, "gone_after_round")
     assert since.any(-1).mean() > 0.9
     assert not found.present[..., 1:][since].any()
