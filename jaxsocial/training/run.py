@@ -207,37 +207,9 @@ def _train(
     untrained = program.untrained().learner.parameters
     # Read before the first chunk, to which the members are donated.
     healthy = np.asarray(distributed.fetched(members.healthy))
-    called_off, unwritten = False, []
-
-    def write() -> None:
-        if unwritten and distributed.is_first():
-            metrics.append(folder / metrics.METRICS, unwritten)
-        unwritten.clear()
-
-    def save(members: Member, iteration: int) -> None:
-        last = iteration == config.iterations or called_off or stop()
-        with _full_disk(console, "stop" if last else when_disk_full):
-            write()  # before the checkpoint that covers them
-            checkpoint.save(folder, members, iteration, config)
-
-    def record(chunk: Chunk) -> None:
-        nonlocal healthy, called_off
-        step = chunk.iteration * config.iteration_steps
-        rows = metrics.rows_of(chunk.metrics, step, config.seed)
-        unwritten.extend(rows)
-        with _full_disk(console, when_disk_full):
-            write()
-        returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in rows)
-        trained = config.seeds * chunk.metrics["loss"].shape[1] * config.iteration_steps
-        display.show(Status(step, config.preset, returns, trained / chunk.seconds))
-        after = np.asarray(distributed.fetched(chunk.members.healthy))
-        healthy = report_bad(console, config, healthy, after, chunk.iteration)
-        answers = [callback(rows) for callback in callbacks]  # one that says stop does not silence the others
-        called_off = any(answers)
-
-    total = config.iterations * config.iteration_steps
-    done = iteration * config.iteration_steps
+    total, done = config.iterations * config.iteration_steps, iteration * config.iteration_steps
     with ProgressDisplay(console, total, done_steps=done) as display, stop_requests() as stop:
+        between = _BetweenChunks(config, folder, console, display, stop, callbacks, when_disk_full, healthy)
         try:
             members = loop.train(
                 program,
@@ -245,17 +217,62 @@ def _train(
                 iteration,
                 config.iterations,
                 config.chunk_iterations,
-                record,
-                save=save,
-                stop=lambda: called_off or stop(),
+                between.record,
+                save=between.save,
+                stop=lambda: between.called_off or stop(),
                 save_iterations=config.checkpoint_iterations,
             )
         except Stopped:
-            kind = StoppedByCallback if called_off else Stopped
+            kind = StoppedByCallback if between.called_off else Stopped
             raise kind(f"stopped and saved; continue with: jaxsocial train --resume {folder}") from None
     learned, untrained = distributed.fetched((members.learner.parameters, untrained))
     distributed.leave()
     return Trained(folder, config, learned, untrained, time.monotonic() - began)
+
+
+@dataclasses.dataclass
+class _BetweenChunks:
+    """What a run does between chunks: it writes metrics, shows progress, calls callbacks and saves."""
+
+    config: Config
+    folder: Path
+    console: Console
+    display: ProgressDisplay
+    stop: Callable[[], bool]
+    callbacks: Sequence[Callback]
+    when_disk_full: WhenDiskFull
+    healthy: np.ndarray
+    """Whether each seed was healthy after the last chunk."""
+    called_off: bool = False
+    """Whether a callback has said stop."""
+    unwritten: list[metrics.Row] = dataclasses.field(default_factory=list)
+
+    def record(self, chunk: Chunk) -> None:
+        """Writes and shows the metrics of a chunk, and calls the callbacks."""
+        config, step = self.config, chunk.iteration * self.config.iteration_steps
+        rows = metrics.rows_of(chunk.metrics, step, config.seed)
+        self.unwritten.extend(rows)
+        with _full_disk(self.console, self.when_disk_full):
+            self._write()
+        returns = " ".join(f"{metrics.learner_return(row):.2f}" for row in rows)
+        trained = config.seeds * chunk.metrics["loss"].shape[1] * config.iteration_steps
+        self.display.show(Status(step, config.preset, returns, trained / chunk.seconds))
+        after = np.asarray(distributed.fetched(chunk.members.healthy))
+        self.healthy = report_bad(self.console, config, self.healthy, after, chunk.iteration)
+        answers = [callback(rows) for callback in self.callbacks]  # one that says stop does not silence the others
+        self.called_off = any(answers)
+
+    def save(self, members: Member, iteration: int) -> None:
+        """Saves a checkpoint. The last one needs a disk with space."""
+        last = iteration == self.config.iterations or self.called_off or self.stop()
+        with _full_disk(self.console, "stop" if last else self.when_disk_full):
+            self._write()  # before the checkpoint that covers them
+            checkpoint.save(self.folder, members, iteration, self.config)
+
+    def _write(self) -> None:
+        if self.unwritten and distributed.is_first():
+            metrics.append(self.folder / metrics.METRICS, self.unwritten)
+        self.unwritten.clear()
 
 
 @contextlib.contextmanager
