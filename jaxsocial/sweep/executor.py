@@ -20,7 +20,7 @@ class Executor(NamedTuple):
     processes: int = 1
     """Items at once."""
     memory_gib: float | None = None
-    """The GiB that programs may use on each device; those that are free if None."""
+    """The GiB that programs may use on each device; an item's share of those that are free if None."""
 
 
 def make_executor(
@@ -31,7 +31,7 @@ def make_executor(
     Args:
       backend: the options of a backend; their type chooses it.
       processes: items at once, 1 or more; one per GPU, or one, if None.
-      memory_gib: the GiB that programs may use on each device, above 0; those that are free if None.
+      memory_gib: the GiB that programs may use on each device, above 0; an item's share of those that are free if None.
 
     Raises:
       ValueError: a number out of range.

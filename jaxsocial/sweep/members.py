@@ -97,7 +97,8 @@ def fitted(
             return program, Fit(size, needed, limit, devices)
         if size <= devices:
             raise MemoryError(
-                f"a member takes {needed / GIB:.3f} GiB, and {limit / GIB:.3f} GiB may be used: make sizes smaller"
+                f"a member takes {needed / GIB:.3f} GiB, and {limit / GIB:.3f} GiB may be used: make sizes smaller, "
+                "or run fewer items at once"
             )
         # Members share some memory, so the proportional size may still be too large; then the next pass reduces it.
         size = max(devices, min(size - devices, int(size * limit / needed)) // devices * devices)

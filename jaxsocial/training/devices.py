@@ -23,6 +23,8 @@ MEMBERS, WORLDS = "members", "worlds"
 """The axes of a mesh."""
 LEAST_SECONDS = 0.5
 """Programs that compile faster are not cached."""
+SLOTS = "JAXSOCIAL_SLOTS"
+"""The variable with the number of processes that share this machine's cores and memory: 1 or more, and 1 by default."""
 MOST_CORES = 8
 """More were not measured: each would have few worlds, and communication would take a larger share."""
 LEAST_ROWS = 512
@@ -47,8 +49,13 @@ def keep_compiled_programs() -> None:
 def use_all_cores() -> None:
     """Makes every CPU core of this process a device, unless the user has configured that, or jax has started.
 
+    Processes that share the machine (`SLOTS`) have equal numbers of cores, at least one each.
+
     A core that trains its own worlds is busier than one that shares every product (docs/performance.md). The user's
     ways are JAX_NUM_CPU_DEVICES, the flag in XLA_FLAGS, and `jax.config`. With a GPU or TPU these devices idle.
+
+    Raises:
+      ValueError: `SLOTS` is set to something else than a whole number, 1 or more.
     """
     chosen = jax.config.values["jax_num_cpu_devices"] != -1
     if chosen or "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
@@ -56,7 +63,7 @@ def use_all_cores() -> None:
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):  # jax has started
-        jax.config.update("jax_num_cpu_devices", min(cores, MOST_CORES))
+        jax.config.update("jax_num_cpu_devices", min(max(1, cores // _slots()), MOST_CORES))
         global made_of_cores
         made_of_cores = True
 
@@ -66,12 +73,22 @@ def memory_limit(used: int | None = None) -> int:
 
     Args:
       used: the number of this host's devices that it runs on; all of them if None.
+
+    Raises:
+      ValueError: see `use_all_cores`.
     """
     counted = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in counted:
         return int(SHARE * counted["bytes_limit"])
-    # CPU devices report nothing, and share the machine's memory.
-    return int(SHARE * psutil.virtual_memory().available / (used or len(jax.local_devices())))
+    # CPU devices report nothing, and share the machine's memory, also with those of other processes.
+    return int(SHARE * psutil.virtual_memory().available / ((used or len(jax.local_devices())) * _slots()))
+
+
+def _slots() -> int:
+    given = os.environ.get(SLOTS, "1")
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(f"{SLOTS}={given!r}: choose a whole number, 1 or more, or leave it out")
+    return int(given)
 
 
 def check_memory(needed: int, used: int, config: Config) -> None:

@@ -19,7 +19,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.config.partners import PartnerSchedule
 from jaxsocial.config.presets import preset
 from jaxsocial.training import checkpoint, member, metrics
-from jaxsocial.training.devices import devices_for, memory_limit
+from jaxsocial.training.devices import SLOTS, devices_for, memory_limit
 from jaxsocial.training.folder import config_of, write_config
 from jaxsocial.training.member import Member
 from jaxsocial.training.program import make_program
@@ -230,16 +230,28 @@ def test_a_checkpoint_of_eight_devices_resumes_on_one(report_of_partners):
     assert_close(loaded(out / "restored.npz"), later)
 
 
+def devices_begun_with(chosen: dict[str, str], before: str = "") -> int:
+    program = "from jaxsocial.training import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
+    mine = {name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    command, environment = [sys.executable, "-c", before + program], mine | {"JAX_PLATFORMS": "cpu"} | chosen
+    return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
 BEGUN_WITH = {"": "cores", "JAX_NUM_CPU_DEVICES=3": 3, "XLA_FLAGS=--xla_force_host_platform_device_count=5": 5}
 
 
 @pytest.mark.parametrize(("chosen", "expected"), BEGUN_WITH.items())
 def test_every_core_is_a_device_unless_the_user_has_configured_that(chosen, expected):
-    program = "from jaxsocial.training import devices; devices.use_all_cores(); import jax; print(len(jax.devices()))"
-    mine = {name: value for name, value in os.environ.items() if name not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
-    environment = mine | {"JAX_PLATFORMS": "cpu"} | dict([chosen.split("=", 1)] if chosen else [])
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert int(done.stdout) == (min(len(os.sched_getaffinity(0)), 8) if expected == "cores" else expected)
+    found = devices_begun_with(dict([chosen.split("=", 1)] if chosen else []))
+    assert found == (min(len(os.sched_getaffinity(0)), 8) if expected == "cores" else expected)
+
+
+@pytest.mark.parametrize(
+    ("slots", "chosen", "expected"), [("3", {}, 2), ("9", {}, 1), ("1", {}, 7), ("3", {"JAX_NUM_CPU_DEVICES": "4"}, 4)]
+)
+def test_processes_that_share_a_machine_share_its_cores(slots, chosen, expected):
+    seven = "import os; os.sched_getaffinity = lambda process: set(range(7)); "
+    assert devices_begun_with({SLOTS: slots} | chosen, seven) == expected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,6 +294,19 @@ def test_predicted_segments_of_all_shares_are_those_of_one_device(interval, shar
 
 def test_a_cpu_s_memory_is_shared_by_the_devices_that_a_program_uses():
     assert memory_limit(1) > 3 * memory_limit(4)
+
+
+def test_processes_that_share_a_machine_share_its_memory(monkeypatch):
+    alone = memory_limit()
+    monkeypatch.setenv(SLOTS, "4")
+    assert alone > 3 * memory_limit()
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "1.5", "four", ""])
+def test_a_wrong_number_of_processes_is_refused(wrong, monkeypatch):
+    monkeypatch.setenv(SLOTS, wrong)
+    with pytest.raises(ValueError, match=r"JAXSOCIAL_SLOTS='.*': choose a whole number, 1 or more"):
+        memory_limit()
 
 
 if __name__ == "__main__":

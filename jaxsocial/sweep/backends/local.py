@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 from jaxsocial.sweep.backends import items, processes
+from jaxsocial.training.devices import SLOTS
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -116,16 +117,18 @@ def visible_gpus() -> list[str]:
 
 
 def slot_environments(slots: int | None, gpus: Sequence[str]) -> list[Mapping[str, str]]:
-    """Returns the variables of each slot: its GPUs, and its share of their memory if other slots use them too.
+    """Returns the variables of each slot: its GPUs, and its share of what other slots use too.
+
+    Slots share the memory of GPUs, or without GPUs the cores and memory of this machine.
 
     >>> slot_environments(2, ["0", "1", "2", "3"])
     [{'CUDA_VISIBLE_DEVICES': '0,1'}, {'CUDA_VISIBLE_DEVICES': '2,3'}]
     >>> slot_environments(2, [])
-    [{}, {}]
+    [{'JAXSOCIAL_SLOTS': '2'}, {'JAXSOCIAL_SLOTS': '2'}]
     """
     count = slots or max(1, len(gpus))
     if not gpus:
-        return [{} for _ in range(count)]
+        return [{SLOTS: str(count)} if count > 1 else {} for _ in range(count)]
     each, sharing = max(1, len(gpus) // count), -(-count // len(gpus))
     given = [[gpus[(slot * each + index) % len(gpus)] for index in range(each)] for slot in range(count)]
     return [{VISIBLE: ",".join(names), **memory_share(1 / sharing)} for names in given]

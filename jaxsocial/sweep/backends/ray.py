@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxsocial.sweep.backends import items
 from jaxsocial.sweep.backends.local import memory_share
+from jaxsocial.training.devices import SLOTS
 
 PATIENCE_SECONDS = 120.0
 """How long an item waits for another machine's process: a shared file system notices late that a machine is gone."""
@@ -23,6 +24,7 @@ class Options:
     gpus_per_item: float = 0.0
     """The GPUs of an item; with 0.25 four items share one. With 0 jax runs on the CPU."""
     cpus_per_item: float = 1.0
+    """The cores of an item. On the CPU each is a device of jax, and memory is shared in the same proportion."""
     retries: int = 2
     """How often an item is restarted after its process or its machine died."""
     grace_seconds: float = 60.0
@@ -70,7 +72,10 @@ def _run(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iter
     pending = {}
     try:
         task = ray.remote(**_requirements(options))(_task)
-        pending |= {task.options(name=folder.name).remote(str(folder), work): folder for folder in folders}
+        pending |= {
+            task.options(name=folder.name).remote(str(folder), work, options.cpus_per_item): folder
+            for folder in folders
+        }
         while pending:
             [done], _ = ray.wait(list(pending), num_returns=1)
             yield _finished(ray, done, pending.pop(done))
@@ -83,7 +88,10 @@ def _run(ray: Any, folders: Sequence[Path], work: str, options: Options) -> Iter
 
 
 def _requirements(options: Options) -> dict[str, Any]:
-    variables = memory_share(options.gpus_per_item) if options.gpus_per_item else {"JAX_PLATFORMS": "cpu"}
+    # Ray counts cores, and does not bind a task to them.
+    cores = os.environ.get("JAX_NUM_CPU_DEVICES", str(max(1, int(options.cpus_per_item))))
+    on_cpu = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": cores}
+    variables = memory_share(options.gpus_per_item) if options.gpus_per_item else on_cpu
     # Users' own scenarios (module:function) lie where the command is started.
     places = filter(None, (os.getcwd(), os.environ.get("PYTHONPATH")))
     variables = {**variables, "PYTHONPATH": os.pathsep.join(places)}
@@ -96,9 +104,18 @@ def _requirements(options: Options) -> dict[str, Any]:
     }
 
 
-def _task(folder: str, work: str) -> None:
+def _task(folder: str, work: str, cpus: float) -> None:
     with items.output_to_log(Path(folder)):
+        if cpus:
+            os.environ[SLOTS] = str(max(1, int(_cpus_of_this_machine() / cpus)))
         items.run_item(Path(folder), work, PATIENCE_SECONDS)
+
+
+def _cpus_of_this_machine() -> float:
+    """Returns what Ray divides among the tasks of the machine that this one runs on."""
+    ray = importlib.import_module("ray")
+    here = ray.get_runtime_context().get_node_id()
+    return next(node["Resources"]["CPU"] for node in ray.nodes() if node["NodeID"] == here)
 
 
 def _finished(ray: Any, done: Any, folder: Path) -> items.Finished:

@@ -3,11 +3,13 @@
 import fcntl
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from jaxsocial.sweep.backends import items, local
@@ -214,10 +216,20 @@ def test_gpus_are_listed_by_nvidia_smi(monkeypatch, tmp_path):
 
 def test_slots_divide_gpus():
     share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}
-    assert local.slot_environments(None, []) == [{}]
+    assert local.slot_environments(None, []) == local.slot_environments(1, []) == [{}]
     assert local.slot_environments(None, ["0", "1"]) == [{local.VISIBLE: "0"}, {local.VISIBLE: "1"}]
     assert local.slot_environments(1, ["0", "1"]) == [{local.VISIBLE: "0,1"}]
     assert local.slot_environments(2, ["5"]) == [{local.VISIBLE: "5", **share}] * 2
+
+
+def test_slots_without_gpus_share_cores_and_memory(make_folders, monkeypatch):
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES")
+    folders = make_folders("ab")
+    assert run(folders, "record_share", slots=2) == dict.fromkeys("ab")
+    devices, limits = zip(*[json.loads((folder / MARKER).read_text()) for folder in folders], strict=True)
+    assert devices == (max(1, min(len(os.sched_getaffinity(0)) // 2, 8)),) * 2
+    claimed = sum(count * limit for count, limit in zip(devices, limits, strict=True))
+    assert claimed < psutil.virtual_memory().total
 
 
 @pytest.mark.parametrize("work", ["nowhere:work", "tests.sweep.backends.works:nothing", "works", ":work"])

@@ -120,6 +120,24 @@ def test_requirements_of_tasks():
         backend.Options(gpus_per_item=1.5)
 
 
+def test_items_on_the_cpu_have_as_many_devices_as_cores(monkeypatch):
+    def devices(**options):
+        return backend._requirements(backend.Options(**options))["runtime_env"]["env_vars"].get("JAX_NUM_CPU_DEVICES")
+
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES")
+    assert [devices(cpus_per_item=cpus) for cpus in (0.0, 0.5, 1.0, 4.0)] == ["1", "1", "1", "4"]
+    assert devices(cpus_per_item=4.0, gpus_per_item=1.0) is None
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "3")
+    assert devices(cpus_per_item=4.0) == "3"
+
+
+@pytest.mark.slow
+def test_items_of_a_machine_share_its_memory(make_folders, run):
+    folders = make_folders("abc")
+    assert run(folders, "succeed", cpus_per_item=0.25) == dict.fromkeys("abc")
+    assert {attempts(folder)[0]["JAXSOCIAL_SLOTS"] for folder in folders} == {"4"}
+
+
 def test_a_missing_ray_is_an_error_with_the_remedy(make_folders, monkeypatch):
     monkeypatch.setitem(backend.importlib.sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'jaxsocial\[ray\]'"):

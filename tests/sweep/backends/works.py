@@ -8,6 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import jax
+
+from jaxsocial.training.devices import memory_limit, use_all_cores
+
 MARKER = "done"
 
 
@@ -20,6 +24,11 @@ def succeed(folder: Path) -> None:
 
 def record_cores(folder: Path) -> None:
     (folder / MARKER).write_text(json.dumps([sorted(os.sched_getaffinity(0)), os.environ["JAX_NUM_CPU_DEVICES"]]))
+
+
+def record_share(folder: Path) -> None:
+    use_all_cores()
+    (folder / MARKER).write_text(json.dumps([jax.local_device_count(), memory_limit()]))
 
 
 def die_at_first(folder: Path) -> None:
@@ -93,7 +102,7 @@ def attempts(folder: Path) -> list[dict]:
 
 
 def _record(folder: Path) -> None:
-    names = ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_MEM_FRACTION", "JAX_PLATFORMS")
+    names = ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_MEM_FRACTION", "JAX_PLATFORMS", "JAXSOCIAL_SLOTS")
     now = {
         "pid": os.getpid(),
         "parent": os.getppid(),
