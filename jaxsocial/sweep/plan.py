@@ -10,7 +10,7 @@ import jax
 
 from jaxsocial.config.config import Config
 from jaxsocial.sweep.members import GIB, config_of, fitted
-from jaxsocial.sweep.spec import Sweep
+from jaxsocial.sweep.spec import Sweep, share_of
 from jaxsocial.sweep.work import DONE, is_done, read_plain, read_settings, read_task, write_plain
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
 from jaxsocial.training.program import Program
@@ -143,7 +143,7 @@ def group_seconds(measured: Measured, count: int, config: Config, sweep: Sweep) 
         # Fewer members are another program.
         total += measured.compile_seconds if end > done else 0.0
         total += math.ceil(count / measured.members) * (end - done) * iteration_seconds
-        count, done = count if sweep.population.every else math.ceil(count * sweep.halving.keep), end
+        count, done = count if sweep.population.every else share_of(sweep.halving.keep, count), end
     return total
 
 

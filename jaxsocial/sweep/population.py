@@ -6,7 +6,6 @@ is written down before the next rung begins.
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from jaxsocial.config.traced import same_program
 from jaxsocial.sweep import table
 from jaxsocial.sweep.members import groups
 from jaxsocial.sweep.report.ranking import best_first
-from jaxsocial.sweep.spec import Sweep
+from jaxsocial.sweep.spec import Sweep, share_of
 from jaxsocial.sweep.work import read_plain, write_plain, write_settings
 
 POPULATION = "population.json"
@@ -100,7 +99,7 @@ def exchanged(folder: Path, sweep: Sweep, rung: int, alive: Sequence[int]) -> tu
     staying, copies = list[int](), list[Copy]()
     for group in groups(sweep.settings, alive):
         ranked = best_first(found.loc[found["setting"].isin(group), :], sweep)
-        count = min(len(group) // 2, math.ceil(sweep.population.replaced * len(group)))
+        count = min(len(group) // 2, share_of(sweep.population.replaced, len(group)))
         staying += ranked[: len(ranked) - count]
         for _ in range(count):
             parent = ranked[rng.integers(count)]

@@ -18,7 +18,7 @@ from jaxsocial.sweep.members import Entry, entries, groups
 from jaxsocial.sweep.plan import evaluated_at, rung_end
 from jaxsocial.sweep.population import parents
 from jaxsocial.sweep.report.ranking import best_first
-from jaxsocial.sweep.spec import Sweep
+from jaxsocial.sweep.spec import Sweep, share_of
 from jaxsocial.sweep.work import (
     TASK,
     Task,
@@ -150,4 +150,4 @@ def survivors(table: pd.DataFrame, sweep: Sweep, alive: Sequence[int], rung: int
     own = table.loc[table["step"] <= table["setting"].map(lambda number: ends[number]), :]
     # The same ranking as in the report, so that it shows why a setting was dropped.
     ranked = best_first(own, sweep)
-    return sorted(ranked[: math.ceil(sweep.halving.keep * len(ranked))])
+    return sorted(ranked[: share_of(sweep.halving.keep, len(ranked))])

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import zlib
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,6 +99,15 @@ class Sweep:
         if not every:
             return self.halving.steps
         return tuple(every * number for number in range(1, math.ceil(end / every)))
+
+
+def share_of(share: float, count: int) -> int:
+    """Returns how many of ``count`` are a share of them, rounded up.
+
+    >>> share_of(0.28, 25), 0.28 * 25
+    (7, 7.000000000000001)
+    """
+    return math.ceil(Fraction(str(share)) * count)  # the decimal of the file, and not the binary number nearest to it
 
 
 def measures(settings: Sequence[Config]) -> list[str]:

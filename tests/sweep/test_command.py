@@ -236,6 +236,19 @@ def test_the_planned_time_counts_the_settings_that_are_still_in():
     assert plan.group_seconds(measured, 8, sweep.settings[0], sweep) == 10 + 4 * 4 * 3 + 10 + 2 * 4 * 3
 
 
+def test_a_share_of_settings_is_that_of_the_file_s_decimal():
+    """In binary 0.28 * 25 is a little more than 7."""
+    penalties = np.linspace(0, 2, 25).tolist()
+    sweep = tiny(grid={"rules.penalty": penalties}, halving={"steps": [256], "keep": 0.28}, seeds=1)
+    rows = [
+        {"setting": setting, "seed": 0, "learner": 0, "step": 256, "evaluation.return": float(setting)}
+        for setting in range(25)
+    ]
+    assert rungs.survivors(pd.DataFrame(rows), sweep, range(25), 0) == list(range(18, 25))
+    measured = plan.Measured(1, 0, 0, 1, "cpu", compile_seconds=0.0, iteration_seconds=1.0)
+    assert plan.group_seconds(measured, 25, sweep.settings[0], sweep) == 25 * 4 + 7 * 4
+
+
 def test_batches_that_did_not_fit_are_reported_with_their_item(tmp_path):
     sweep, output = tiny(), io.StringIO()
 

@@ -78,6 +78,14 @@ def test_the_worst_settings_are_replaced_by_copies_of_the_best(tmp_path, monkeyp
     assert population.lineage(tmp_path, 5) == [exchange.copies[1].parent, 5]
 
 
+def test_as_many_settings_are_replaced_as_the_file_s_decimal_says(tmp_path, monkeypatch):
+    grid = {"rules.penalty": np.linspace(0.5, 1.5, 25).tolist()}
+    sweep = small(grid=grid, population={"every": 128, "replaced": 0.28})
+    monkeypatch.setattr(table, "read", lambda folder: made_up({n: float(n) for n in range(25)}))
+    _, exchange = population.exchanged(tmp_path, sweep, 0, range(25))
+    assert len(exchange.copies) == 7
+
+
 def test_settings_of_other_programs_are_populations_of_their_own(tmp_path, monkeypatch):
     grid = {"rules.penalty": [0.5, 1.0, 1.5, 2.0], "network.memory": [4, 8]}
     sweep = small(grid=grid, population={"every": 128, "replaced": 0.25})
