@@ -78,7 +78,7 @@ def _run(
     finished: list[items.Finished] = []
     with processes.interrupted_by_termination():
         try:
-            while (waiting or running or finished) and time.monotonic() < deadline:
+            while (waiting or running) and time.monotonic() < deadline:
                 while waiting and free:
                     execution = processes.Execution(
                         waiting.popleft(), work, free.pop(0), options.retries, options.grace_seconds
@@ -89,6 +89,7 @@ def _run(
                 finished = _take_finished(running, free)
                 if finished and more is not None:
                     waiting.extend(items.checked(more(), work))
+            yield from finished  # they ended in the last poll
         finally:
             processes.stop(running, options.grace_seconds)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import psutil
 import pytest
@@ -180,6 +181,20 @@ def test_at_the_deadline_items_are_told_to_stop(make_folders):
     # On a busy machine the deadline may pass before a process has started.
     begun = [folder for folder in folders[:2] if (folder / "attempts.jsonl").is_file()]
     assert not any(alive(attempts(folder)[0]["pid"]) for folder in begun)
+
+
+def test_items_that_end_in_the_last_poll_before_the_deadline_are_yielded(make_folders, monkeypatch):
+    ends, begun = make_folders("ab")
+    now = itertools.count()
+
+    def poll(seconds):
+        wait_for(lambda: (ends / MARKER).exists() and not alive(attempts(ends)[0]["pid"]))
+
+    monkeypatch.setattr(local, "time", types.SimpleNamespace(monotonic=lambda: next(now), sleep=poll))
+    # The clock is read once before the items begin, and once after the poll.
+    finished = local.run_items([ends, begun], f"{WORKS}:succeed", local.Options(slots=1), deadline=1.0)
+    assert list(finished) == [items.Finished(ends, None)]
+    assert not (begun / items.LOG).exists()
 
 
 def test_a_process_is_pinned_to_the_core_of_its_slot(make_folders):
