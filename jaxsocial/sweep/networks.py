@@ -11,7 +11,7 @@ from jaxsocial.sweep import command, table
 from jaxsocial.sweep.members import Entry, config_of
 from jaxsocial.sweep.report.ranking import best_first
 from jaxsocial.sweep.rungs import ITEMS
-from jaxsocial.sweep.work import read_task
+from jaxsocial.sweep.work import batch_damage, batch_range, read_task
 from jaxsocial.training import checkpoint, weights
 from jaxsocial.training.provenance import PROVENANCE
 
@@ -53,9 +53,7 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     if saved is None:
         raise ValueError(f"setting {setting}, seed {entry.seed} has no checkpoint in {folder} yet: let the sweep go on")
     item, batch = saved.batch.parent, saved.batch
-    begin, end = map(int, batch.name.split("-")[1:])
-    configs = [config_of(one, sweep.settings) for one in read_task(item).entries[begin:end]]
-    if reason := checkpoint.damage(batch, saved.iteration, configs):
+    if reason := batch_damage(batch, saved.iteration, sweep.settings):
         raise ValueError(f"checkpoint {saved.iteration} of {batch} is damaged ({reason}): restore it")
     config = config_of(entry, sweep.settings)
     one = jax.eval_shape(network_of(config).init, jax.random.key(0))
@@ -78,7 +76,7 @@ def last_checkpoint(folder: Path, entry: Entry) -> Saved | None:
         entries = read_task(item).entries
         number = entries.index(entry) if entry in entries else -1
         for batch in item.glob("batch-*"):
-            first, last = map(int, batch.name.split("-")[1:])
+            first, last = batch_range(batch)
             iteration = checkpoint.latest(batch)
             if first <= number < last and iteration is not None:
                 found.append(Saved(iteration, batch, number - first))

@@ -203,13 +203,37 @@ def _next_batch(folder: Path, task: Task, configs: list[Config], first: int, roo
     # A batch keeps its members when it is resumed: its checkpoint holds exactly these.
     last = min(first + room, len(configs))
     for begun in sorted(folder.glob(f"batch-{first}-*"))[:1]:
-        if int(begun.name.split("-")[2]) - first > room:
+        _, end = batch_range(begun)
+        if end - first > room:
             _drop(begun)  # it was begun when more memory was free
         else:
-            last = int(begun.name.split("-")[2])
+            last = end
     sources = None if task.sources is None else [(source, index) for source, index in task.sources[first:last]]
     own = task._replace(entries=task.entries[first:last], sources=sources)
     return Batch(folder / f"batch-{first}-{last}", own, configs[first:last])
+
+
+def batch_range(batch: Path) -> tuple[int, int]:
+    """Returns where the members of a batch begin and end among those of its item.
+
+    >>> batch_range(Path("sweep/items/rung0-group0-part0/batch-8-12"))
+    (8, 12)
+    """
+    _, first, last = batch.name.split("-")
+    return int(first), int(last)
+
+
+def batch_damage(batch: Path, iteration: int, settings: Sequence[Config]) -> str | None:
+    """Returns how a checkpoint of a batch is damaged; None if it is whole.
+
+    Args:
+      batch: the folder of the batch.
+      iteration: that of the checkpoint.
+      settings: all settings of the sweep.
+    """
+    first, last = batch_range(batch)
+    entries = read_task(batch.parent).entries[first:last]
+    return checkpoint.damage(batch, iteration, [config_of(entry, settings) for entry in entries])
 
 
 def _drop(batch: Path) -> None:
@@ -281,9 +305,7 @@ def _begin(batch: Batch, program: Program, size: int, settings: Sequence[Config]
     sources = [(sweep / "items" / source, index) for source, index in batch.task.sources]
     end = checkpoint.latest(sources[0][0]) or 0
     for source in dict.fromkeys(source for source, _ in sources):
-        first, last = map(int, source.name.split("-")[1:])
-        configs = [config_of(entry, settings) for entry in read_task(source.parent).entries[first:last]]
-        if reason := checkpoint.damage(source, end, configs):
+        if reason := batch_damage(source, end, settings):
             raise ValueError(
                 f"checkpoint {end} of {source} is damaged ({reason}): restore it, or delete {source.parent / DONE} and "
                 "resume the sweep, which then trains from the checkpoint before"
