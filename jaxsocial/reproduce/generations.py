@@ -5,7 +5,6 @@ each seed, and never meet.
 """
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsocial.config.config import Config
-from jaxsocial.env.values import Count, Index, declared, fit_fields, fitting
+from jaxsocial.env.values import Count, Index, fit_fields
 from jaxsocial.evaluate.statistics import Score, interquartile_mean
 from jaxsocial.reproduce import plots
 from jaxsocial.reproduce.claims import more_than
 from jaxsocial.reproduce.conditions import Scale
 from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, Trained
-from jaxsocial.sweep.spec import BASE, base_of
+from jaxsocial.sweep.spec import BASE, base_of, check_names, checked_table, read_toml, typed_values
 
 NAMES = ("preset", "scenario", *BASE, "fixed", "generations")
 SEEDS_APART = 1000
@@ -69,13 +68,7 @@ def read_generations(path: Path) -> Generations:
     Raises:
       ValueError: no such file, no TOML, or generations that cannot be trained; one line that says what to do.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise ValueError(f"{path} is no file: name one that declares generations (docs/generations.md)")
-    try:
-        return make_generations(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}") from None
+    return make_generations(read_toml(path, "generations (docs/generations.md)"))
 
 
 def make_generations(plain: Mapping[str, Any]) -> Generations:
@@ -87,18 +80,9 @@ def make_generations(plain: Mapping[str, Any]) -> Generations:
     Raises:
       ValueError: see `read_generations`.
     """
-    for name in plain:
-        if name not in NAMES:
-            raise ValueError(f"{name!r} is unknown here: choose from {', '.join(NAMES)}; fields go below fixed")
-    table = plain.get("generations", {})
-    if not isinstance(table, Mapping):
-        raise ValueError(f"generations = {table!r} is no table: write number and oldest below [generations]")
-    types = {name: kind for name, kind in declared(Generations).items() if name != "base"}
-    for name in table:
-        if name not in types:
-            raise ValueError(f"generations.{name} is unknown here: choose from {', '.join(types)}")
-    given = {name: fitting(value, types[name], f"generations.{name}") for name, value in table.items()}
-    return Generations(base_of(plain), **given)
+    check_names(plain, NAMES, "fixed")
+    table = checked_table(plain.get("generations", {}), ("number", "oldest"), "generations")
+    return Generations(base_of(plain), **typed_values(table, Generations, "generations."))
 
 
 def scale_of(declared: Generations) -> Scale:

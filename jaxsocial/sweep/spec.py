@@ -122,14 +122,26 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
       ValueError: no such file, no TOML, or a sweep that cannot be run; one line that says what to do.
     """
+    return make_sweep(read_toml(path, "a sweep (docs/sweeps.md)"))
+
+
+def read_toml(path: Path, declares: str) -> dict[str, Any]:
+    """Reads a TOML file.
+
+    Args:
+      path: the file.
+      declares: what it declares, and the page that says how, for messages.
+
+    Raises:
+      ValueError: no such file, or no TOML.
+    """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise ValueError(f"{path} is no file: name one that declares a sweep (docs/sweeps.md)")
+        raise ValueError(f"{path} is no file: name one that declares {declares}")
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no TOML: {error}") from None
-    return make_sweep(plain)
 
 
 def make_sweep(plain: Mapping[str, Any]) -> Sweep:
@@ -142,9 +154,7 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
     Raises:
       ValueError: see `read_sweep`.
     """
-    for name in plain:
-        if name not in NAMES:
-            raise ValueError(f"{name!r} is unknown here: choose from {', '.join(NAMES)}; fields go below one")
+    check_names(plain, NAMES, "one")
     base, settings = base_of(plain), []
     search = _search(base, plain)
     for combination in itertools.product(*_axes(base, plain, search)):
@@ -156,14 +166,30 @@ def make_sweep(plain: Mapping[str, Any]) -> Sweep:
         except ValueError as error:
             text = ", ".join(f"{name} = {value}" for name, value in values.items()) or "without changes"
             raise ValueError(f"the setting {text} cannot be built: {error}") from None
-    halving = _checked(plain.get("halving", {}), Halving._fields, "halving")
-    options = _typed({name: plain[name] for name in OPTIONS if name in plain}, Sweep, "")
-    population = _checked(plain.get("population", {}), Population._fields, "population")
-    population = Population(**_typed(population, Population, "population."))
-    once, halving = tuple(dict.fromkeys(settings)), Halving(**_typed(halving, Halving, "halving."))
+    halving = checked_table(plain.get("halving", {}), Halving._fields, "halving")
+    options = typed_values({name: plain[name] for name in OPTIONS if name in plain}, Sweep, "")
+    population = checked_table(plain.get("population", {}), Population._fields, "population")
+    population = Population(**typed_values(population, Population, "population."))
+    once, halving = tuple(dict.fromkeys(settings)), Halving(**typed_values(halving, Halving, "halving."))
     if "population" in plain:
         _check_population(population, once, plain)
     return Sweep(once, halving, search, population, **options, repeated=len(settings) - len(once))
+
+
+def check_names(plain: Mapping[str, Any], names: Sequence[str], below: str) -> None:
+    """Checks the names at the top of a file.
+
+    Args:
+      plain: the contents of the file.
+      names: the known ones.
+      below: the table that fields go below, for the message.
+
+    Raises:
+      ValueError: a name is unknown.
+    """
+    for name in plain:
+        if name not in names:
+            raise ValueError(f"{name!r} is unknown here: choose from {', '.join(names)}; fields go below {below}")
 
 
 def _check_population(population: Population, settings: Sequence[Config], plain: Mapping[str, Any]) -> None:
@@ -219,9 +245,9 @@ def _search(base: Config, plain: Mapping[str, Any]) -> Search:
         return Search()
     if both := [name for name in ("grid", "list", "draw", "halving") if name in plain]:
         raise ValueError(f"both search and {both[0]}: leave one of them out; values for all settings go into [fixed]")
-    table = _checked(plain["search"], Search._fields, "search")
+    table = checked_table(plain["search"], Search._fields, "search")
     fields = flattened(table.get("fields", {}), "search.fields")
-    search = Search(**_typed({**table, "fields": fields}, Search, "search."))
+    search = Search(**typed_values({**table, "fields": fields}, Search, "search."))
     if search.trials < 1 or not fields:
         raise ValueError("search has nothing to try: give search.trials, 1 or more, and fields below [search.fields]")
     for name, axis in fields.items():
@@ -251,7 +277,7 @@ def _axes(base: Config, plain: Mapping[str, Any], search: Search) -> list[list[V
         type_of(base, name)
     if "draw" not in plain:
         return [points, rows]
-    draw = _checked(plain["draw"], ("count", "seed", "fields"), "draw")
+    draw = checked_table(plain["draw"], ("count", "seed", "fields"), "draw")
     count, seed = (fitting(draw.get(name, 0), int, f"draw.{name}") for name in ("count", "seed"))
     fields = flattened(draw.get("fields", {}), "draw.fields")
     if seed < 0:
@@ -370,12 +396,32 @@ def _finite(*values: Any) -> bool:
     return kinds and all(abs(value) <= sys.float_info.max for value in values)
 
 
-def _checked(table: Any, names: tuple[str, ...], where: str) -> Mapping[str, Any]:
+def checked_table(table: Any, names: Sequence[str], where: str) -> Mapping[str, Any]:
+    """Returns a table of a file.
+
+    Args:
+      table: the table, as TOML has it.
+      names: those that it may have.
+      where: its name, for messages.
+
+    Raises:
+      ValueError: it is no table, or a name is unknown.
+    """
     for name in _table(table, where):
         if name not in names:
             raise ValueError(f"{where}.{name} is unknown here: choose from {', '.join(names)}")
     return table
 
 
-def _typed(given: Mapping[str, Any], record: type, prefix: str) -> Values:
+def typed_values(given: Mapping[str, Any], record: type, prefix: str) -> Values:
+    """Returns values as the types that a record declares for its fields of these names.
+
+    Args:
+      given: the values by name.
+      record: the record.
+      prefix: what comes before names in messages.
+
+    Raises:
+      ValueError: a value does not fit.
+    """
     return {name: fitting(value, declared(record)[name], f"{prefix}{name}") for name, value in given.items()}
