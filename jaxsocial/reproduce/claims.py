@@ -9,9 +9,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom, rankdata
 from scipy.stats import t as student
 
-from jaxsocial.evaluate.statistics import Score, interquartile_mean, middle_mean
+from jaxsocial.evaluate.statistics import RESAMPLES, Score, interquartile_mean, middle_mean
 
-RESAMPLES = 2000
 SIGNIFICANT = 0.05
 """The level of tests."""
 

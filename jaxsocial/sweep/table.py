@@ -24,6 +24,7 @@ from jaxsocial.training.folder import write_at_once
 
 TABLE, WHOLE, DIGEST, COLUMNS = "table", "results.parquet", "results.sha256", "columns.json"
 KEYS = ("setting", "seed", "learner", "step")
+"""Columns that a sweep's table has at least."""
 PART = re.compile(
     r"(?P<item>[^.]+)\.batch-(?P<first>\d+)-(?P<last>\d+)\.(?P<step>\d+)(\.(?P<digest>[0-9a-f]{12}))?\.parquet"
 )

@@ -10,9 +10,7 @@ import pandas as pd
 from jaxsocial.evaluate.statistics import interquartile_mean
 from jaxsocial.sweep.plan import step_ends
 from jaxsocial.sweep.spec import Sweep
-
-KEYS = ["setting", "seed", "learner", "step"]
-"""Columns that a sweep's table has at least."""
+from jaxsocial.sweep.table import KEYS
 
 
 @dataclasses.dataclass(frozen=True)
