@@ -61,7 +61,11 @@ class Population(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-    """A declared sweep. Raises ValueError if it cannot be run."""
+    """A declared sweep.
+
+    Raises:
+      ValueError: it cannot be run.
+    """
 
     settings: tuple[Config, ...]
     """A setting's number is its index."""

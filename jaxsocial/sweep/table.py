@@ -87,7 +87,13 @@ def _digest(content: bytes) -> str:
 
 
 def cut(sweep: Path, writer: str, step: int) -> None:
-    """Drops the rows of a writer after a learner step."""
+    """Drops the later rows of a writer.
+
+    Args:
+      sweep: the sweep's folder.
+      writer: the name of a batch.
+      step: the last learner step that stays.
+    """
     for path in (sweep / TABLE).glob(f"{writer}.*.parquet"):
         part = PART.fullmatch(path.name)
         if part and int(part["step"]) > step:

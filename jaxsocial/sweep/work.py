@@ -77,7 +77,13 @@ class Compiled(NamedTuple):
 def settings_digest(
     entries: Sequence[Entry], settings: Sequence[Config], of: Callable[[Config], str] = identity
 ) -> str:
-    """Returns digits that identify the settings of some members. A new field with a neutral default changes none."""
+    """Returns digits that identify the settings of some members. A new field with a neutral default changes none.
+
+    Args:
+      entries: the members.
+      settings: all settings of the sweep.
+      of: what identifies a single setting.
+    """
     return digest([of(settings[number]) for number in dict.fromkeys(entry.setting for entry in entries)])
 
 

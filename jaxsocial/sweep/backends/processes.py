@@ -35,7 +35,8 @@ class Execution:
     """How often it is restarted after it was killed."""
     grace_seconds: float
     """Seconds that it has to save when it is asked to stop."""
-    deaths: int = 0
+    kills: int = 0
+    """How often its process was killed."""
     process: subprocess.Popen[bytes] = dataclasses.field(init=False)
 
     def __post_init__(self):
@@ -65,9 +66,9 @@ class Execution:
             return items.Finished(self.folder, None)
         if status > 0:
             return items.failure(self.folder, "failed")
-        self.deaths += 1
-        if self.deaths > self.retries:
-            return items.failure(self.folder, f"killed by {signal.Signals(-status).name}, attempt {self.deaths}")
+        self.kills += 1
+        if self.kills > self.retries:
+            return items.failure(self.folder, f"killed by {signal.Signals(-status).name}, attempt {self.kills}")
         self.start()
         return None
 
@@ -82,7 +83,7 @@ def stop(executions: Sequence[Execution], grace_seconds: float) -> None:
             time.sleep(POLL_SECONDS)
     finally:
         for execution in executions:
-            _bury(execution.process)
+            _kill_group(execution.process)
 
 
 def _status(process: subprocess.Popen[bytes]) -> int | None:
@@ -92,10 +93,11 @@ def _status(process: subprocess.Popen[bytes]) -> int | None:
     # WNOWAIT: until it is waited for, the process keeps its number, and no other process group can be killed instead.
     if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return None
-    return _bury(process)
+    return _kill_group(process)
 
 
-def _bury(process: subprocess.Popen[bytes]) -> int:
+def _kill_group(process: subprocess.Popen[bytes]) -> int:
+    """Kills what still runs of a process and those that it started, and returns its exit status."""
     _signal(process, os.killpg, signal.SIGKILL)
     status = process.wait()
     if process.stdin is not None:

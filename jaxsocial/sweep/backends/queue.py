@@ -43,7 +43,8 @@ class Queue:
 
     submitit: Any
     cluster: str
-    there: frozenset[str] = frozenset()
+    known_jobs: frozenset[str] = frozenset()
+    """Those that squeue has named last, and newer ones."""
     asked: float = -SQUEUE_SECONDS
 
     def still_there(self, folders: Sequence[Path]) -> list[Submitted]:
@@ -55,14 +56,14 @@ class Queue:
         return [
             Submitted(folder, self.submitit.SlurmJob(record["logs"], record["job"]))
             for folder, record in recorded
-            if record["job"] in self.there
+            if record["job"] in self.known_jobs
         ]
 
     def add(self, submitted: Sequence[Submitted]) -> None:
         """Adds new jobs, which exist until squeue has been asked again."""
         for one in submitted:
             one.remember()
-        self.there |= {one.job.job_id for one in submitted}
+        self.known_jobs |= {one.job.job_id for one in submitted}
 
     def finished(self, submitted: Submitted) -> items.Finished | None:
         """Returns how an item's job ended; None while it waits or runs."""
@@ -76,7 +77,7 @@ class Queue:
             return items.failure(submitted.folder, f"job {submitted.job.job_id}: {result.strip().splitlines()[-1]}")
         if self.cluster == "slurm" and time.monotonic() - self.asked >= SQUEUE_SECONDS:
             self._ask()
-        if self.cluster == "slurm" and submitted.job.job_id in self.there:
+        if self.cluster == "slurm" and submitted.job.job_id in self.known_jobs:
             submitted.gone_since = None
             return None
         now = time.monotonic()
@@ -103,4 +104,4 @@ class Queue:
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         self.asked = time.monotonic()
         if answer.returncode == 0:
-            self.there = frozenset(answer.stdout.split())
+            self.known_jobs = frozenset(answer.stdout.split())

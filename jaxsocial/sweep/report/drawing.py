@@ -232,7 +232,13 @@ def set_limits(axes: Axes, values, about: About) -> tuple[float, float]:
 
 
 def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Names the axes, and removes the frame. Only the y label is escaped."""
+    """Names the axes, and removes the frame.
+
+    Args:
+      axes: the axes.
+      xlabel: the label of x, which the caller escapes by `math_free`.
+      ylabel: the label of y, which is escaped here.
+    """
     axes.set_xlabel(xlabel)
     axes.set_ylabel(math_free(ylabel))
     axes.spines[["top", "right"]].set_visible(False)

@@ -85,7 +85,13 @@ def pairs(fields: Sequence[Field], importances: dict[str, float]) -> list[tuple[
 
 
 def most_important(fields: Sequence[Field], importances: dict[str, float], most: int) -> list[Field]:
-    """Returns at most ``most`` fields, the most important ones, in their own order."""
+    """Returns the most important fields, in their own order.
+
+    Args:
+      fields: the fields.
+      importances: as `importances` returns them.
+      most: the largest number of fields.
+    """
     names = list(importances)[:most]
     return [field for field in fields if field.name in names]
 
