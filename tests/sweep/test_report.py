@@ -326,6 +326,27 @@ def test_statements_need_enough_settings(tmp_path):
         assert "Best is setting 4 (rate = 3; memory = 8): evaluation return 3." in page
 
 
+def test_fields_that_change_only_together_are_said_to(tmp_path):
+    """Those of one `[[list]]`: each alone explains what both do."""
+    sizes = [{"network.memory": memory, "network.dense": 2 * memory} for memory in (16, 32, 64)]
+    settings = [one | {"rules.penalty": penalty} for one in sizes for penalty in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    write(
+        made_up.table(settings, lambda number, *_: float(number // 5)),
+        About("list", tuple(settings[0]), "return"),
+        tmp_path,
+    )
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("It changes only together with") == 2 * 2  # captions are the pictures' descriptions too
+    for name, other in (("memory", "dense"), ("dense", "memory")):
+        said = f"network.{name}: alone it explains 99% of the variance among settings. It changes only together with "
+        assert f"{said}network.{other}: their effects cannot be told apart." in text
+
+
+def test_drawn_fields_are_not_said_to_change_together():
+    drawn = fields(pd.DataFrame({"setting": range(9), "a": np.random.rand(9), "b": np.random.rand(9)}), ["a", "b"])
+    assert margins.changing_with(drawn[0], drawn) == []
+
+
 def test_the_best_table_is_readable_at_80_columns(tmp_path):
     settings = [{"coefficients.learning_rate": 10.0**-n, "network.channels": "16, 32, 64"} for n in range(3)]
     about = About("[/x]", tuple(settings[0]), "return")

@@ -77,6 +77,20 @@ def importances(values: pd.Series, fields: Sequence[Field], larger_is_better: bo
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
+def changing_with(field: Field, fields: Sequence[Field]) -> list[Field]:
+    """Returns the other fields that differ between settings exactly where this one does, as fields of a list may.
+
+    There are none if no two settings share a value: drawn fields would be taken for such.
+    """
+    own = groups(field).codes
+    count, found = own.nunique(), []
+    for other in fields if count < len(own) else ():
+        codes = groups(other).codes.reindex(own.index)
+        if other.name != field.name and count == codes.nunique() == len(set(zip(own, codes, strict=True))):
+            found.append(other)
+    return found
+
+
 def pairs(fields: Sequence[Field], importances: dict[str, float]) -> list[tuple[Field, Field]]:
     """Returns all pairs of fields; if those are too many, the pairs of the most important fields."""
     if len(fields) * (len(fields) - 1) // 2 > MOST_PAIRS:

@@ -85,6 +85,9 @@ def pictures(table: pd.DataFrame, ranking: Ranking, about: About) -> Iterator[Pi
     yield _picture("Training", caption, "curves", drawing.curves(means, ranking, panels, about))
     for field in sorted(varied, key=lambda one: -shares[one.name]):
         caption = f"{field.name}: {_explained(shares[field.name], margins.spare(values, groups(field)))}"
+        if together := margins.changing_with(field, varied):
+            names = ", ".join(other.name for other in together)
+            caption += f" It changes only together with {names}: their effects cannot be told apart."
         name = f"one-way-{_file_part(field)}"
         yield _picture("One field", caption, name, drawing.one_way_picture(ranking, field, about))
     for first, second in margins.pairs(varied, shares):
