@@ -154,14 +154,27 @@ def test_gymnax_s_parameters_are_traced_rules():
     pytest.importorskip("gymnax")
     from jaxsocial.bridges.gymnax import LearnerEnv  # noqa: PLC0415
 
-    env = LearnerEnv(small(), ("expert",))
-    rules = jaxsocial.make_rules(small().scenario, prestige_scale=0.1)
-    _, state = env.reset(jax.random.key(0))
-    seen = [
-        jax.jit(env.step)(jax.random.key(1), state, 2, env.default_params.replace(rules=own))[0]
-        for own in (small().rules, rules)
-    ]
-    assert seen[0].shape == seen[1].shape
+    def params_of(**rules):
+        return env.default_params.replace(rules=jaxsocial.make_rules(world.scenario, **rules))
+
+    world = small()
+    env = LearnerEnv(world, ("expert",))
+    _, levels = jax.jit(jax.vmap(lambda level: env.reset(jax.random.key(0), params_of(first_level=level, levels=1))))(
+        jnp.arange(4)
+    )
+    grids = np.asarray(levels.game.state.grid)
+    assert len(np.unique(grids.reshape(4, -1), axis=0)) == 4
+    # After the first goal, the third one is a mistake.
+    _, state = env.reset(jax.random.key(0), env.default_params)
+    before = state.game.state
+    before = before._replace(
+        position=before.position.at[0].set(before.goals[2] - jnp.array([0, 1])),
+        heading=before.heading.at[0].set(0),
+        last_goal=before.last_goal.at[0].set(0),
+    )
+    state = state.replace(game=state.game._replace(state=before))
+    reward = jax.jit(jax.vmap(lambda penalty: env.step(jax.random.key(1), state, 2, params_of(penalty=penalty))[2]))
+    np.testing.assert_allclose(reward(jnp.array([0.5, 2.0])), [-0.5, -2.0])
 
 
 @pytest.mark.slow
