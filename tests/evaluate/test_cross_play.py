@@ -1,17 +1,20 @@
 """Learners beside partners that they were not trained with: the held-out set, other runs, and the matrix of several."""
 
 import json
+import re
 
 import jax
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Picture
 
 import jaxsocial
 from jaxsocial.agents.policy import ABSENT
 from jaxsocial.agents.seating import PLAYERS
 from jaxsocial.config.presets import presets
 from jaxsocial.evaluate import cross_play
-from jaxsocial.evaluate.cross_play import HELD_OUT, MEASURES, SHARE, PartnerSet, best_returns
+from jaxsocial.evaluate.cross_play import HELD_OUT, MEASURES, SHARE, CrossPlayed, PartnerSet, best_returns
+from jaxsocial.evaluate.statistics import Score
 from jaxsocial.training import checkpoint
 from tests import runs
 
@@ -121,3 +124,31 @@ def test_two_runs_are_a_matrix_of_four(finished_run, tmp_path, capsys):
     assert "name two runs or more" in capsys.readouterr().err
     assert runs.command("cross-play", f"{names[0]}#3", names[0]) == 2
     assert "leave #3 out" in capsys.readouterr().err
+
+
+def test_a_row_of_the_matrix_is_a_learner_and_a_column_its_partners(finished_run, tmp_path, monkeypatch, capsys):
+    names, pictures = [str(finished_run), f"{finished_run}@256"], []
+
+    def play(self, sets, episodes, steps):
+        """Makes up returns: 10 for the second learner, and 1 for its second partners."""
+        value = 10.0 * (steps is not None)
+        results = []
+        for one in sets:
+            mean = value + (one.players == (f"run:{names[1]}",))
+            for learner, found in (("learner 0", mean), ("learner 1", -9.0)):
+                results.append(CrossPlayed(learner, one.name, 2, episodes, {"return": Score(found, found, found)}))
+        return results, []
+
+    monkeypatch.setattr(jaxsocial.Run, "cross_play", play)
+    monkeypatch.setattr(Picture, "savefig", lambda self, *_, **__: pictures.append(self))
+    assert runs.command("cross-play", *names, "--episodes", "2", "--out", str(tmp_path)) == 0
+    found = json.loads((tmp_path / "matrix.json").read_text())
+    cells = {(row, one["partners"]): one["scores"]["return"]["mean"] for row in names for one in found[row][::2]}
+    returns = [[0.0, 1.0], [10.0, 11.0]]
+    assert cells == {(names[row], names[column]): returns[row][column] for row, column in np.ndindex(2, 2)}
+    assert re.findall(r"\d+\.\d\d", capsys.readouterr().out) == ["0.00", "1.00", "10.00", "11.00"]
+    axes = pictures[0].axes[0]
+    drawn = {text.get_position(): text.get_text() for text in axes.texts}
+    assert drawn == {(column, row): f"{returns[row][column]:.1f}" for row, column in np.ndindex(2, 2)}
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("learner", "partners")
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
