@@ -15,7 +15,7 @@ from jaxsocial.agents.networks.memories import GRUState
 from jaxsocial.agents.networks.network import make_network
 from jaxsocial.agents.networks.parts import ENCODERS, MEMORIES, TARGETS, Encoder, Memory, Target
 from jaxsocial.agents.networks.sizes import NetworkSizes
-from jaxsocial.agents.networks.symbols import PRESTIGE, cell_features, classes_of, feature_count
+from jaxsocial.agents.networks.symbols import PRESTIGE, cell_features, classes_of, feature_count, one_hot
 from jaxsocial.env import objects
 from jaxsocial.env.registry import make_scenario, registered_scenarios
 from jaxsocial.env.scenario import SYMBOLS
@@ -154,12 +154,14 @@ def test_cells_that_look_different_have_different_features(name, sizes):
 @pytest.mark.parametrize("name", registered_scenarios())
 def test_goals_and_bonus_tiles_have_equal_features_and_classes(name):
     world = world_of(name)
-    goal, bonus = (np.array([[[kind, 2, 0, 0, 0]]], np.uint8) for kind in (objects.GOAL, objects.BONUS))
-    np.testing.assert_array_equal(cell_features(world)(goal), cell_features(world)(bonus))
-    on_goal, on_bonus = (
-        np.array([[[objects.AGENT, 2, 0, 0, kind]]], np.uint8) for kind in (objects.GOAL, objects.BONUS)
-    )
-    np.testing.assert_array_equal(cell_features(world)(on_goal), cell_features(world)(on_bonus))
+    kinds = np.array([objects.GOAL, objects.BONUS])
+    for cells in ([[kind, 2, 0, 0, 0] for kind in kinds], [[objects.AGENT, 2, 0, 0, kind] for kind in kinds]):
+        symbols = jnp.array(cells, jnp.uint8)[:, None, None]
+        features, classes = cell_features(world)(symbols), one_hot(symbols, classes_of(world))
+        for part in (features, *classes):
+            np.testing.assert_array_equal(part[0], part[1])
+        assert features.any()
+        assert classes.kind.sum() == 2, "each has one"
 
 
 def test_the_symbolic_encoder_is_one_layer_on_the_features_of_cells():
