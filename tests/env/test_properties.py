@@ -263,7 +263,7 @@ def options(draw) -> dict:
         "hidden": tuple(
             draw(st.lists(st.sampled_from(("wall", "agent", "key", "bonus", "door")), max_size=2, unique=True))
         ),
-        "observation": draw(st.sampled_from(("rgb", "symbolic", "symbolic_world"))),
+        "observation": draw(st.sampled_from(("rgb", "symbolic"))),
         "reward_decay": draw(st.booleans()),
         "initial_reward": draw(st.booleans()),
         "reset_on_mistake": draw(st.booleans()),
@@ -279,8 +279,7 @@ def options(draw) -> dict:
 @given(st.data())
 def test_invariants_hold_for_random_options(data):
     world = scenario(**data.draw(options()))
-    if world.observation != "symbolic_world":
-        check_all_steps(world, data.draw(played(world)))
+    check_all_steps(world, data.draw(played(world)))
 
 
 @pytest.mark.slow
