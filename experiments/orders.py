@@ -28,6 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     folder = run_folder(options.run)
     config = without_teacher(config_of(folder))
+    if not config.partner_seats:
+        raise SystemExit(f"{folder}: its learner was trained alone; choose a run with partners")
     parameters, _ = checkpoint.restore_parameters(folder, config)
     # Both play the same worlds.
     found = episode_player(config, options.episodes)(parameters)

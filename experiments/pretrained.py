@@ -159,6 +159,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/reproduce"))
     parser.add_argument("--results", type=Path, default=Path("experiments/results"))
     chosen, scale = parser.parse_args(), make_scale("laptop")
+    for name in chosen.learners:
+        if name not in LEARNERS:
+            raise SystemExit(f"learner {name!r} is unknown: choose from {', '.join(LEARNERS)}")
     places = command.Places(chosen.runs / scale.name, chosen.results / scale.name)
     found, _ = command.view(figure, scale, store.read_records(places.records))
     player = scale.early_experts[0]
