@@ -51,6 +51,13 @@ def forget_compiled_programs():
     jax.clear_caches()
 
 
+@pytest.fixture
+def keys_unchecked():
+    """Turns off the check of key reuse, which misjudges scans under vmap."""
+    with jax.debug_key_reuse(False):
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """A finished run of seeds 3 and 4 and four iterations."""

@@ -1,11 +1,15 @@
-"""Runs that are small enough for tests."""
+"""Runs that are small enough for tests, and files of them."""
 
+import json
 import shlex
 from pathlib import Path
 
 import jax
 
+from jaxsocial.agents.networks.network import Parameters
 from jaxsocial.cli.main import main
+from jaxsocial.training import checkpoint
+from jaxsocial.training.folder import config_of
 
 TINY = shlex.split("""
     --world.height 6 --world.width 7 --world.goals 2 --world.max-steps 8 --world.view-size 3 --world.view-offset 1
@@ -26,3 +30,15 @@ def command(*arguments: str) -> int:
 def train(folder: Path, *options: str) -> int:
     """Trains a tiny run into a folder; returns the command's exit status."""
     return command("train", "--out", str(folder), *TINY, *options)
+
+
+def parameters_of(folder: Path) -> Parameters:
+    """Returns the latest parameters of a run, of all seeds and learners."""
+    return checkpoint.restore_parameters(folder, config_of(folder))[0]
+
+
+def toml(value) -> str:
+    """Returns a value as TOML writes it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)} = {toml(inner)}" for name, inner in value.items()) + "}"
+    return json.dumps(value)

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import json
 import shutil
-import threading
 
 import chex
 import jax
@@ -15,15 +14,9 @@ import pytest
 import jaxsocial
 from jaxsocial import api
 from jaxsocial.training import checkpoint, folder, metrics, pretrained
-from jaxsocial.training.stopping import stop_requests
 from tests import runs
 
-
-@pytest.fixture(autouse=True)
-def without_check_of_keys():
-    """The check of key reuse misjudges scans under vmap."""
-    with jax.debug_key_reuse(False):
-        yield
+pytestmark = pytest.mark.usefixtures("keys_unchecked")
 
 
 @pytest.fixture(scope="module")
@@ -182,16 +175,3 @@ def test_numbers_are_traced_and_each_trains_as_if_alone(run):
     for a, b in itertools.combinations(alone, 2):
         change = jax.tree.map(lambda x, y: jnp.abs(x - y).max(), a, b)
         assert max(jax.tree.leaves(change)) > 1e-3
-
-
-def test_a_thread_trains_without_signals():
-    asked = []
-
-    def work():
-        with stop_requests() as stop:
-            asked.append(stop())
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert asked == [False]

@@ -11,16 +11,10 @@ from jaxsocial.config.network import network_of
 from jaxsocial.env.text.text_map import scenario_from_text
 from jaxsocial.evaluate import returns
 from jaxsocial.evaluate.episodes import Episodes, episode_player
+from tests.evaluate.test_episodes import small_config
 from tests.runs import command
 
 ROOM = scenario_from_text("####\n#>G#\n####", max_steps=250, actions=3, view_size=3)
-
-
-def small_config(world):
-    """Returns the config of an untrained learner alone in a world."""
-    preset = presets.preset("paper")
-    network = dataclasses.replace(preset.network, channels=(4,), dense=8, memory=8, heads=(8,))
-    return dataclasses.replace(preset, world=world, partners=(), network=network, evaluation_episodes=64)
 
 
 def test_only_the_first_episode_of_each_world_counts():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxsocial.evaluate.social import Events, cultural_transmission, measures
+from tests.evaluate.test_statistics import holds
 
 WRONG = "abc"
 
@@ -193,10 +194,6 @@ def test_transmission_from_an_expert_that_earns_nothing_is_refused():
         cultural_transmission(some, some, some, np.array([[-2.0, 1.0]]))
     with pytest.raises(ValueError, match="return 0:"):
         cultural_transmission(some, some, some, np.array([[-1.0, 1.0]]))
-
-
-def holds(interval, truth):
-    return interval.low <= truth <= interval.high
 
 
 def test_intervals_of_transmission_contain_the_true_value():

@@ -10,7 +10,6 @@ import jax
 import pytest
 from rich.console import Console
 
-from jaxsocial.cli.main import main
 from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.presets import alone, preset
 from jaxsocial.env.settings import changed
@@ -115,12 +114,6 @@ def make(folder, scale=None, one_chunk=False, **options) -> Made:
 def in_this_process(deadline=math.inf) -> train.Executor:
     """The executor for accelerators, on a CPU: no test of it waits for a process to start."""
     return train.Executor(lambda folders, more: train._in_this_process(folders, more, deadline))
-
-
-def run(*arguments: str) -> int:
-    """Returns the exit status of a command."""
-    with jax.debug_key_reuse(False):
-        return main(list(arguments))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ from jaxsocial.training import checkpoint
 from jaxsocial.training import folder as files
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.stopping import Stopped
-from tests.reproduce.conftest import in_this_process, make, run, tiny_figure, tiny_scale
+from tests import runs
+from tests.reproduce.conftest import in_this_process, make, tiny_figure, tiny_scale
 
 
 def without_times(made):
@@ -390,17 +391,17 @@ def test_every_figure_can_be_drawn(name, tmp_path):
 
 
 def test_what_there_is_not_is_refused_in_a_line(capsys, monkeypatch, tmp_path):
-    assert run("reproduce", "figure3") == 2
+    assert runs.command("reproduce", "figure3") == 2
     assert "figure 'figure3' is unknown: choose from figure4, figure5" in capsys.readouterr().err
-    assert run("reproduce") == 2
+    assert runs.command("reproduce") == 2
     assert "name a figure: figure4, " in capsys.readouterr().err
-    assert run("reproduce", "figure4", "--scale", "huge") == 2
+    assert runs.command("reproduce", "figure4", "--scale", "huge") == 2
     assert "scale 'huge' is unknown: choose from smoke, laptop, paper" in capsys.readouterr().err
-    assert run("reproduce", "figure4", "--report", "--out", str(tmp_path)) == 2
+    assert runs.command("reproduce", "figure4", "--report", "--out", str(tmp_path)) == 2
     assert "has no record for figure4: leave --report out" in capsys.readouterr().err
     monkeypatch.setattr(command, "__file__", str(tmp_path / "a" / "b" / "c.py"))
     monkeypatch.chdir(tmp_path)
-    assert run("reproduce", "figure4") == 2
+    assert runs.command("reproduce", "figure4") == 2
     assert "experiments/figure4.py is not here: run this in a clone" in capsys.readouterr().err
 
 
@@ -427,13 +428,14 @@ def test_of_all_figures_those_are_reported_that_are_recorded(capsys, tmp_path):
     )
     (tmp_path / "laptop" / "runs").mkdir(parents=True)
     store.write_record(record, tmp_path / "laptop" / "runs")
-    assert run("reproduce", "all", "--scale", "laptop", "--report", "--out", str(tmp_path)) == 0
+    assert runs.command("reproduce", "all", "--scale", "laptop", "--report", "--out", str(tmp_path)) == 0
     said = "".join(capsys.readouterr().out.split())
     assert (tmp_path / "laptop" / "figure4" / "results.md").is_file()
     assert "imitation:" in said
     assert said.count("hasnorecordfor") == len(FIGURES) - 1
     store.write_record(dataclasses.replace(record, last_good_steps=[0] * 10), tmp_path / "laptop" / "runs")
-    assert run("reproduce", "figure4", "--scale", "laptop", "--report", "--out", str(tmp_path)) == 1, "all have died"
+    one = ("reproduce", "figure4", "--scale", "laptop", "--report", "--out", str(tmp_path))
+    assert runs.command(*one) == 1, "all have died"
     assert "imitation seed 9 after 0 steps" in (tmp_path / "laptop" / "figure4" / "results.md").read_text()
 
 
@@ -448,7 +450,7 @@ def test_two_commands_do_not_train_in_the_same_store(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_smallest_scale_by_the_command(capsys, tmp_path):
     places = ("--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
-    assert run("reproduce", "behaviour", "--scale", "smoke", *places) == 0
+    assert runs.command("reproduce", "behaviour", "--scale", "smoke", *places) == 0
     assert "penalties: " in capsys.readouterr().out
     folder = tmp_path / "out" / "smoke" / "behaviour"
     names = {path.name for path in folder.iterdir()}

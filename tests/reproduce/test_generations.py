@@ -11,7 +11,8 @@ from jaxsocial.reproduce import generations, store, train
 from jaxsocial.reproduce.figures import Trained
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.pretrained import EACH
-from tests.reproduce.conftest import in_this_process, run, tiny_config
+from tests import runs
+from tests.reproduce.conftest import in_this_process, tiny_config
 from tests.reproduce.made_up import finding, findings
 
 FILE = """
@@ -70,7 +71,7 @@ def test_the_first_partners_keep_the_last_seats():
 def test_what_cannot_be_trained_is_refused_in_a_line(text, remedy, tmp_path, capsys):
     path = tmp_path / "generations.toml"
     path.write_text(text)
-    assert run("generations", str(path)) == 2
+    assert runs.command("generations", str(path)) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     with pytest.raises(ValueError, match=remedy):
@@ -85,7 +86,7 @@ def made(tmp_path_factory):
     command = ("generations", str(folder / "file.toml"), "--runs", str(folder / "runs"), "--out", str(folder / "out"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "make_executor", in_this_process)
-        assert run(*command) == 0
+        assert runs.command(*command) == 0
     return folder, command
 
 
@@ -116,8 +117,8 @@ def test_the_same_command_trains_nothing_twice(made, capsys, monkeypatch):
     folder, command = made
     written = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*")}
     monkeypatch.setattr(train, "make_executor", None)
-    assert run(*command) == 0
-    assert run(*command, "--report") == 0
+    assert runs.command(*command) == 0
+    assert runs.command(*command, "--report") == 0
     assert {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*")} == written
     assert "rows are in" in capsys.readouterr().out
 

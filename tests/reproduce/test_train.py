@@ -22,11 +22,7 @@ from jaxsocial.training import checkpoint, devices, metrics, run
 from jaxsocial.training.stopping import Stopped
 from tests.reproduce.conftest import in_this_process, tiny_config
 
-
-@pytest.fixture(autouse=True)
-def no_key_reuse_check():
-    with jax.debug_key_reuse(False):
-        yield
+pytestmark = pytest.mark.usefixtures("keys_unchecked")
 
 
 @pytest.fixture

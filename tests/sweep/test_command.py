@@ -27,15 +27,10 @@ from jaxsocial.sweep.report.ranking import About
 from jaxsocial.sweep.work import Task, write_task
 from jaxsocial.training.member import metric_names
 from jaxsocial.training.stopping import Stopped
+from tests.runs import toml
 from tests.sweep.tiny import FILE, GRID, tiny
 
 ROOT = Path(__file__).parents[2]
-
-
-def toml(value) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(name)} = {toml(inner)}" for name, inner in value.items()) + "}"
-    return json.dumps(value)
 
 
 def file_of(folder: Path, **changes) -> Path:

@@ -14,8 +14,6 @@ from rich.console import Console
 
 from jaxsocial.cli.main import main
 from jaxsocial.sweep import command, rungs, table, work
-from jaxsocial.sweep.backends.items import Finished, resolve
-from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.extension import extended
 from jaxsocial.sweep.members import identity
 from jaxsocial.sweep.spec import make_sweep
@@ -23,28 +21,12 @@ from jaxsocial.training import checkpoint
 from jaxsocial.training.folder import config_of, locked
 from jaxsocial.training.program import make_program
 from tests.sweep.test_command import file_of
-from tests.sweep.tiny import FILE, TINY, tiny
+from tests.sweep.tiny import FILE, TINY, here, tiny
 
 RATES = {"coefficients.learning_rate": [0.001, 0.1], "rules.penalty": [1.5]}
 DROP = {"halving": {"steps": [256]}}
 
-
-@pytest.fixture(autouse=True)
-def keys_unchecked():
-    """Turns off the check of key reuse, which mistakes a scan under vmap for one."""
-    with jax.debug_key_reuse(False):
-        yield
-
-
-def here() -> Executor:
-    """Returns an executor that works in this process."""
-
-    def run_items(folders, what):
-        for folder in folders:
-            resolve(what)(folder)
-            yield Finished(folder, None)
-
-    return Executor(run_items)
+pytestmark = pytest.mark.usefixtures("keys_unchecked")
 
 
 def quiet() -> Console:

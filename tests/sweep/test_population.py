@@ -12,8 +12,7 @@ from rich.console import Console
 from jaxsocial.sweep import command, population, rungs, table, work
 from jaxsocial.sweep.extension import extended
 from jaxsocial.sweep.population import Copy, Exchange
-from tests.sweep.test_extension import here
-from tests.sweep.tiny import GRID, TINY, tiny
+from tests.sweep.tiny import GRID, TINY, here, tiny
 
 POPULATION = {"population": {"every": 128, "replaced": 0.25}}
 

@@ -11,13 +11,13 @@ from rich.console import Console
 
 from jaxsocial.config.fields import flat
 from jaxsocial.sweep import command, rungs, table, trials, work
-from jaxsocial.sweep.backends.items import Finished, resolve
+from jaxsocial.sweep.backends.items import Finished
 from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.extension import extended
 from jaxsocial.sweep.search import Search, suggested
 from jaxsocial.sweep.spec import make_sweep
 from jaxsocial.training.stopping import Stopped
-from tests.sweep.tiny import FILE, TINY
+from tests.sweep.tiny import FILE, TINY, here
 
 pytest.importorskip("optuna")
 
@@ -210,19 +210,14 @@ def test_a_search_is_extended_by_trials_seeds_and_steps(tmp_path):
 def test_a_search_trains_for_real_and_resumes_exactly(tmp_path):
     """Numbers and sizes: two groups in some batches."""
 
-    def here(folders, what):
-        for folder in folders:
-            resolve(what)(folder)
-            yield Finished(folder, None)
-
     def one_item_a_call(folders, what):
-        yield from here(folders[:1], what)
+        yield from here().run_items(folders[:1], what)
         raise KeyboardInterrupt
 
     fields = RATE | {"network.memory": {"choice": [8, 16]}}
     sweep = searching(fields, trials=6, batch=3, seeds=1, fixed=TINY | {"total_steps": 128})
     with jax.debug_key_reuse(False):
-        whole = run(tmp_path / "whole", sweep, Executor(here))
+        whole = run(tmp_path / "whole", sweep, here())
         for _ in range(12):
             try:
                 found = run(tmp_path / "killed", sweep, Executor(one_item_a_call))

@@ -20,12 +20,7 @@ from tests.sweep.tiny import GRID, tiny
 
 MEASURED = ["return", "evaluation.return", "evaluation.goals", "loss", "entropy", "healthy", "penalty"]
 
-
-@pytest.fixture(autouse=True)
-def keys_unchecked():
-    """Turns off the check of key reuse, which mistakes a scan under vmap for one."""
-    with jax.debug_key_reuse(False):
-        yield
+pytestmark = pytest.mark.usefixtures("keys_unchecked")
 
 
 def begun(folder, sweep, memory_gib=None, rung=0, alive=None):

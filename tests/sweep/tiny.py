@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jaxsocial.sweep.backends.items import Finished, resolve
+from jaxsocial.sweep.executor import Executor
 from jaxsocial.sweep.spec import Sweep, make_sweep
 
 TINY = {
@@ -36,3 +38,14 @@ def tiny(**changes) -> Sweep:
     file = FILE | changes
     fixed = {name: value for name, value in file["fixed"].items() if name not in file["grid"]}
     return make_sweep(file | {"fixed": fixed})
+
+
+def here() -> Executor:
+    """Returns an executor that works in this process."""
+
+    def run_items(folders, work):
+        for folder in folders:
+            resolve(work)(folder)
+            yield Finished(folder, None)
+
+    return Executor(run_items)

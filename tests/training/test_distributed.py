@@ -24,7 +24,6 @@ from jaxsocial.config.presets import preset
 from jaxsocial.training import checkpoint, metrics
 from jaxsocial.training.devices import devices_for
 from jaxsocial.training.distributed import Hosts
-from jaxsocial.training.folder import config_of
 from tests import runs
 
 ITERATIONS = 8
@@ -77,13 +76,9 @@ def ended(processes: list[subprocess.Popen]) -> list[Done]:
             process.kill()
 
 
-def parameters_of(folder: Path):
-    return checkpoint.restore_parameters(folder, config_of(folder))[0]
-
-
 def assert_same_run(found: Path, expected: Path):
     """Equal parameters at the end, and equal metrics, each line written once."""
-    chex.assert_trees_all_close(parameters_of(found), parameters_of(expected), rtol=1e-3, atol=1e-5)
+    chex.assert_trees_all_close(runs.parameters_of(found), runs.parameters_of(expected), rtol=1e-3, atol=1e-5)
     rows, known = (metrics.read(folder / "metrics.jsonl") for folder in (found, expected))
     assert [(row["step"], row["seed"]) for row in rows] == [(row["step"], row["seed"]) for row in known]
     for mine, theirs in zip(rows, known, strict=True):

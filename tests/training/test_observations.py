@@ -119,18 +119,12 @@ def test_a_sweep_compares_prediction_targets(tmp_path):
     fixed = TINY | {"world.observation": "symbolic", "network.encoder": "symbolic", "total_steps": 128}
     tables = FILE | {"seeds": 1, "fixed": fixed, "grid": {"sizes.prediction": ["none", "symbols"]}}
     path = tmp_path / "sweep.toml"
-    path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in tables.items()))
+    path.write_text("".join(f"{name} = {runs.toml(value)}\n" for name, value in tables.items()))
     command = [sys.executable, "-m", "jaxsocial", "sweep", str(path), "--out", str(tmp_path / "sweep")]
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "COLUMNS": "200"}
     done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 settings" in done.stdout
-
-
-def _toml(value) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(name)} = {_toml(inner)}" for name, inner in value.items()) + "}"
-    return json.dumps(value)
 
 
 @pytest.mark.slow

@@ -22,10 +22,6 @@ from jaxsocial.training.folder import config_of
 from tests import runs
 
 
-def parameters_of(folder):
-    return checkpoint.restore_parameters(folder, config_of(folder))[0]
-
-
 def test_a_run_s_folder_has_the_files_that_readme_lists(finished_run):
     names = {path.name for path in finished_run.iterdir()}
     assert names == {
@@ -99,7 +95,7 @@ def resumed_run(tmp_path_factory):
 
 
 def test_a_resumed_run_equals_the_one_that_never_stopped_exactly(finished_run, resumed_run):
-    whole, resumed = parameters_of(finished_run), parameters_of(resumed_run)
+    whole, resumed = runs.parameters_of(finished_run), runs.parameters_of(resumed_run)
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)
     for name in ("metrics.jsonl", "evaluation.json"):
         assert (finished_run / name).read_text() == (resumed_run / name).read_text()
@@ -130,7 +126,7 @@ def test_a_run_goes_on_while_the_disk_is_full_and_writes_what_was_left_later(
     else:
         assert status == 0
     assert (folder / "metrics.jsonl").read_text() == (finished_run / "metrics.jsonl").read_text()
-    jax.tree.map(np.testing.assert_array_equal, parameters_of(finished_run), parameters_of(folder))
+    jax.tree.map(np.testing.assert_array_equal, runs.parameters_of(finished_run), runs.parameters_of(folder))
 
 
 def test_a_row_that_does_not_fit_on_the_disk_leaves_no_part_of_itself(tmp_path, monkeypatch):
@@ -150,8 +146,8 @@ def test_a_row_that_does_not_fit_on_the_disk_leaves_no_part_of_itself(tmp_path, 
 def test_a_seed_alone_equals_the_seed_among_others(finished_run, tmp_path):
     folder = tmp_path / "alone"
     assert runs.train(folder, "--total-steps", str(4 * runs.ITERATION), "--seed", "4") == 0
-    among = jax.tree.map(lambda x: x[1], parameters_of(finished_run))
-    alone = jax.tree.map(lambda x: x[0], parameters_of(folder))
+    among = jax.tree.map(lambda x: x[1], runs.parameters_of(finished_run))
+    alone = jax.tree.map(lambda x: x[0], runs.parameters_of(folder))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), among, alone)
 
 
@@ -168,7 +164,7 @@ def test_a_finished_run_can_be_a_partner(finished_run, tmp_path):
 
 def test_a_loaded_policy_is_the_one_trained(finished_run):
     loaded = pretrained.load_policy(finished_run, seed=4)
-    own = jax.tree.map(lambda x: x[1, 0], parameters_of(finished_run))
+    own = jax.tree.map(lambda x: x[1, 0], runs.parameters_of(finished_run))
     jax.tree.map(np.testing.assert_array_equal, loaded.parameters, own)
     assert loaded.env == loaded.config.make_env()
     with pytest.raises(ValueError, match="choose 3 to 4"):
