@@ -175,10 +175,13 @@ class Module:
         """Returns the turns of a loop; None if they depend on data."""
         if known := _TURNS.search(loop.rest):
             return int(known[1])
-        for line, turns in self._given.items():
-            if self.source(loop).startswith(line):
-                return turns
-        # TPUs' programs do not say: a scan compares its counter, which begins at 0, with a constant.
+        # The text of a TPU's program does not state turns, and what is given is for loops that depend on data only.
+        if (counted := self._compared(computation, loop)) is not None:
+            return counted
+        return next((turns for line, turns in self._given.items() if self.source(loop).startswith(line)), None)
+
+    def _compared(self, computation: str, loop: Instruction) -> int | None:
+        """Returns the constant with which a scan compares its counter, which begins at 0; None if there is none."""
         condition = re.search(r"condition=%([\w.\-]+)", loop.rest)
         inside = self.computations[condition[1]] if condition else {}
         root = next((one for one in inside.values() if one.is_root), None)

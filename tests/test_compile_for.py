@@ -99,6 +99,11 @@ def test_loops_that_depend_on_data_are_counted_apart_or_as_often_as_is_said():
     assert more == [*(turn * 3)]
 
 
+def test_turns_that_the_program_states_go_before_those_that_are_given():
+    text = PROGRAM.replace("body=%body\n", 'body=%body, metadata={op_name="f" stack_frame_id=2}\n')
+    assert [loop.turns for loop in Module(text, {"jaxsocial/env/core.py": 3}).loops()] == [250]
+
+
 def test_a_loop_that_depends_on_data_waits_with_the_loops_inside():
     made = jax.jit(
         lambda x: jax.lax.while_loop(
