@@ -39,7 +39,8 @@ _INDEX = re.compile(r"index=(\d+)")
 _FRAME = re.compile(r"stack_frame_id=(\d+)")
 _SOURCE = re.compile(r'source_file="([^"]*)"(?: source_line=(\d+))?')
 _CONTRACTED = re.compile(r'lhs_contracting_dim(?:s=\{([\d,]*)\}|ensions":\[([\d",]*)\])')
-_LABELS = re.compile(r"dim_labels=\w+_(\w+)->")
+_LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
+_WINDOW = re.compile(r"\bwindow=\{([^}]*)\}")
 
 
 class Instruction(NamedTuple):
@@ -313,11 +314,37 @@ def _flops(instruction: Instruction, scope: Mapping[str, Instruction]) -> float:
     outputs = math.prod(arrays[0][1])
     if labels := _LABELS.search(instruction.rest):
         kernel = _arrays(right.shape)[0][1]
-        return 2.0 * outputs * math.prod(n for n, label in zip(kernel, labels[1], strict=False) if label != "o")
+        taps = 2.0 * outputs * math.prod(n for n, label in zip(kernel, labels[2], strict=False) if label != "o")
+        return taps if instruction.opcode == "custom-call" else taps * _met(instruction, left.shape, labels)
     if contracted := _CONTRACTED.search(instruction.rest):
         axes = re.findall(r"\d+", contracted[1] or contracted[2] or "")
         return 2.0 * outputs * math.prod(_arrays(left.shape)[0][1][int(axis)] for axis in axes)
     return 0.0
+
+
+def _met(instruction: Instruction, left: str, labels: re.Match[str]) -> float:
+    """Returns the share of a convolution's products that meet an element, and neither padding nor a dilated gap.
+
+    TPUs have products of n pairs of matrices as one convolution, in which one of n places of the window is no gap.
+    """
+    window = _WINDOW.search(instruction.rest)
+    listed = dict(field.split("=") for field in window[1].split()) if window else {}
+    fields = {name: values.split("x") for name, values in listed.items()}
+    lengths, places = (_arrays(shape)[0][1] for shape in (left, instruction.shape))
+    share = 1.0
+    for axis in range(len(fields.get("size", ()))):
+        names = "size", "stride", "lhs_dilate", "rhs_dilate"
+        size, stride, gap, spread = (int(fields[name][axis]) if name in fields else 1 for name in names)
+        padded = int(fields["pad"][axis].split("_")[0]) if "pad" in fields else 0
+        length, outputs = lengths[labels[1].index(str(axis))], places[labels[3].index(str(axis))]
+        share *= _met_along(length, outputs, size, stride, gap, spread, padded)
+    return share
+
+
+@functools.cache
+def _met_along(length: int, outputs: int, size: int, stride: int, gap: int, spread: int, padded: int) -> float:
+    places = [place * stride + tap * spread - padded for place in range(outputs) for tap in range(size)]
+    return sum(0 <= place <= (length - 1) * gap and place % gap == 0 for place in places) / len(places)
 
 
 def _instruction(line: str) -> Instruction | None:

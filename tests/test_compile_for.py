@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxsocial
-from benchmarks import compile_for
+from benchmarks import compile_for, train
 from benchmarks.hlo import Cost, Module
 from jaxsocial.agents.networks.blocks import in_blocks, traced_for
 from jaxsocial.cli.options import SweepOptions
@@ -123,6 +123,21 @@ def test_a_compiled_scan_has_the_operations_of_all_its_turns():
     assert module.cost().flops == 7 * 2 * 16**3
 
 
+def test_products_with_padding_and_with_gaps_are_no_operations():
+    # As TPUs have one product for each of 5 seeds, and a convolution of 4 x 4 pixels by 3 x 3 with a margin of one.
+    text = """\
+ENTRY %main (x: f32[5,8,32], w: f32[5,32,16], y: f32[2,4,4,3], k: f32[3,3,3,7]) -> f32[2,4,4,7] {
+  %x = f32[5,8,32]{2,1,0} parameter(0)
+  %w = f32[5,32,16]{2,1,0} parameter(1)
+  %y = f32[2,4,4,3]{3,2,1,0} parameter(2)
+  %k = f32[3,3,3,7]{3,2,1,0} parameter(3)
+  %seeds = f32[5,8,16]{2,1,0} convolution(%x, %w), window={size=5 stride=4 lhs_dilate=5}, dim_labels=0bf_0io->0bf
+  ROOT %image = f32[2,4,4,7]{3,2,1,0} convolution(%y, %k), window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f
+}
+"""
+    assert Module(text).cost().flops == 2 * 5 * 8 * 32 * 16 + 2 * 2 * 3 * 7 * (2 + 3 + 3 + 2) ** 2
+
+
 def test_a_program_is_traced_for_the_platform_that_it_is_compiled_for():
     def sizes(platform):
         found = []
@@ -172,7 +187,8 @@ def test_the_quickstart_compiles_for_every_target(target, tmp_path):
     assert chunk["steps"] == config.iteration_steps
     # The environment's loop.
     assert config.sizes.steps in [loop["turns"] for loop in chunk["loops"]]
-    assert chunk["cost"]["flops"] > 0
+    # A second count, of the network's layers. Compilers leave out products that no one uses, and few add any.
+    assert 0.5 < chunk["cost"]["flops"] / train._operations(config) < 2
 
 
 SCENARIOS = """
