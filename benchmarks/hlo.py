@@ -7,7 +7,7 @@ text has the number of turns of each loop.
 import functools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -27,6 +27,9 @@ ELEMENTWISE = (
 """Instructions of which a fusion computes only the elements that it needs."""
 UPDATES = {"dynamic-update-slice": 1, "scatter": 2}
 """Instructions that write a part of their first operand in place, and the operand with what they write."""
+MEMORY = '"AllocateBuffer"'
+NO_CALLS = (MEMORY, '"ConcatBitcast"')
+"""Targets of custom calls with which TPUs only name memory."""
 _SHAPE = re.compile(r"(\w+)\[([\d,]*)\](?:\{([^}]*)\})?")
 ON_CHIP = "S(1)"
 """What layouts of TPUs say of arrays that are kept beside the processor: reading them moves nothing."""
@@ -54,7 +57,25 @@ class Instruction(NamedTuple):
     """Its attributes."""
     is_root: bool
     literal: str = ""
-    """Of a constant, in brackets."""
+    """Of a constant its value, of a parameter its number, in brackets."""
+
+
+class Array(NamedTuple):
+    """One array of a shape."""
+
+    kind: str
+    dims: tuple[int, ...]
+    layout: str
+
+    @property
+    def bytes(self) -> float:
+        """Returns the bytes of all elements."""
+        return math.prod(self.dims) * _element(self.kind)
+
+    @property
+    def outside(self) -> bool:
+        """Returns whether it is kept in the device's memory, and not on the chip."""
+        return ON_CHIP not in self.layout
 
 
 class Cost(NamedTuple):
@@ -196,7 +217,7 @@ class Module:
         while limit.opcode == "copy" and limit.operands[0] in scope:
             limit = scope[limit.operands[0]]
         found = re.fullmatch(r"\((\d+)\)", limit.literal)
-        return int(found[1]) if found else None
+        return int(found[1]) if found and limit.opcode == "constant" else None
 
     @functools.cache  # noqa: B019, a module lives as long as the program that reads it
     def _total(self, computation: str) -> Cost:
@@ -226,19 +247,92 @@ class Module:
 
     def _cost(self, computation: str, instruction: Instruction) -> Cost:
         scope = self.computations[computation]
-        inside = self.computations.get(next(iter(_CALLED.findall(instruction.rest)), ""), {})
+        inside = self._inside(instruction)
         if instruction.opcode == "fusion" and inside:
             parameters = [one for one in inside.values() if one.opcode == "parameter"]
-            moved = sum(_read_of(one, inside) for one in parameters) + _written(inside)
+            moved = sum(self._read_of(one, inside) for one in parameters) + self._written(inside)
             return Cost(1, moved, self._flops_of(inside))
-        if instruction.opcode in SLICES:
-            moved = 2 * size(instruction.shape)
+        arrays = _arrays(instruction.shape)
+        known = [_arrays(scope[name].shape) for name in instruction.operands if name in scope]
+        if instruction.opcode == "copy-start":  # destination, source, context
+            moved = sum(one.bytes * one.outside for one in arrays[:2])
+        elif instruction.opcode == "slice-start":  # source, destination, context
+            moved = arrays[1].bytes * (arrays[0].outside + arrays[1].outside)
+        elif instruction.opcode in SLICES:
+            moved = arrays[0].bytes * (known[0][0].outside + arrays[0].outside)
         elif instruction.opcode in UPDATES:
-            moved = 2 * size(scope[instruction.operands[UPDATES[instruction.opcode]]].shape)
+            update = known[UPDATES[instruction.opcode]][0]
+            moved = update.bytes * (update.outside + arrays[0].outside)
         else:
-            known = [scope[name].shape for name in instruction.operands if name in scope]
-            moved = size(instruction.shape) + sum(map(size, known))
+            moved = sum(one.bytes * one.outside for one in sum(known, arrays))
         return Cost(1, moved, _flops(instruction, scope))
+
+    def _inside(self, instruction: Instruction) -> dict[str, Instruction]:
+        """Returns the computation of a fusion."""
+        return self.computations.get(next(iter(_CALLED.findall(instruction.rest)), ""), {})
+
+    def _read_of(self, parameter: Instruction, inside: Mapping[str, Instruction], in_place: bool = True) -> float:
+        """Returns the bytes that a fusion reads of a parameter: of one that is only sliced, the slices.
+
+        Args:
+          parameter: of the fusion.
+          inside: the fusion's computation.
+          in_place: whether an update of the parameter reads nothing of it.
+        """
+        whole, parts = size(parameter.shape), 0.0
+        (array,) = _arrays(parameter.shape)[:1] or [Array("token", (), "")]
+        same, elements = {parameter.name} if in_place else set(), {parameter.name}
+        results = {_behind(result, inside).name for result in _results(inside)}
+        for one in inside.values():  # operands come before those that use them
+            used = [name for name in one.operands if name in elements]
+            if not used:
+                continue
+            found, is_sliced = _arrays(one.shape), used == [one.operands[0]]
+            is_updated = used[0] in same and one.name in results
+            if one.opcode == "bitcast" and not one.is_root:
+                elements.add(one.name)
+                same |= {one.name} if used[0] in same else set()
+            elif one.opcode in ELEMENTWISE and math.prod(found[0].dims) == math.prod(array.dims) and not one.is_root:
+                elements.add(one.name)
+            elif one.opcode in SLICES and is_sliced:
+                parts += math.prod(found[0].dims) * _element(array.kind)
+            elif one.opcode == "fusion" and (nested := self._inside(one)):
+                numbers = [f"({number})" for number, name in enumerate(one.operands) if name in elements]
+                taken = [other for other in nested.values() if other.opcode == "parameter" and other.literal in numbers]
+                # Of as many elements, and kept where the whole is.
+                parts += sum(self._read_of(one._replace(shape=parameter.shape), nested, is_updated) for one in taken)
+            elif not (one.opcode in UPDATES and is_sliced and is_updated):
+                return whole
+        return min(parts, whole)
+
+    def _written(self, inside: Mapping[str, Instruction]) -> float:
+        """Returns the bytes that a fusion writes: of a buffer that is updated in place, the update."""
+        total = 0.0
+        for result in _results(inside):
+            whole, update = size(result.shape), self._updated(result, inside)
+            # A bitcast at the end says where the result is kept; what it is of need not.
+            total += update if whole and update is not None else whole
+        return total
+
+    def _updated(
+        self, result: Instruction, inside: Mapping[str, Instruction], computed: Collection[str] = ()
+    ) -> float | None:
+        """Returns the bytes of an update in place; None if a result is no update, or of what the fusion computes.
+
+        Args:
+          result: of the fusion.
+          inside: the fusion's computation.
+          computed: the numbers of the parameters that the fusion around this one computes.
+        """
+        one = _behind(result, inside)
+        if one.opcode == "fusion" and (nested := self._inside(one)):
+            made = [not _is_memory(_behind(inside[name], inside), computed) for name in one.operands]
+            numbers = [f"({number})" for number, is_made in enumerate(made) if is_made]
+            (root,) = [other for other in nested.values() if other.is_root]
+            return self._updated(root, nested, numbers)
+        if one.opcode not in UPDATES or not _is_memory(_behind(inside[one.operands[0]], inside), computed):
+            return None
+        return _arrays(inside[one.operands[UPDATES[one.opcode]]].shape)[0].bytes
 
 
 def size(shape: str) -> float:
@@ -247,19 +341,41 @@ def size(shape: str) -> float:
     >>> size("(f32[2,3]{1,0}, pred[4]{0}, s32[], f32[9]{0:T(128)S(1)})")
     32
     """
-    return sum(math.prod(dims) * _element(kind) for kind, dims, layout in _arrays(shape) if ON_CHIP not in layout)
+    return sum(one.bytes for one in _arrays(shape) if one.outside)
 
 
-def _arrays(shape: str) -> list[tuple[str, tuple[int, ...], str]]:
-    return [(kind, tuple(int(n) for n in dims.split(",") if n), layout) for kind, dims, layout in _SHAPE.findall(shape)]
+def _arrays(shape: str) -> list[Array]:
+    found = _SHAPE.findall(shape)
+    return [Array(kind, tuple(int(n) for n in dims.split(",") if n), layout) for kind, dims, layout in found]
+
+
+def _results(inside: Mapping[str, Instruction]) -> list[Instruction]:
+    """Returns the results of a fusion's computation."""
+    (root,) = [one for one in inside.values() if one.is_root]
+    return [inside[name] for name in root.operands] if root.opcode == "tuple" else [root]
+
+
+def _behind(one: Instruction, inside: Mapping[str, Instruction]) -> Instruction:
+    """Returns of what an instruction is a bitcast."""
+    while one.opcode == "bitcast":
+        one = inside[one.operands[0]]
+    return one
+
+
+def _is_memory(one: Instruction, computed: Collection[str]) -> bool:
+    """Returns whether an instruction within a fusion is memory that was there before."""
+    return (
+        MEMORY in one.rest if one.opcode == "custom-call" else one.opcode == "parameter" and one.literal not in computed
+    )
 
 
 def _is_kernel(instruction: Instruction) -> bool:
     # A number is computed beside the kernels, unless the compiler makes a kernel of it.
-    is_number = not any(dims for _, dims, _ in _arrays(instruction.shape))
-    return instruction.opcode not in NO_KERNEL and not (
-        is_number and instruction.opcode not in ("fusion", "custom-call")
-    )
+    if instruction.opcode in NO_KERNEL:
+        return False
+    if instruction.opcode == "custom-call":
+        return not any(f"custom_call_target={target}" in instruction.rest for target in NO_CALLS)
+    return instruction.opcode == "fusion" or any(one.dims for one in _arrays(instruction.shape))
 
 
 def _element(kind: str) -> float:
@@ -267,41 +383,6 @@ def _element(kind: str) -> float:
         return BYTES[kind]
     digits = re.search(r"\d+", kind)
     return int(digits[0]) // 8 if digits else 0
-
-
-def _read_of(parameter: Instruction, inside: Mapping[str, Instruction]) -> float:
-    """Returns the bytes that a fusion reads of a parameter: of one that is only sliced, the slices."""
-    whole, parts = size(parameter.shape), 0.0
-    ((kind, dims, _),) = _arrays(parameter.shape)[:1] or [("token", (), "")]
-    same, elements = {parameter.name}, {parameter.name}
-    for one in inside.values():  # operands come before those that use them
-        used = [name for name in one.operands if name in elements]
-        if not used:
-            continue
-        arrays, is_sliced = _arrays(one.shape), used == [one.operands[0]]
-        if one.opcode == "bitcast" and not one.is_root:
-            elements.add(one.name)
-            same |= {one.name} if used[0] in same else set()
-        elif one.opcode in ELEMENTWISE and math.prod(arrays[0][1]) == math.prod(dims) and not one.is_root:
-            elements.add(one.name)
-        elif one.opcode in SLICES and is_sliced:
-            parts += math.prod(arrays[0][1]) * _element(kind)
-        elif not (one.opcode in UPDATES and is_sliced and used[0] in same):  # written in place
-            return whole
-    return min(parts, whole)
-
-
-def _written(inside: Mapping[str, Instruction]) -> float:
-    """Returns the bytes that a fusion writes: of a buffer that is updated in place, the update."""
-    (root,) = [one for one in inside.values() if one.is_root]
-    results = [inside[name] for name in root.operands] if root.opcode == "tuple" else [root]
-    total = 0.0
-    for one in results:
-        while one.opcode == "bitcast":
-            one = inside[one.operands[0]]
-        written = UPDATES.get(one.opcode)
-        total += size(one.shape if written is None else inside[one.operands[written]].shape)
-    return total
 
 
 def _flops(instruction: Instruction, scope: Mapping[str, Instruction]) -> float:
@@ -361,7 +442,7 @@ def _instruction(line: str) -> Instruction | None:
         tuple(_NAME.findall(operands)),
         rest,
         line.strip().startswith("ROOT "),
-        operands if opcode == "constant" else "",
+        operands if opcode in ("constant", "parameter") else "",
     )
 
 

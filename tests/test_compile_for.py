@@ -123,6 +123,74 @@ def test_a_compiled_scan_has_the_operations_of_all_its_turns():
     assert module.cost().flops == 7 * 2 * 16**3
 
 
+def test_what_tpus_keep_on_the_chip_moves_nothing():
+    text = """\
+%flat (a: f32[8,128]) -> f32[1024] {
+  %a = f32[8,128]{1,0:T(8,128)} parameter(0)
+  %n = f32[8,128]{1,0:T(8,128)} negate(%a)
+  ROOT %flat = f32[1024]{0:T(1024)S(1)} bitcast(%n)
+}
+
+ENTRY %main (x: f32[8,128]) -> f32[1024] {
+  %x = f32[8,128]{1,0:T(8,128)} parameter(0)
+  %copy = (f32[8,128]{1,0:T(8,128)S(1)}, f32[8,128]{1,0:T(8,128)}, u32[]{:S(2)}) copy-start(%x)
+  %copied = f32[8,128]{1,0:T(8,128)S(1)} copy-done(%copy)
+  %cut = ((f32[8,128]{1,0:T(8,128)}), f32[1,128]{1,0:T(8,128)S(1)}, s32[]{:S(2)}) slice-start(%x)
+  %row = f32[1,128]{1,0:T(8,128)S(1)} slice-done(%cut)
+  %room = f32[8,128]{1,0:T(8,128)} custom-call(), custom_call_target="AllocateBuffer"
+  %first = f32[1,128]{1,0:T(8,128)S(1)} slice(%x), slice={[0:1], [0:128]}
+  %second = f32[1,128]{1,0:T(8,128)} slice(%copied), slice={[1:2], [0:128]}
+  ROOT %out = f32[1024]{0:T(1024)S(1)} fusion(%x), kind=kLoop, calls=%flat
+}
+"""
+    found = {instruction.name: cost for instruction, cost in Module(text)._run("main", 1.0)}
+    bytes_of = {"copy": 4096, "cut": 512, "first": 512, "second": 512, "out": 4096}
+    assert found == {name: Cost(1, moved) for name, moved in bytes_of.items()}
+
+
+FUSED = """\
+%nested (b: f32[8,128], u: f32[1,128], i: s32[]) -> f32[8,128] {{
+  %b = f32[8,128]{{1,0:T(8,128)}} parameter(0)
+  %u = f32[1,128]{{1,0:T(8,128)S(1)}} parameter(1)
+  %i = s32[] parameter(2)
+  ROOT %updated = f32[8,128]{{1,0:T(8,128)}} dynamic-update-slice(%b, %u, %i, %i)
+}}
+
+%fused (a: f32[8,128], r: f32[1,128], j: s32[]) -> f32[1024] {{
+  %a = f32[8,128]{{1,0:T(8,128)}} parameter(0)
+  %r = f32[1,128]{{1,0:T(8,128)S(1)}} parameter(1)
+  %j = s32[] parameter(2)
+  %buffer = {buffer}
+  %result = f32[8,128]{{1,0:T(8,128)}} {result}
+  ROOT %flat = f32[1024]{{0:T(1024){where}}} bitcast(%result)
+}}
+
+ENTRY %main (x: f32[8,128], y: f32[1,128], k: s32[]) -> f32[1024] {{
+  %x = f32[8,128]{{1,0:T(8,128)}} parameter(0)
+  %y = f32[1,128]{{1,0:T(8,128)S(1)}} parameter(1)
+  %k = s32[] parameter(2)
+  ROOT %out = f32[1024]{{0:T(1024){where}}} fusion(%x, %y, %k), kind=kLoop, calls=%fused
+}}
+"""
+SAME, NEGATED = "f32[8,128]{1,0} bitcast(%a)", "f32[8,128]{1,0} negate(%a)"
+ALLOCATED = 'f32[8,128]{1,0} custom-call(), custom_call_target="AllocateBuffer"'
+UPDATED = (
+    "dynamic-update-slice(%buffer, %r, %j, %j)",
+    "fusion(%buffer, %r, %j), kind=kLoop, calls=%nested",
+)
+
+
+@pytest.mark.parametrize("result", UPDATED)
+@pytest.mark.parametrize(
+    ("buffer", "where", "moved"),
+    [(SAME, "", 512), (ALLOCATED, "", 512), (NEGATED, "", 4096 + 4096), (SAME, "S(1)", 0), (NEGATED, "S(1)", 4096)],
+)
+def test_an_update_moves_its_elements_if_the_buffer_was_there_before(result, buffer, where, moved):
+    text = FUSED.format(buffer=buffer, result=result, where=where)
+    # And the index, a number of four bytes.
+    assert Module(text).cost() == Cost(1, moved + 4)
+
+
 def test_products_with_padding_and_with_gaps_are_no_operations():
     # As TPUs have one product for each of 5 seeds, and a convolution of 4 x 4 pixels by 3 x 3 with a margin of one.
     text = """\
