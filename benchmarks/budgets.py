@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from benchmarks.compile_for import Needs, facts, needs
 from benchmarks.table import Column, print_table
 from jaxsocial.config.presets import preset
-from jaxsocial.training.targets import TARGETS, TPUS, described_device
+from jaxsocial.training.accelerators import TARGETS, TPUS, described_device
 
 FILE = Path(__file__).parent / "results" / "budgets.json"
 SLACK = 0.03

@@ -33,8 +33,8 @@ from jaxsocial.agents.networks.blocks import traced_for
 from jaxsocial.config.config import Config
 from jaxsocial.config.presets import preset
 from jaxsocial.evaluate.episodes import EpisodeProgram, episode_inputs, episode_program
+from jaxsocial.training.accelerators import TARGETS, described_device
 from jaxsocial.training.program import make_program
-from jaxsocial.training.targets import TARGETS, described_device
 
 PARTS = ("begin", "chunk", "evaluation", "world")
 WORLD_STEPS = 250

@@ -19,7 +19,7 @@ from jaxsocial.agents.networks.blocks import in_blocks, traced_for
 from jaxsocial.cli.options import SweepOptions
 from jaxsocial.config.presets import preset, presets
 from jaxsocial.evaluate import probes
-from jaxsocial.training.targets import TARGETS, described_device, memory_of
+from jaxsocial.training.accelerators import TARGETS, described_device, memory_of
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """\
@@ -265,7 +265,7 @@ import jax
 from benchmarks.compile_for import on_device
 from benchmarks.play import our_game, play
 from jaxsocial.env.registry import make_scenario
-from jaxsocial.training.targets import described_device
+from jaxsocial.training.accelerators import described_device
 target, style, *names = sys.argv[1:]
 device = described_device(target)
 for name in names:
@@ -289,7 +289,7 @@ from benchmarks.compile_for import compiled_episodes
 from jaxsocial.config.presets import preset
 from jaxsocial.evaluate.decoding import watched_program
 from jaxsocial.evaluate.probes import chosen_probes, probe_program, probed_config
-from jaxsocial.training.targets import described_device
+from jaxsocial.training.accelerators import described_device
 target, name = sys.argv[1:]
 device, config = described_device(target), preset(name)
 for probe in chosen_probes(("all",), config):

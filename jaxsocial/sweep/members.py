@@ -9,9 +9,9 @@ import jax
 from jaxsocial.config.config import Config
 from jaxsocial.config.fields import config_hash
 from jaxsocial.config.traced import program_key
+from jaxsocial.training.accelerators import described_device, memory_of
 from jaxsocial.training.devices import GIB, memory_limit
 from jaxsocial.training.program import Program, make_program
-from jaxsocial.training.targets import described_device, memory_of
 
 LENGTH = ("total_steps", "seed", "seeds")
 """Fields that an extension of a sweep may change in a setting that has begun."""

@@ -8,7 +8,7 @@ MODULES = (
     "distributed",
     "metrics",
     "devices",
-    "targets",
+    "accelerators",
     "weights",
     "packaged",
     "checkpoint",
