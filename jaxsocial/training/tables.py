@@ -48,7 +48,12 @@ class Table:
             yield Text(self.title, "italic")
         if sum(least) + GAP * (len(least) - 1) > options.max_width:
             for row in self.rows:
-                yield Text("\n".join(["", *(f"{name}: {cell}" for name, cell in zip(self.headings, row, strict=True))]))
+                # Here no heading is broken at "- ", and a column without one names the row.
+                lines = [
+                    f"{name.replace('- ', '')}: {cell}" if name else cell
+                    for name, cell in zip(self.headings, row, strict=True)
+                ]
+                yield Text("\n".join(["", *lines]))
             return
         drawn = RichTable(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
         for index, (heading, width) in enumerate(zip(headings, least, strict=True)):

@@ -14,9 +14,9 @@ LONG = "run:/" + 9 * "folders/" + "[/x]@128"
 ROWS = [(LONG, "3", "1.00 [0.22, 3.44]"), ("[red]you", "4", "2.00 [0.22, 3.44]")]
 
 
-def printed(width):
+def printed(width, headings=HEADINGS):
     output = io.StringIO()
-    Console(file=output, width=width).print(Table("two [players]", HEADINGS, ROWS))
+    Console(file=output, width=width).print(Table("two [players]", headings, ROWS))
     return output.getvalue().splitlines()
 
 
@@ -33,3 +33,5 @@ def test_texts_are_wrapped_and_numbers_are_not(width):
 
 def test_rows_are_blocks_where_columns_do_not_fit():
     assert printed(36)[-4:] == ["", "who: [red]you", "seed: 4", "return [95 %]: 2.00 [0.22, 3.44]"]
+    unnamed = printed(30, ("", "counter- clockwise", "return"))
+    assert unnamed[-3:] == ["[red]you", "counterclockwise: 4", "return: 2.00 [0.22, 3.44]"]
