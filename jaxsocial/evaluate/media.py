@@ -73,6 +73,8 @@ def moments(config: Config, parameters: Parameters, setup: AgentSetup) -> Played
       parameters: of one seed's learners.
       setup: environment, network and partners.
     """
+    # Under vmap jax refuses NumPy constants in functions with a gradient of their own; runs of several hosts have such.
+    parameters = jax.tree.map(jnp.asarray, parameters)
     # An end is to be seen, and not the world that would follow.
     setup = setup._replace(env=dataclasses.replace(setup.env, auto_reset=False))
 

@@ -144,6 +144,7 @@ def _state_recorder(config: Config) -> Callable[..., dict[str, Array]]:
 
 def _step_recorder(config: Config, parameters: Parameters, setup: AgentSetup) -> Callable[..., dict[str, Array]]:
     """Returns a function from a step, and the play before and after it, to the fields of `Steps`."""
+    parameters = jax.tree.map(jnp.asarray, parameters)  # for the same reason as in `media.moments`
     network, target = setup.network, setup.network.target
     draw = predictions.picture_maker(config.sizes.prediction, config.world)
 

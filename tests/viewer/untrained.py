@@ -48,6 +48,7 @@ def small_config(prediction: str = "none", observation: str = "rgb", learners: i
 def recorded(config: Config, *numbers: int, alone: bool = False) -> list[Episode]:
     """Records episodes. Skips the check of key reuse, which misjudges scans under vmap."""
     with jax.debug_key_reuse(False):
-        learners, setup = parameters_of(config), make_agent_setup(config)
+        # On the host, as runs of several hosts have them.
+        learners, setup = jax.device_get(parameters_of(config)), make_agent_setup(config)
         record = episode_recorder(config, learners, setup, media.moments(config, learners, setup))
         return [record(number, alone) for number in numbers]
