@@ -15,6 +15,7 @@ from jaxsocial.agents.seating import with_own
 from jaxsocial.config.config import Config
 from jaxsocial.config.traced import evaluation_rules, player_noise, traced_config
 from jaxsocial.env import objects
+from jaxsocial.env.actions import ENTERED_EARLY, PHASES
 from jaxsocial.env.core import make_env
 from jaxsocial.env.observations.observe import first_observation
 from jaxsocial.env.scenario import Scenario
@@ -314,8 +315,12 @@ def _intervened(play: RolloutState, rules: Rules, setup: AgentSetup, interventio
 
 
 def goal_entered(before: State, after: State) -> Int[Array, " A"]:
-    """Returns the goal that each agent entered between two states, -1 for none."""
-    moved = (before.position != after.position).any(-1)
+    """Returns the goal that each agent entered between two states, -1 for none.
+
+    An agent that was placed on a goal, late, has not entered it.
+    """
+    placed = ~before.active & (after.arrival // len(after.arrival) % PHASES == ENTERED_EARLY)
+    moved = (before.position != after.position).any(-1) & ~placed
     # An agent whose part ended may have been moved elsewhere in the same step, so its new position does not tell.
     ahead = before.position + jnp.asarray(objects.STEP)[before.heading]
     entered = jnp.where(before.active[:, None], ahead, after.position)

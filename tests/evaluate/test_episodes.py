@@ -12,6 +12,7 @@ from jaxsocial.config.config import Config, RulesConfig
 from jaxsocial.config.network import network_of
 from jaxsocial.config.traced import evaluation_rules
 from jaxsocial.env import objects
+from jaxsocial.env.actions import ENTERED_EARLY, arrival_at
 from jaxsocial.env.core import make_env
 from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.text.text_map import scenario_from_text
@@ -186,6 +187,21 @@ def test_an_agent_that_is_moved_after_entering_a_goal_has_entered_it():
     # Lava or another end is ahead, and it is moved onto a goal.
     assert episodes.goal_entered(state, moved(state, 1, (1, 3))).tolist() == [-1, -1]
     assert episodes.goal_entered(state, state).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(("action", "entered"), [(objects.LEFT_TURN, []), (objects.FORWARD, [0])])
+def test_an_agent_that_is_placed_on_a_goal_has_not_entered_it(action, entered):
+    """The late agent is placed on a goal and turns, or is placed before it and steps onto it."""
+    start = (1, 2) if not entered else (1, 1)
+    env, state = drawn("##### #.0.# #1..# #####", [(2, 3, objects.UP), (*start, objects.RIGHT)])
+    outside = state._replace(active=state.active.at[1].set(False), position=state.position.at[1].set(-1))
+    placed = outside._replace(
+        active=state.active,
+        position=state.position,
+        arrival=state.arrival.at[1].set(arrival_at(jnp.int32(1), ENTERED_EARLY, jnp.arange(2))[1]),
+    )
+    after, _ = quick_jit(env.step_without_restart)(jax.random.key(0), placed, jnp.array([objects.LEFT_TURN, action]))
+    assert episodes.goal_entered(outside, after).tolist() == [-1, *(entered or [-1])]
 
 
 def test_without_goals_none_is_entered():

@@ -28,7 +28,7 @@ def none(sizes: NetworkSizes, world: Scenario, units: int) -> None:
     """Returns None: nothing is predicted.
 
     Args:
-      sizes: not used, as the others.
+      sizes: not used.
       world: not used.
       units: not used.
     """
