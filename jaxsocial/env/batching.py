@@ -9,8 +9,13 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Bool, Int, Shaped
 
+FEWEST_FRAMES = 64
+"""Fewer are too short an axis to compute along."""
+BLOCK, MOST_BLOCKS = 1024, 32
+"""Frames computed at a time on CPU: more do not fit into a core's cache. A program has at most so many blocks."""
 PORTIONS, SMALLEST_PORTION = 64, 32
 """Worlds computed at a time: 1/64 of a batch, at least 32. More rarely end in one step, unless all end together."""
 
@@ -146,3 +151,61 @@ def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
         return computed_once(x), True
 
     return stored(x)
+
+
+def frames_last(compute: Callable, *arrays: Shaped[Array, "F ..."]):
+    """Returns ``compute(*arrays)``, where the axis of frames is the last one inside ``compute`` and the first outside.
+
+    A CPU computes many numbers at once along the last axis, and the axes of a frame are short. Under vmaps, the frames
+    of all worlds are one axis.
+
+    >>> total = lambda frames: frames.sum(0)  # shape (2, F)
+    >>> frames_last(total, jnp.array([[1, 2], [3, 4], [5, 6]])).tolist()
+    [3, 7, 11]
+
+    Args:
+      compute: the work. It treats frames alike, closes over nothing traced, and returns a tree of arrays.
+      arrays: F frames each.
+    """
+
+    @jax.custom_batching.custom_vmap
+    def computed(*arrays):
+        if len(arrays[0]) < FEWEST_FRAMES:
+            return moved(*arrays)
+        return jax.lax.platform_dependent(*arrays, cpu=in_blocks, default=moved)
+
+    def moved(*arrays):
+        results = compute(*(jnp.moveaxis(x, 0, -1) for x in arrays))
+        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), results)
+
+    def in_blocks(*arrays):
+        size = max(BLOCK, -(-len(arrays[0]) // MOST_BLOCKS))
+        results = []
+        for first in range(0, len(arrays[0]), size):
+            block = [x[first : first + size] for x in arrays]
+            found = compute(*(_transposed(x.reshape(len(x), -1)).reshape(*x.shape[1:], len(x)) for x in block))
+            results.append(jax.tree.map(lambda x: _transposed(x.reshape(-1, x.shape[-1])), found))
+        shapes = jax.eval_shape(moved, *arrays)
+        return jax.tree.map(lambda like, *parts: jnp.concatenate(parts).reshape(like.shape), shapes, *results)
+
+    @computed.def_vmap
+    def one_axis_more(size, are_batched, *arrays):
+        arrays = [
+            x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+            for x, is_batched in zip(arrays, are_batched, strict=True)
+        ]
+        results = computed(*(x.reshape(-1, *x.shape[2:]) for x in arrays))
+        results = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), results)
+        return results, jax.tree.map(lambda _: True, results)
+
+    return computed(*arrays)
+
+
+def _transposed(x: Shaped[Array, "M N"]) -> Shaped[Array, "N M"]:
+    """Returns the transpose, made by an operation of its own.
+
+    XLA's CPU runtime changes a layout in 0.1 to 0.2 ns a byte where an operation does nothing else, and in more than
+    1 ns where it is fused with others.
+    """
+    turned = jax.lax.optimization_barrier(with_layout_constraint(x.T, Layout((1, 0))))
+    return with_layout_constraint(turned, Layout((0, 1)))

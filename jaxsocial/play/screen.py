@@ -79,7 +79,7 @@ def _map(session: Session, setup: GameSetup, screen: Screen) -> str:
     if session.own_view:
         view = scenario.agent_views[YOU]
         seen = np.asarray(_view(state, (YOU,), view, setup.rules, scenario)[0][0])
-        row, column = np.argwhere(np.asarray(vision.own_cell(state.heading[:1], view)[0]))[0].tolist()
+        row, column = np.argwhere(np.asarray(vision.own_cell(state.heading[:1], view)[..., 0]))[0].tolist()
         return render.symbols_text(seen, screen.colours, {}, (row, column))
     tints = np.asarray(pixels.tint(state, setup.rules, scenario)).tolist()
     cells = [(row, column) for row, column in np.asarray(state.position).tolist()]

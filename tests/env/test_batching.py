@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsocial.env.batching import computed_once, where_needed
+from jaxsocial.env import batching
+from jaxsocial.env.batching import computed_once, frames_last, where_needed
 
 CALLS = []
 
@@ -201,3 +202,39 @@ def test_computed_once_is_not_optimised_away():
 
     compiled = jax.jit(jax.vmap(spread)).lower(jnp.ones((64, 9), jnp.int32)).compile().as_text()
     assert "conditional(" in compiled
+
+
+def sums(frames, weights):
+    """Frames are the last axis: shapes (2, 3, F) and (F,)."""
+    return {"rows": frames.sum(0) * weights, "whole": frames.sum((0, 1))}
+
+
+def sums_by_frame(frames, weights):
+    return {"rows": frames.sum(1) * weights[:, None], "whole": frames.sum((1, 2))}
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("batch", [(), (3,), (70,), (5, 40)])
+def test_frames_are_the_last_axis_inside_and_the_first_outside(batch, jit):
+    random = np.random.default_rng(len(batch))
+    frames, weights = random.integers(0, 9, (*batch, 2, 2, 3)), random.integers(0, 9, (*batch, 2))
+    function = vmapped(lambda *x: frames_last(sums, *x), len(batch))
+    found = (jax.jit(function) if jit else function)(jnp.asarray(frames), jnp.asarray(weights))
+    wanted = vmapped(sums_by_frame, len(batch))(jnp.asarray(frames), jnp.asarray(weights))
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("frames", [batching.FEWEST_FRAMES, batching.BLOCK, batching.BLOCK + 1, 40_000])
+def test_blocks_of_frames_are_joined_in_their_order(frames):
+    given = np.arange(frames * 6).reshape(frames, 2, 3) % 251
+    found = jax.jit(lambda *x: frames_last(sums, *x))(jnp.asarray(given), jnp.arange(frames))
+    wanted = sums_by_frame(jnp.asarray(given), jnp.arange(frames))
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_frames_of_all_worlds_may_share_an_argument():
+    frames, weights = jnp.arange(80 * 12).reshape(80, 2, 2, 3), jnp.array([2, 3])
+    found = jax.vmap(lambda x: frames_last(sums, x, weights))(frames)
+    np.testing.assert_array_equal(found["rows"], frames.sum(2) * weights[:, None])

@@ -148,7 +148,8 @@ def visibility(states: State, scenario: Scenario):
     def of_one(state, view, agents):
         chosen = jnp.array(agents)
         codes = vision.window(state.grid, state.position[chosen], state.heading[chosen], view)
-        return vision.visible(codes, view) & state.active[chosen, None, None]
+        seen = vision.visible(jnp.moveaxis(codes, 0, -1), view) & state.active[chosen]
+        return jnp.moveaxis(seen, -1, 0)
 
     return {
         agents: jax.vmap(functools.partial(of_one, view=view, agents=agents))(states).swapaxes(-1, -2)

@@ -5,10 +5,11 @@ to the observer's heading, and prestige is a colour between red and blue.
 """
 
 import functools
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, UInt8
+from jaxtyping import Array, Bool, Int, Shaped, UInt8
 
 from jaxsocial.env import batching, objects
 from jaxsocial.env.observations import sprites, vision
@@ -108,42 +109,83 @@ def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
     return jnp.where(tinted[:, None], prestige.astype(jnp.int32), own.astype(np.int32))
 
 
+class Looks(NamedTuple):
+    """What A agents look like to F observers, who are the last axis."""
+
+    heading: Int[Array, "A F"]
+    colour: Int[Array, "A 3 F"]
+    active: Bool[Array, "A F"]
+    code: Int[Array, "A F"]
+    """Of the thing that each stands on."""
+
+
+def looks_of(state: State, rules: Rules, scenario: Scenario) -> Looks:
+    """Returns what a world's agents look like to anybody, without the axis of observers."""
+    code = state.grid.at[state.position[:, 0], state.position[:, 1]].get(mode="clip")
+    return Looks(state.heading, tint(state, rules, scenario), state.active, code)
+
+
 def agent_tiles(
-    state: State, observer: Int[Array, " B"], rules: Rules, scenario: Scenario, tile: int, hidden_kinds: int = 0
-) -> UInt8[Array, "B A tile tile 3"]:
-    """Returns every agent's tile, on the thing that it stands on, for observers with these headings.
+    looks: Looks, observer: Int[Array, " F"], scenario: Scenario, tile: int, hidden_kinds: int = 0
+) -> UInt8[Array, "A tile tile 3 F"]:
+    """Returns every agent's tile, on the thing that it stands on.
 
     Args:
-      state: the world.
+      looks: of the agents.
       observer: the observers' headings, 0 to 3.
-      rules: the world's traced numbers.
       scenario: the world's sizes.
       tile: pixels on a side.
       hidden_kinds: bit k for a kind k that is not drawn below an agent.
     """
-    coverage = np.stack([_rotated(picture) for picture in sprites.agent_coverage(tile)], axis=1)
-    covered = jnp.asarray(coverage, jnp.int32)[observer[:, None], state.heading[None, :]][..., None]
-    colour = tint(state, rules, scenario)[None, :, None, None, :]
+    # As an observer with heading 0 sees agents: only the difference of the headings matters.
+    coverage = np.rot90(sprites.agent_coverage(tile), axes=(1, 2)).astype(np.int32)
+    covered = _entries(coverage, (looks.heading - observer) & 3)[..., None, :]
+    colour = looks.colour[:, None, None]
     # The reference multiplies a white picture by the prestige colour and shifts; it draws others in their colour.
-    by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])[:, None, None, None]
+    by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])[:, None, None, None, None]
     white = 255 * covered // SAMPLES_A_PIXEL
     picture = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // SAMPLES_A_PIXEL)
-    picture = jnp.where(by_prestige & ~state.active[:, None, None, None], white, picture)
-    code = state.grid.at[state.position[:, 0], state.position[:, 1]].get(mode="clip")
-    things = np.stack([_rotated(sprites.thing(thing, tile)) for thing in things_of(scenario)], axis=1)
-    below = jnp.asarray(things, jnp.int32)[observer[:, None], atlas_index(code, scenario)[None, :] - EMPTY]
+    picture = jnp.where(by_prestige & ~looks.active[:, None, None, None], white, picture)
+    thing = (atlas_index(looks.code, scenario) - EMPTY)[:, None, None, None]
+    below = jnp.zeros_like(picture)
+    for number, code in enumerate(things_of(scenario)):
+        ground = _entries(_rotated(sprites.thing(code, tile)).astype(np.int32), observer)
+        below = jnp.where(thing == number, ground, below)
     # Blended with the sum of the agent's channels as weight, in integers that are divided once, as in the reference.
-    weight = picture.sum(-1, keepdims=True, dtype=jnp.int32)
-    most = jnp.maximum(weight.max((-3, -2), keepdims=True), 1)
-    blended = (below * (most - weight) + picture * weight) // most
-    bare = (objects.kind_of(code) == objects.EMPTY) | ((hidden_kinds >> objects.kind_of(code)) & 1 == 1)
+    weight = picture.sum(3, keepdims=True, dtype=jnp.int32)
+    most = jnp.maximum(weight.max((1, 2), keepdims=True), 1)
+    blended = _quotient(below * (most - weight) + picture * weight, most)
+    kind = objects.kind_of(looks.code)
+    bare = (kind == objects.EMPTY) | ((hidden_kinds >> kind) & 1 == 1)
     tiles = jnp.where(bare[:, None, None, None], picture, blended)
     floor = sprites.empty(tile)
     if floor.any():  # added where a corner is black, as in `atlas`
-        corners = tiles[:, :, (0, 0, -1, -1), (0, -1, 0, -1)]
-        black = (corners == 0).all(-1).any(-1)[..., None, None, None]
-        tiles = jnp.where(black, tiles + jnp.asarray(_rotated(floor), jnp.int32)[observer][:, None], tiles)
+        black = (tiles[:, (0, 0, -1, -1), (0, -1, 0, -1)] == 0).all(2).any(1)[:, None, None, None]
+        tiles = jnp.where(black, tiles + _entries(_rotated(floor).astype(np.int32), observer), tiles)
     return tiles.astype(jnp.uint8)
+
+
+def _entries(table: np.ndarray, index: Int[Array, "*N F"]) -> Shaped[Array, "..."]:
+    """Returns entries of a table of constants, shape (*N, *entry, F).
+
+    They are selected and not gathered: CPUs gather one by one.
+    """
+    index = index.reshape(*index.shape[:-1], *(1,) * (table.ndim - 1), index.shape[-1])
+    found = jnp.asarray(table[0, ..., None])
+    for number in range(1, len(table)):
+        if (table[number] != table[0]).any():
+            found = jnp.where(index == number, table[number, ..., None], found)
+    return found
+
+
+def _quotient(number: Int[Array, "..."], divisor: Int[Array, "..."]) -> Int[Array, "..."]:
+    """Returns ``number // divisor`` for numbers from 0 to 2**24 and divisors above 0.
+
+    CPUs divide many floats at once, but integers one by one. A quotient of floats may be rounded up to the next
+    integer.
+    """
+    quotient = (number.astype(jnp.float32) / divisor.astype(jnp.float32)).astype(jnp.int32)
+    return quotient - (quotient * divisor > number)
 
 
 def observe(
@@ -161,33 +203,57 @@ def observe(
       scenario: the world's sizes.
     """
     chosen = jnp.array(agents, jnp.int32)
-    heading = state.heading[chosen]
-    index = _tile_index(state, chosen, view, scenario)
-    last_thing = len(things_of(scenario))
-    own = last_thing + 1 + chosen[:, None, None]
-    others = ((index > last_thing) & (index != own)).any((-2, -1))
-    # Tiles depend on the observer only by its heading: one set for each observer, or for each heading if that is fewer.
-    few = len(agents) <= 4
-    counted = jnp.arange(len(agents) if few else 4, dtype=jnp.int32)
-    observers, of_observer = (heading, counted) if few else (counted, heading)
-    things = jnp.asarray(atlas(things_of(scenario), view.tile_pixels))[observers]
-    moving = agent_tiles(state, observers, rules, scenario, view.tile_pixels, view.hidden_kinds)
-    tiles = jnp.concatenate([things, moving], axis=1)
-    index = index.astype(np.min_scalar_type(tiles.shape[1]))  # a byte, unless there are very many
-    # XLA would fuse both into the gather and recompute them for every byte of a picture. On CPU `observe` then took
-    # 4,291 ns an agent-step; with the indices kept in memory 2,691, with the tiles too 2,093 (docs/performance.md).
-    index, tiles = batching.computed_once(index), batching.computed_once(tiles)
-    picked = tiles[of_observer[:, None, None], index.astype(jnp.int32)]
-    return picked.transpose(0, 1, 3, 2, 4, 5).reshape(len(agents), view.pixels, view.pixels, 3), others
-
-
-def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Scenario) -> Int[Array, "B V V"]:
-    """Returns the tile of each cell of each window: shadow, a thing, or the agent that is drawn there."""
-    position, heading = state.position[chosen], state.heading[chosen]
+    heading, active = state.heading[chosen], state.active[chosen]
     numbers = 1 + jnp.arange(scenario.agents, dtype=jnp.int32)
-    codes, first, seen = vision.look(state, chosen, numbers, view)
-    own_number = 1 + chosen[:, None, None]
-    agent = jnp.where(vision.own_cell(heading, view), own_number, first)
+    windows = behind = vision.windows_with_marks(state, chosen, numbers, view)
+    if "agent" in view.hidden:
+        second = vision.with_marks(state, numbers, rank=1)
+        behind = vision.window(second, state.position[chosen], heading, view)
+    looks = [jnp.broadcast_to(x, (len(agents), *x.shape)) for x in looks_of(state, rules, scenario)]
+    painted = functools.partial(_painted, view=view, scenario=scenario)
+    return batching.frames_last(painted, windows, behind, chosen, heading, active, *looks)
+
+
+def _painted(
+    windows: Int[Array, "V V F"],
+    behind: Int[Array, "V V F"],
+    own: Int[Array, " F"],
+    heading: Int[Array, " F"],
+    active: Bool[Array, " F"],
+    *looks: Shaped[Array, "A ..."],
+    view: View,
+    scenario: Scenario,
+) -> tuple[UInt8[Array, "P P 3 F"], Bool[Array, " F"]]:
+    """Returns what `observe` does, for F observers of many worlds, who are the last axis.
+
+    Args:
+      windows: see `vision.windows_with_marks`; an agent's mark is its index and 1.
+      behind: the same, of the second agent of each cell; read if agents are hidden.
+      own: each observer's own index.
+      heading: each observer's.
+      active: whether each observer is.
+      looks: the fields of `Looks`.
+      view: the view that they share.
+      scenario: the worlds' sizes.
+    """
+    size, tile, first_agent = view.size, view.tile_pixels, 1 + len(things_of(scenario))
+    index = _tile_index(windows, behind, own, heading, active, view, scenario)
+    others = ((index >= first_agent) & (index != first_agent + own)).any((0, 1))
+    moving = agent_tiles(Looks(*looks), heading, scenario, tile, view.hidden_kinds)
+    # Each is read by many pixels. Fused into the picture, it would be recomputed for each (docs/performance.md).
+    smallest = np.min_scalar_type(first_agent + scenario.agents)  # a byte, unless there are very many
+    index, moving = batching.computed_once(index.astype(smallest)), batching.computed_once(moving)
+    fixed = [_entries(thing, heading) for thing in atlas(things_of(scenario), tile).swapaxes(0, 1)]
+    picture = jnp.zeros((size, tile, size, tile, 3, len(own)), jnp.uint8)
+    for number, look in enumerate([*fixed, *moving]):
+        picture = jnp.where((index == number)[:, None, :, None, None], look[None, :, None], picture)
+    return picture.reshape(view.pixels, view.pixels, 3, len(own)), others
+
+
+def _tile_index(windows, behind, own, heading, active, view: View, scenario: Scenario) -> Int[Array, "V V F"]:
+    """Returns the tile of each cell of each window: shadow, a thing, or the agent that is drawn there."""
+    codes, first, seen = vision.look(windows, active, view)
+    agent = jnp.where(vision.own_cell(heading, view), 1 + own, first)
     things = atlas_index(codes, scenario)
     if view.hidden:
         is_hidden = (view.hidden_kinds >> objects.kind_of(codes)) & 1 == 1
@@ -195,9 +261,8 @@ def _tile_index(state: State, chosen: Int[Array, " B"], view: View, scenario: Sc
         agent = jnp.where(is_hidden, first, agent)
     if "agent" in view.hidden:
         # The reference removes the first agent of a cell of bare floor; the second one then shows.
-        behind = vision.window(vision.with_marks(state, numbers, rank=1), position, heading, view)
         bare = objects.kind_of(codes) == objects.EMPTY
-        agent = jnp.where(bare & (first != own_number), vision.split_marks(behind)[1], agent)
+        agent = jnp.where(bare & (first != 1 + own), vision.split_marks(behind)[1], agent)
     last_thing = len(things_of(scenario))
     return jnp.where(seen, jnp.where(agent > 0, last_thing + agent, things), HIDDEN)
 
@@ -214,19 +279,19 @@ def whole_world(state: State, rules: Rules, scenario: Scenario, tile: int) -> UI
       tile: pixels on a side of a cell.
     """
     height, width = state.grid.shape
-    upright = jnp.array([objects.UP], jnp.int32)
     codes, agent = vision.split_marks(vision.with_marks(state, 1 + jnp.arange(scenario.agents, dtype=jnp.int32)))
     index = jnp.where(agent > 0, len(things_of(scenario)) + agent, atlas_index(codes, scenario))
-    things = jnp.asarray(atlas(things_of(scenario), tile))[upright]
-    agents = agent_tiles(state, upright, rules, scenario, tile)
-    picture = jnp.concatenate([things, agents], axis=1)[0][index].transpose(0, 2, 1, 3, 4)
+    looks = Looks(*(x[..., None] for x in looks_of(state, rules, scenario)))
+    agents = agent_tiles(looks, jnp.array([objects.UP], jnp.int32), scenario, tile)[..., 0]
+    tiles = jnp.concatenate([atlas(things_of(scenario), tile)[objects.UP], agents])
+    picture = tiles[index].transpose(0, 2, 1, 3, 4)
     lit = jnp.zeros(state.grid.shape, bool)
     local_views = {} if scenario.observation == "symbolic_world" else scenario.agents_by_view
     for view, group in local_views.items():
         chosen = jnp.array(group, jnp.int32)
         position, heading = state.position[chosen], state.heading[chosen]
-        codes = vision.window(state.grid, position, heading, view)
-        seen = vision.visible(codes, view) & state.active[chosen, None, None]
+        codes = jnp.moveaxis(vision.window(state.grid, position, heading, view), 0, -1)
+        seen = jnp.moveaxis(vision.visible(codes, view) & state.active[chosen], -1, 0)
         offsets = jnp.asarray(vision.window_offsets(view.size, view.offset))
         cell = position[:, None, None, :] + offsets[heading]
         # A negative index would wrap around: what is unseen or above the grid goes below it, and is dropped.

@@ -25,7 +25,9 @@ def _marks(state: State, rules: Rules, scenario: Scenario) -> Int[Array, " A"]:
     return mark + (jnp.where(by_prestige, pixels.tint(state, rules, scenario)[:, objects.BLUE], 0) << 6)
 
 
-def _channels(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Array, "..."]) -> UInt8[Array, "*S 5"]:
+def _channels(
+    codes: Int[Array, "H W F"], marks: Int[Array, "H W F"], turned: Int[Array, " F"]
+) -> UInt8[Array, "H W 5 F"]:
     """Returns (kind, colour, state, prestige, kind below): an agent's where there is a mark, else a thing's.
 
     Args:
@@ -41,8 +43,9 @@ def _channels(codes: Int[Array, "*S"], marks: Int[Array, "*S"], turned: Int[Arra
     of_thing = objects.kind_of(codes) | objects.colour_of(codes) << 8 | state << 16
     # All are packed into one integer: XLA would otherwise compute everything above once for each of them.
     packed = batching.computed_once(jnp.where(marks > 0, of_agent, of_thing))
-    masks = np.array([0xFF, 0xFF, 0xF, 0xFF, 0xF], np.int32)
-    return ((packed[..., None] >> np.array([0, 8, 16, 24, 20], np.int32)) & masks).astype(jnp.uint8)
+    shifts = np.array([0, 8, 16, 24, 20], np.int32)[:, None]
+    masks = np.array([0xFF, 0xFF, 0xF, 0xFF, 0xF], np.int32)[:, None]
+    return ((packed[:, :, None] >> shifts) & masks).astype(jnp.uint8)
 
 
 def observe(
@@ -61,18 +64,22 @@ def observe(
       rules: the world's traced numbers.
       scenario: the world's sizes.
     """
-    chosen = jnp.array(agents)
-    heading = state.heading[chosen]
+    chosen = jnp.array(agents, jnp.int32)
     marks = _marks(state, rules, scenario)
-    codes, mark, seen = vision.look(state, chosen, marks, view)
-    # A hidden kind is left out of the observation, but an agent always sees itself.
-    others = jnp.zeros_like(mark) if "agent" in view.hidden else mark
-    own_cell = vision.own_cell(heading, view)
-    mark = jnp.where(own_cell, marks[chosen, None, None], others)
-    if view.hidden:
-        codes = jnp.where((view.hidden_kinds >> objects.kind_of(codes)) & 1 == 1, objects.EMPTY, codes)
-    codes, mark = jnp.where(seen, codes, objects.UNSEEN), jnp.where(seen, mark, 0)
-    return _channels(codes, mark, heading[:, None, None] - objects.UP), ((mark > 0) & ~own_cell).any((-2, -1))
+
+    def numbers(windows, own_mark, heading, active):
+        codes, mark, seen = vision.look(windows, active, view)
+        # A hidden kind is left out of the observation, but an agent always sees itself.
+        others = jnp.zeros_like(mark) if "agent" in view.hidden else mark
+        own_cell = vision.own_cell(heading, view)
+        mark = jnp.where(own_cell, own_mark, others)
+        if view.hidden:
+            codes = jnp.where((view.hidden_kinds >> objects.kind_of(codes)) & 1 == 1, objects.EMPTY, codes)
+        codes, mark = jnp.where(seen, codes, objects.UNSEEN), jnp.where(seen, mark, 0)
+        return _channels(codes, mark, heading - objects.UP), ((mark > 0) & ~own_cell).any((0, 1))
+
+    windows = vision.windows_with_marks(state, chosen, marks, view)
+    return batching.frames_last(numbers, windows, marks[chosen], state.heading[chosen], state.active[chosen])
 
 
 def whole_world(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, "H W 5"]:
@@ -84,4 +91,4 @@ def whole_world(state: State, rules: Rules, scenario: Scenario) -> UInt8[Array, 
       scenario: the world's sizes.
     """
     codes, marks = vision.split_marks(vision.with_marks(state, _marks(state, rules, scenario)))
-    return _channels(codes, marks, jnp.zeros_like(marks))
+    return _channels(codes[..., None], marks[..., None], jnp.zeros(1, jnp.int32))[..., 0]

@@ -59,12 +59,12 @@ def window(
     return jnp.where(inside, grid.ravel()[index], OUTSIDE)
 
 
-def own_cell(heading: Int[Array, " A"], view: View) -> Bool[Array, "A V V"]:
-    """Returns the cell of each agent's window in which it stands itself."""
+def own_cell(heading: Int[Array, " F"], view: View) -> Bool[Array, "V V F"]:
+    """Returns the cell of each window in which the observer itself stands."""
     own = (window_offsets(view.size, view.offset) == 0).all(-1)
     if view.size % 2:  # the same for all headings
-        return jnp.broadcast_to(own[0], (*heading.shape, *own[0].shape))
-    return jnp.asarray(own)[heading]
+        return jnp.broadcast_to(own[0][..., None], (*own[0].shape, *heading.shape))
+    return jnp.moveaxis(jnp.asarray(own)[heading], 0, -1)
 
 
 def is_drawn(state: State) -> Bool[Array, " A"]:
@@ -117,18 +117,20 @@ def split_marks(codes: Int[Array, "*S"]) -> tuple[Int[Array, "*S"], Int[Array, "
 
 
 class Seen(NamedTuple):
-    """The windows of agents that share a view."""
+    """The windows of F observers that share a view, as the last axis."""
 
-    codes: Int[Array, "B V V"]
+    codes: Int[Array, "V V F"]
     """Of things, whether visible or not."""
-    marks: Int[Array, "B V V"]
+    marks: Int[Array, "V V F"]
     """Of agents; 0 where there is none."""
-    visible: Bool[Array, "B V V"]
+    visible: Bool[Array, "V V F"]
     """False everywhere for an agent that is not active."""
 
 
-def look(state: State, chosen: Int[Array, " B"], marks: Int[Array, " A"], view: View) -> Seen:
-    """Returns the windows of some agents.
+def windows_with_marks(
+    state: State, chosen: Int[Array, " B"], marks: Int[Array, " A"], view: View
+) -> Int[Array, "B V V"]:
+    """Returns the windows of some agents, for `look`.
 
     Args:
       state: the world.
@@ -136,29 +138,41 @@ def look(state: State, chosen: Int[Array, " B"], marks: Int[Array, " A"], view: 
       marks: a number above 0 for each agent of the world.
       view: the view that the observers share.
     """
-    position, heading = state.position[chosen], state.heading[chosen]
     # Each is read in several places. Fused into them, it would be recomputed in each (docs/performance.md).
     grid = batching.computed_once(with_marks(state, marks))
-    windows = batching.computed_once(window(grid, position, heading, view))
-    codes, found = split_marks(windows)
-    return Seen(codes, found, visible(codes, view) & state.active[chosen, None, None])
+    return batching.computed_once(window(grid, state.position[chosen], state.heading[chosen], view))
 
 
-def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:
-    """Returns which cells of each window are visible past walls, by MarlGrid's ``occlude_mask``.
+def look(windows: Int[Array, "V V F"], active: Bool[Array, " F"], view: View) -> Seen:
+    """Returns what observers see in their windows.
+
+    Args:
+      windows: of `windows_with_marks`, with observers as the last axis.
+      active: whether each observer is active.
+      view: the view that they share.
+    """
+    codes, marks = split_marks(windows)
+    return Seen(codes, marks, visible(codes, view) & active)
+
+
+def visible(codes: Int[Array, "V V F"], view: View) -> Bool[Array, "V V F"]:
+    """Returns which cells of windows are visible past walls, by MarlGrid's ``occlude_mask``.
 
     Sight spreads sideways through clear cells of a row and on into the next row, straight and
     diagonally; first from the agent's row forwards, then backwards. It is not symmetric: column 0 and,
     going forwards, row 0 never pass sight on.
+
+    Args:
+      codes: of the things in each window.
+      view: the view that all share.
     """
     if view.see_through_walls:
         return jnp.ones(codes.shape, bool)
     size = view.size
     own_row = size - 1 - view.offset
     # A row is one integer with bit c for column c: a few shifts replace a loop over its cells.
-    bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32))
-    clear = jnp.sum(~objects.opaque(codes) * bit, axis=-1, dtype=jnp.int32)
-    clear = [clear[:, row] for row in range(size)]
+    bit = jnp.asarray(2 ** np.arange(size, dtype=np.int32).reshape(size, 1))
+    clear = list(jnp.sum(~objects.opaque(codes) * bit, axis=1, dtype=jnp.int32))
     seen = [jnp.zeros_like(clear[0])] * size
     seen[own_row] = seen[own_row] + 2 ** (size // 2)
     for row in range(own_row, 0, -1):
@@ -178,7 +192,7 @@ def visible(codes: Int[Array, "A V V"], view: View) -> Bool[Array, "A V V"]:
         packed = batching.computed_once(functools.reduce(jnp.bitwise_or, shifted))
         # The rows of other integers are shifted to bit 31, which is never set.
         shift = np.where(row // together == number, row % together * size + column, 31)
-        bits.append((packed[:, None, None] >> jnp.asarray(shift, jnp.int32)) & 1)
+        bits.append((packed >> jnp.asarray(shift[..., None], jnp.int32)) & 1)
     return functools.reduce(jnp.bitwise_or, bits) > 0
 
 

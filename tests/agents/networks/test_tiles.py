@@ -73,7 +73,8 @@ def test_an_agent_stands_out_from_floor_and_goal():
     """Pixels of a goal have three times the norm of those of this agent; contrasts have a similar norm."""
     env, state = drawn("##### #...# #.0.# #...# #####", [(1, 1, objects.UP)])
     rules = jaxsocial.make_rules(env.scenario)
-    picture = pixels.agent_tiles(state, jnp.array([objects.UP]), rules, env.scenario, TILE)
+    looks = pixels.Looks(*(x[..., None] for x in pixels.looks_of(state, rules, env.scenario)))
+    picture = pixels.agent_tiles(looks, jnp.array([objects.UP]), env.scenario, TILE)
     agent, goal = picture.reshape(-1) / 255.0, jnp.tile(jnp.array([1.0, 1.0, 0.0]), TILE * TILE)
     assert jnp.linalg.norm(goal) > 3 * jnp.linalg.norm(agent)
     assert jnp.linalg.norm(tile_contrast(agent)) > 0.8 * jnp.linalg.norm(tile_contrast(goal))
