@@ -244,6 +244,8 @@ def _painted(
     smallest = np.min_scalar_type(first_agent + scenario.agents)  # a byte, unless there are very many
     index, moving = batching.computed_once(index.astype(smallest)), batching.computed_once(moving)
     fixed = [_entries(thing, heading) for thing in atlas(things_of(scenario), tile).swapaxes(0, 1)]
+    # What looks the same to all observers is a constant, which costs nothing to compute again.
+    fixed = [look if look.shape[-1] == 1 else batching.computed_once(look) for look in fixed]
     picture = jnp.zeros((size, tile, size, tile, 3, len(own)), jnp.uint8)
     for number, look in enumerate([*fixed, *moving]):
         picture = jnp.where((index == number)[:, None, :, None, None], look[None, :, None], picture)
