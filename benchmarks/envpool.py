@@ -5,7 +5,7 @@
 
 The paper's world in RGB (13 x 13, 3 goals, 18 things in the way, view 7, tile 3), random actions, restarts included, in
 turns in one process. EnvPool is called from Python at each step with all actions, as its users do, with a thread for
-each core; ours is one compiled loop. Each is shown at the number of worlds, of those given, at which it is fastest.
+each core; ours is one compiled loop, with a device for each core. Each is shown at the number of worlds, of those given, at which it is fastest.
 """
 
 import argparse
@@ -104,6 +104,7 @@ def _theirs(agents: int, worlds: int, steps: int, cores: int) -> Callable[[int],
 def _ours(agents: int, worlds: int, steps: int, cores: int) -> Callable[[int], Any]:
     jax, jaxsocial = importlib.import_module("jax"), importlib.import_module("jaxsocial")
     games = importlib.import_module("benchmarks.play")
+    importlib.import_module("jaxsocial.training.devices").use_all_cores()
     scenario = jaxsocial.make_scenario("goal_cycle", agents=agents, max_steps=steps)
     program = games.compiled(games.our_game(scenario, steps), worlds, steps)
     return lambda run: jax.block_until_ready(program.run(jax.random.key(run)))

@@ -1,6 +1,7 @@
 """Worlds that play at random in one compiled loop, of this library or another, and figures of it."""
 
 import dataclasses
+import functools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -8,6 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 import jaxsocial
 from benchmarks.machine import Clock, Seconds, timed
@@ -125,10 +129,21 @@ def play(game: Game, worlds: int, steps: int, key):
 
 
 def compiled(game: Game, worlds: int, steps: int) -> Program:
-    """Traced and compiled; says so, since it takes seconds."""
+    """Traced and compiled; says so, since it takes seconds. Worlds are split among devices where they can be."""
     print(f"  compiling {game.name}, {game.agents} x {worlds}", flush=True)
     clock = Clock()
-    run = jax.jit(lambda key: play(game, worlds, steps, key)).lower(jax.random.key(0)).compile()
+    devices = np.array(jax.devices() if worlds % len(jax.devices()) == 0 else jax.devices()[:1])
+
+    def play_own(keys):
+        final, total = play(game, worlds // len(devices), steps, keys[0])
+        return final, total[None]
+
+    def run(key):
+        spread = functools.partial(jax.shard_map, mesh=Mesh(devices, "worlds"), check_vma=False)
+        split = spread(play_own, in_specs=P("worlds"), out_specs=P("worlds"))
+        return split(jax.random.split(key, len(devices)))
+
+    run = jax.jit(run).lower(jax.random.key(0)).compile()
     return Program(game, worlds, steps, run, clock.seconds(), _memory(run))
 
 

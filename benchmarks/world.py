@@ -4,7 +4,7 @@
     python -m benchmarks.world --part paper rivals --runs 9
 
 Random actions are drawn in the loop, worlds restart when their clock runs out, and the observations are carried
-through the loop and come out of it. Parts:
+through the loop and come out of it. On CPU every core is a device that steps its own worlds, as in training. Parts:
 
     paper      the paper's world, 1 and 3 agents
     worlds     the same from 256 to 65,536 worlds
@@ -23,12 +23,14 @@ from benchmarks import rivals
 from benchmarks.machine import copy_rate, machine
 from benchmarks.play import compiled, measured, our_game
 from benchmarks.table import Column, print_table
+from jaxsocial.training.devices import use_all_cores
 
 PAPER_AGENTS = (1, 3)
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
+    use_all_cores()
     facts = machine("benchmarks.world") | {"copy_bytes_per_second": copy_rate(options.copy_bytes)}
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
     parts: dict[str, object] = {}

@@ -171,12 +171,12 @@ def frames_last(compute: Callable, *arrays: Shaped[Array, "F ..."]):
     @jax.custom_batching.custom_vmap
     def computed(*arrays):
         if len(arrays[0]) < FEWEST_FRAMES:
-            return moved(*arrays)
-        return jax.lax.platform_dependent(*arrays, cpu=in_blocks, default=moved)
+            return one_by_one(*arrays)
+        return jax.lax.platform_dependent(*arrays, cpu=in_blocks, default=one_by_one)
 
-    def moved(*arrays):
-        results = compute(*(jnp.moveaxis(x, 0, -1) for x in arrays))
-        return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), results)
+    @jax.vmap
+    def one_by_one(*frame):
+        return jax.tree.map(lambda x: x[..., 0], compute(*(x[..., None] for x in frame)))
 
     def in_blocks(*arrays):
         size = max(BLOCK, -(-len(arrays[0]) // MOST_BLOCKS))
@@ -185,7 +185,7 @@ def frames_last(compute: Callable, *arrays: Shaped[Array, "F ..."]):
             block = [x[first : first + size] for x in arrays]
             found = compute(*(_transposed(x.reshape(len(x), -1)).reshape(*x.shape[1:], len(x)) for x in block))
             results.append(jax.tree.map(lambda x: _transposed(x.reshape(-1, x.shape[-1])), found))
-        shapes = jax.eval_shape(moved, *arrays)
+        shapes = jax.eval_shape(one_by_one, *arrays)
         return jax.tree.map(lambda like, *parts: jnp.concatenate(parts).reshape(like.shape), shapes, *results)
 
     @computed.def_vmap

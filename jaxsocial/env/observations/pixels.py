@@ -139,21 +139,24 @@ def agent_tiles(
     """
     # As an observer with heading 0 sees agents: only the difference of the headings matters.
     coverage = np.rot90(sprites.agent_coverage(tile), axes=(1, 2)).astype(np.int32)
-    covered = _entries(coverage, (looks.heading - observer) & 3)[..., None, :]
-    colour = looks.colour[:, None, None]
-    # The reference multiplies a white picture by the prestige colour and shifts; it draws others in their colour.
     by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])[:, None, None, None, None]
-    white = 255 * covered // SAMPLES_A_PIXEL
-    picture = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // SAMPLES_A_PIXEL)
-    picture = jnp.where(by_prestige & ~looks.active[:, None, None, None], white, picture)
+
+    def drawn(covered):
+        """Returns pixels of which so many samples are covered."""
+        # The reference multiplies a white picture by the prestige colour and shifts; it draws others in their colour.
+        white, colour = 255 * covered // SAMPLES_A_PIXEL, looks.colour[:, None, None]
+        own = jnp.where(by_prestige, (white * colour) >> 8, colour * covered // SAMPLES_A_PIXEL)
+        return jnp.where(by_prestige & ~looks.active[:, None, None, None], white, own)
+
+    picture = drawn(_entries(coverage, (looks.heading - observer) & 3)[..., None, :])
     thing = (atlas_index(looks.code, scenario) - EMPTY)[:, None, None, None]
     below = jnp.zeros_like(picture)
     for number, code in enumerate(things_of(scenario)):
         ground = _entries(_rotated(sprites.thing(code, tile)).astype(np.int32), observer)
         below = jnp.where(thing == number, ground, below)
     # Blended with the sum of the agent's channels as weight, in integers that are divided once, as in the reference.
-    weight = picture.sum(3, keepdims=True, dtype=jnp.int32)
-    most = jnp.maximum(weight.max((1, 2), keepdims=True), 1)
+    # The pixel that is covered most has the largest weight.
+    weight, most = _channel_sum(picture), jnp.maximum(_channel_sum(drawn(jnp.int32(coverage.max()))), 1)
     blended = _quotient(below * (most - weight) + picture * weight, most)
     kind = objects.kind_of(looks.code)
     bare = (kind == objects.EMPTY) | ((hidden_kinds >> kind) & 1 == 1)
@@ -163,6 +166,11 @@ def agent_tiles(
         black = (tiles[:, (0, 0, -1, -1), (0, -1, 0, -1)] == 0).all(2).any(1)[:, None, None, None]
         tiles = jnp.where(black, tiles + _entries(_rotated(floor).astype(np.int32), observer), tiles)
     return tiles.astype(jnp.uint8)
+
+
+def _channel_sum(picture: Int[Array, "A t t 3 F"]) -> Int[Array, "A t t 1 F"]:
+    """Returns the sum over channels; three terms, since a GPU launches a kernel of its own for a reduction."""
+    return picture[..., 0:1, :] + picture[..., 1:2, :] + picture[..., 2:3, :]
 
 
 def _entries(table: np.ndarray, index: Int[Array, "*N F"]) -> Shaped[Array, "..."]:
@@ -202,7 +210,7 @@ def observe(
       rules: the world's traced numbers.
       scenario: the world's sizes.
     """
-    chosen = jnp.array(agents, jnp.int32)
+    chosen, own = vision.index_of(agents), jnp.array(agents, jnp.int32)
     heading, active = state.heading[chosen], state.active[chosen]
     numbers = 1 + jnp.arange(scenario.agents, dtype=jnp.int32)
     windows = behind = vision.windows_with_marks(state, chosen, numbers, view)
@@ -211,7 +219,7 @@ def observe(
         behind = vision.window(second, state.position[chosen], heading, view)
     looks = [jnp.broadcast_to(x, (len(agents), *x.shape)) for x in looks_of(state, rules, scenario)]
     painted = functools.partial(_painted, view=view, scenario=scenario)
-    return batching.frames_last(painted, windows, behind, chosen, heading, active, *looks)
+    return batching.frames_last(painted, windows, behind, own, heading, active, *looks)
 
 
 def _painted(
