@@ -5,7 +5,8 @@
 
 The paper's world in RGB (13 x 13, 3 goals, 18 things in the way, view 7, tile 3), random actions, restarts included, in
 turns in one process. EnvPool is called from Python at each step with all actions, as its users do, with a thread for
-each core; ours is one compiled loop, with a device for each core. Each is shown at the number of worlds, of those given, at which it is fastest.
+each core; ours is one compiled loop, with a device for each core. Each is shown at the number of worlds, of those
+given, at which it is fastest.
 """
 
 import argparse

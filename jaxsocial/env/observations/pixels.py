@@ -189,11 +189,12 @@ def _entries(table: np.ndarray, index: Int[Array, "*N F"]) -> Shaped[Array, "...
 def _quotient(number: Int[Array, "..."], divisor: Int[Array, "..."]) -> Int[Array, "..."]:
     """Returns ``number // divisor`` for numbers from 0 to 2**24 and divisors above 0.
 
-    CPUs divide many floats at once, but integers one by one. A quotient of floats may be rounded up to the next
-    integer.
+    CPUs divide many floats at once, but integers one by one. A quotient of floats is off by one at most: it may be
+    rounded up to the next integer, and accelerators divide floats approximately.
     """
     quotient = (number.astype(jnp.float32) / divisor.astype(jnp.float32)).astype(jnp.int32)
-    return quotient - (quotient * divisor > number)
+    rest = number - quotient * divisor
+    return quotient + (rest >= divisor) - (rest < 0)
 
 
 def observe(
@@ -235,11 +236,11 @@ def _painted(
     """Returns what `observe` does, for F observers of many worlds, who are the last axis.
 
     Args:
-      windows: see `vision.windows_with_marks`; an agent's mark is its index and 1.
+      windows: see `vision.windows_with_marks`; an agent's mark is 1 + its index.
       behind: the same, of the second agent of each cell; read if agents are hidden.
       own: each observer's own index.
-      heading: each observer's.
-      active: whether each observer is.
+      heading: each observer's heading, 0 to 3.
+      active: whether each observer is active.
       looks: the fields of `Looks`.
       view: the view that they share.
       scenario: the worlds' sizes.
