@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     # Before jax makes its threads.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
+    importlib.import_module("jaxsocial.training.devices").use_all_cores()
     machine = importlib.import_module("benchmarks.machine").machine
     facts = machine("benchmarks.envpool") | {
         "cores_used": options.cores,
@@ -105,7 +106,6 @@ def _theirs(agents: int, worlds: int, steps: int, cores: int) -> Callable[[int],
 def _ours(agents: int, worlds: int, steps: int, cores: int) -> Callable[[int], Any]:
     jax, jaxsocial = importlib.import_module("jax"), importlib.import_module("jaxsocial")
     games = importlib.import_module("benchmarks.play")
-    importlib.import_module("jaxsocial.training.devices").use_all_cores()
     scenario = jaxsocial.make_scenario("goal_cycle", agents=agents, max_steps=steps)
     program = games.compiled(games.our_game(scenario, steps), worlds, steps)
     return lambda run: jax.block_until_ready(program.run(jax.random.key(run)))
