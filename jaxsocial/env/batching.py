@@ -1,7 +1,7 @@
-"""Work that only some worlds of a batch need, done only in steps in which one of them needs it.
+"""How work is laid out over a batch of worlds: only where it is needed, once for all readers, or with views last.
 
 Under `jax.vmap`, `jax.lax.cond` becomes a select: both branches run, for every world, at every step. For rare and
-expensive work, such as a new layout at an episode's end, that is most of the cost of a step.
+expensive work, such as a new layout at an episode's end, that is most of the cost of a step. `where_needed` avoids it.
 """
 
 import math
