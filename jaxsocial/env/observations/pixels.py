@@ -7,6 +7,7 @@ to the observer's heading, and prestige is a colour between red and blue.
 import functools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Shaped, UInt8
@@ -258,6 +259,8 @@ def _painted(
     picture = jnp.zeros((size, tile, size, tile, 3, len(own)), jnp.uint8)
     for number, look in enumerate([*fixed, *moving]):
         picture = jnp.where((index == number)[:, None, :, None, None], look[None, :, None], picture)
+    # For TPUs XLA would reshape each look before it is selected, and store it at the size of the picture.
+    picture = jax.lax.optimization_barrier(picture)
     return picture.reshape(view.pixels, view.pixels, 3, len(own)), others
 
 
