@@ -216,14 +216,22 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def write_record(record: Record, folder: Path) -> None:
-    """Writes a record, in place of an earlier one of the same training: NAME-HASH.json, or NAME-HASH-2.json."""
+    """Writes a record, in place of an earlier one of the same training: NAME-HASH.json, or NAME-HASH-2.json.
+
+    Measurements that only the earlier one has, of as many steps, are kept: another process may have added them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     # The same seeds trained again, on another machine, are another result: nothing is overwritten.
-    number, path = 1, folder / f"{record.run}.json"
-    while path.is_file() and json.loads(path.read_text())["provenance"] != record.provenance:
+    number, path, plain = 1, folder / f"{record.run}.json", {"schema": SCHEMA} | dataclasses.asdict(record)
+    while path.is_file():
+        earlier = json.loads(path.read_text())
+        if earlier["provenance"] == record.provenance:
+            kept = {key: one for key, one in earlier["measurements"].items() if one["steps"] == record.steps}
+            plain["measurements"] = kept | plain["measurements"]
+            break
         number += 1
         path = folder / f"{record.run}-{number}.json"
-    text = json.dumps({"schema": SCHEMA} | dataclasses.asdict(record), indent=1)
+    text = json.dumps(plain, indent=1)
     # The innermost lists and objects, such as a point of a curve, on one line each.
     write_at_once(path, re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda inner: re.sub(r"\n *", " ", inner[0]), text) + "\n")
 

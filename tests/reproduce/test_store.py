@@ -52,6 +52,14 @@ def test_two_trainings_of_one_run_are_two_files(tmp_path):
     assert [one.seconds for one in store.read_records(tmp_path)] == [2.0, 3.0]
 
 
+def test_measurements_of_another_process_are_kept(tmp_path):
+    mine, theirs, new = (measurement({"return": [value, 0.0]}) for value in (1.0, 2.0, 3.0))
+    before_training_ended = measurement({"return": [9.0, 9.0]}, steps=64)
+    store.write_record(record(measurements={"a": mine, "b": theirs, "c": before_training_ended}), tmp_path)
+    store.write_record(record(measurements={"a": new, "d": mine}), tmp_path)
+    assert store.read_records(tmp_path)[0].measurements == {"a": new, "b": theirs, "d": mine}
+
+
 @pytest.mark.parametrize("text", ["<<<<<<< HEAD", "[]", '{"schema": 1, "run": "own-0"}', '{"schema": 2}'])
 def test_a_record_that_cannot_be_read_is_named(tmp_path, text):
     (tmp_path / "own-0.json").write_text(text)

@@ -50,6 +50,10 @@ def test_a_core_is_a_slot():
     assert {slot["JAX_NUM_CPU_DEVICES"] for slot in own} == {"1"}
 
 
+def test_slots_share_the_memory():
+    assert {slot["JAXSOCIAL_SLOTS"] for slot in local.core_environments(3)} == {"3"}
+
+
 @pytest.mark.slow
 def test_in_processes_the_result_is_that_of_one_after_the_other(two_processes, tmp_path):
     conditions = two_conditions()

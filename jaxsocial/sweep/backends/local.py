@@ -138,13 +138,16 @@ def slot_environments(slots: int | None, gpus: Sequence[str]) -> list[Mapping[st
 def core_environments(slots: int | None = None) -> list[Mapping[str, str]]:
     """Returns the variables of slots that are pinned to one CPU core each: one slot a core if ``slots`` is None.
 
+    Slots share the memory of this machine.
+
     >>> core_environments(1)[0]["JAX_NUM_CPU_DEVICES"]
     '1'
     """
     affinity = getattr(os, "sched_getaffinity", None)  # macOS has none, and there nothing is pinned
     cores = sorted(affinity(0)) if affinity else range(os.cpu_count() or 1)
-    chosen = itertools.islice(itertools.cycle(cores), slots or len(cores))
-    return [{processes.CORE: str(core), "JAX_NUM_CPU_DEVICES": "1"} for core in chosen]
+    count = slots or len(cores)
+    shared = {"JAX_NUM_CPU_DEVICES": "1", SLOTS: str(count)}
+    return [{processes.CORE: str(core), **shared} for core in itertools.islice(itertools.cycle(cores), count)]
 
 
 def memory_share(share: float) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from jaxsocial.sweep.backends import items, processes
 from jaxsocial.sweep.backends.job import Job
 from jaxsocial.sweep.backends.queue import Queue, Submitted
+from jaxsocial.training.devices import SLOTS
 
 POLL_SECONDS = 1.0
 LARGEST_ARRAY = 1000
@@ -101,7 +102,10 @@ def _run(folders: Sequence[Path], work: str, options: Options) -> Iterator[items
 
 
 def _submit(executor: Any, folders: Sequence[Path], work: str, options: Options) -> list[Submitted]:
-    job = Job({} if options.gpus else {"JAX_PLATFORMS": "cpu"}, options.retries, options.grace_seconds)
+    variables = {} if options.gpus else {"JAX_PLATFORMS": "cpu"}
+    if options.cluster == "local":  # SLURM gives each job cores and memory of its own
+        variables[SLOTS] = str(options.parallel or 1)
+    job = Job(variables, options.retries, options.grace_seconds)
     try:
         # Jobs on this machine inherit which signals are ignored, and are cancelled by SIGINT.
         with processes.interrupted_by_termination():

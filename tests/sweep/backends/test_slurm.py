@@ -48,6 +48,7 @@ def test_local_jobs_run_a_few_at_a_time(make_folders):
     ended = [(float((folder / "ended").read_text()), -1) for folder in folders]
     assert max(itertools.accumulate(change for _, change in sorted(began + ended))) <= 2
     assert {attempts(folder)[0]["JAX_PLATFORMS"] for folder in folders} == {"cpu"}
+    assert {attempts(folder)[0]["JAXSOCIAL_SLOTS"] for folder in folders} == {"2"}
     assert "hello from a" in (folders[0] / items.LOG).read_text()
 
 
