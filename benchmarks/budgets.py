@@ -50,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.write and options.programs:
         parser.error("--write measures all programs of a target, so that the file names what made it: no --programs")
-    found = dict(measured(options.target, tuple(options.programs or ("",))))
+    found = {}
+    for name, budget in measured(options.target, tuple(options.programs or ("",))):
+        print(f"  counted {name}", flush=True)  # one program takes minutes
+        found[name] = budget
     if not found:
         parser.error(f"no program's name begins with {' or '.join(options.programs)}: see {FILE}")
     plain = json.loads(FILE.read_text()) if FILE.is_file() else {}
