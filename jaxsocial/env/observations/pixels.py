@@ -259,8 +259,9 @@ def _painted(
     picture = jnp.zeros((size, tile, size, tile, 3, len(own)), jnp.uint8)
     for number, look in enumerate([*fixed, *moving]):
         picture = jnp.where((index == number)[:, None, :, None, None], look[None, :, None], picture)
-    # For TPUs XLA would reshape each look before it is selected, and store it at the size of the picture.
-    picture = jax.lax.optimization_barrier(picture)
+    # For TPUs XLA would reshape each look before it is selected, and store it at the size of the picture. On CPU the
+    # barrier would keep the selection from being fused with what follows (jax 0.12).
+    picture = jax.lax.platform_dependent(picture, tpu=jax.lax.optimization_barrier, default=lambda x: x)
     return picture.reshape(view.pixels, view.pixels, 3, len(own)), others
 
 
