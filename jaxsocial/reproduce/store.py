@@ -222,7 +222,8 @@ def write_record(record: Record, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The same seeds trained again, on another machine, are another result: nothing is overwritten.
-    number, path, plain = 1, folder / f"{record.run}.json", {"schema": SCHEMA} | dataclasses.asdict(record)
+    number, path = 1, folder / f"{record.run}.json"
+    plain: dict[str, Any] = {"schema": SCHEMA} | dataclasses.asdict(record)
     while path.is_file():
         earlier = json.loads(path.read_text())
         if earlier["provenance"] == record.provenance:
