@@ -158,7 +158,12 @@ def agent_tiles(
     # Blended with the sum of the agent's channels as weight, in integers that are divided once, as in the reference.
     # The pixel that is covered most has the largest weight.
     weight, most = _channel_sum(picture), jnp.maximum(_channel_sum(drawn(jnp.int32(coverage.max()))), 1)
-    blended = _quotient(below * (most - weight) + picture * weight, most)
+    # Divided as floats, since CPUs divide integers one by one. The sum is below 2**24, so the quotient is off by one at
+    # most: it may be rounded up to the next integer, and accelerators divide floats approximately.
+    total = below * (most - weight) + picture * weight
+    quotient = (total.astype(jnp.float32) / most.astype(jnp.float32)).astype(jnp.int32)
+    rest = total - quotient * most
+    blended = quotient + (rest >= most) - (rest < 0)
     kind = objects.kind_of(looks.code)
     bare = (kind == objects.EMPTY) | ((hidden_kinds >> kind) & 1 == 1)
     tiles = jnp.where(bare[:, None, None, None], picture, blended)
@@ -185,17 +190,6 @@ def _entries(table: np.ndarray, index: Int[Array, "*N F"]) -> Shaped[Array, "...
         if (table[number] != table[0]).any():
             found = jnp.where(index == number, table[number, ..., None], found)
     return found
-
-
-def _quotient(number: Int[Array, "..."], divisor: Int[Array, "..."]) -> Int[Array, "..."]:
-    """Returns ``number // divisor`` for numbers from 0 to 2**24 and divisors above 0.
-
-    CPUs divide many floats at once, but integers one by one. A quotient of floats is off by one at most: it may be
-    rounded up to the next integer, and accelerators divide floats approximately.
-    """
-    quotient = (number.astype(jnp.float32) / divisor.astype(jnp.float32)).astype(jnp.int32)
-    rest = number - quotient * divisor
-    return quotient + (rest >= divisor) - (rest < 0)
 
 
 def observe(
