@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxsocial.env import objects, rewards
+from jaxsocial.env import batching, objects, rewards
 from jaxsocial.env.scenario import PHASES, Scenario
 from jaxsocial.env.types import Rules, State, visible_position
 
@@ -95,9 +95,11 @@ def _act_at_once(
     scenario: Scenario,
 ) -> tuple[State, Float[Array, " A"]]:
     """Lets all that are ``acting`` act at the same time; at most one of them if the grid can change."""
-    target = state.position + jnp.asarray(objects.STEP)[state.heading]
-    # Beyond the grid is wall. An absent agent, at (-1, -1), must not read the opposite side.
-    (row, column), (height, width) = target.T, state.grid.shape
+    # Rows and columns by themselves and without a table: on a GPU all results below are then made by one kernel.
+    heading, (height, width) = state.heading, state.grid.shape
+    row = state.position[:, 0] + (heading == objects.DOWN) - (heading == objects.UP)
+    column = state.position[:, 1] + (heading == objects.RIGHT) - (heading == objects.LEFT)
+    target = jnp.stack([row, column], axis=-1)
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     # Not by the gather's own mode "fill", which on a GPU is a kernel of its own.
     read = state.grid.at[row, column].get(mode="clip", wrap_negative_indices=False)
@@ -111,10 +113,14 @@ def _act_at_once(
         free &= ~(_occupied(state, target) & (objects.kind_of(ahead) == objects.EMPTY))
     moved = forward & free
     entry = rewards.entry_outcome(state, ahead, rules, scenario)
+    row, column = jnp.where(moved, row, state.position[:, 0]), jnp.where(moved, column, state.position[:, 1])
+    # Otherwise GPUs compute the move again for positions and arrivals, and copy what they still have to read.
+    row, column, arrived = batching.stored_first((row, column, moved), "cuda", "rocm")
+    arrived = arrived if scenario.agents > 1 else moved  # without an order, arrivals are made with the move
     state = state._replace(
-        heading=jnp.where(acting, (state.heading + turned) % 4, state.heading),
-        position=jnp.where(moved[:, None], target, state.position),
-        arrival=jnp.where(moved, arrival_at(state.clock, MOVED, turn), state.arrival),
+        heading=jnp.where(acting, (heading + turned) % 4, heading),
+        position=jnp.stack([row, column], axis=-1),
+        arrival=jnp.where(arrived, arrival_at(state.clock, MOVED, turn), state.arrival),
         last_goal=jnp.where(moved, entry.last_goal, state.last_goal),
         finished=state.finished | (moved & entry.finished),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
-from jaxtyping import Array, Bool, Int, Shaped
+from jaxtyping import Array, Bool, Int, PyTree, Shaped
 
 FEWEST_FRAMES = 64
 """Fewer are too short an axis to compute along."""
@@ -151,6 +151,17 @@ def computed_once(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
         return computed_once(x), True
 
     return stored(x)
+
+
+def stored_first(x: PyTree, *platforms: str) -> PyTree:
+    """Returns arrays unchanged. On some platforms they are stored before anything reads them, as by `computed_once`.
+
+    Args:
+      x: a tree of arrays.
+      platforms: of `jax.lax.platform_dependent`. On others nothing is compiled.
+    """
+    barriers = dict.fromkeys(platforms, jax.lax.optimization_barrier)
+    return jax.lax.platform_dependent(x, default=lambda x: x, **barriers)
 
 
 def frames_last(compute: Callable, *arrays: Shaped[Array, "F ..."]):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Shaped, UInt8
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 
 from jaxsocial.env import batching, objects
 from jaxsocial.env.observations import sprites, vision
@@ -103,11 +103,26 @@ def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
         # reference truncates 64-bit floats, and only the right side gives the same integers.
         rest = jnp.where(strength < TANH_IS_ONE, 2.0 / (1.0 + jnp.exp(2.0 * strength)), 0.0)
     red = 255.0 * rest
-    prestige = jnp.stack([jnp.floor(red), jnp.zeros_like(red), 255.0 - jnp.ceil(red)], axis=-1)
+    prestige = jax.lax.platform_dependent(
+        jnp.floor(red), 255.0 - jnp.ceil(red), cpu=_red_and_blue_stacked, default=_red_and_blue_selected
+    )
     own = np.stack([objects.RGB[objects.COLOUR_NAMES.index(name)] for name in scenario.agent_colours])
     by_prestige = np.array([name == "prestige" for name in scenario.agent_colours])
     tinted = jnp.asarray(by_prestige) & state.active
     return jnp.where(tinted[:, None], prestige.astype(jnp.int32), own.astype(np.int32))
+
+
+def _red_and_blue_stacked(red: Float[Array, " A"], blue: Float[Array, " A"]) -> Float[Array, "A 3"]:
+    return jnp.stack([red, jnp.zeros_like(red), blue], axis=-1)
+
+
+def _red_and_blue_selected(red: Float[Array, " A"], blue: Float[Array, " A"]) -> Float[Array, "A 3"]:
+    """Returns the same, without a concatenation, which is a kernel of its own on GPUs.
+
+    CPUs would compute both colours again for each channel.
+    """
+    channel = np.arange(3)
+    return jnp.where(channel == 2, blue[:, None], red[:, None] * (channel == 0))
 
 
 class Looks(NamedTuple):
@@ -255,7 +270,7 @@ def _painted(
         picture = jnp.where((index == number)[:, None, :, None, None], look[None, :, None], picture)
     # For TPUs XLA would reshape each look before it is selected, and store it at the size of the picture. On CPU the
     # barrier would keep the selection from being fused with what follows (jax 0.12).
-    picture = jax.lax.platform_dependent(picture, tpu=jax.lax.optimization_barrier, default=lambda x: x)
+    picture = batching.stored_first(picture, "tpu")
     return picture.reshape(view.pixels, view.pixels, 3, len(own)), others
 
 

@@ -7,6 +7,7 @@ the bottom. Row 0 is farthest ahead.
 import functools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
@@ -49,14 +50,27 @@ def window(
       heading: each agent's heading, 0 to 3.
       view: the view that they share.
     """
-    height, width = grid.shape
-    offsets = window_offsets(view.size, view.offset)
-    cell = position[:, None, None, :] + jnp.asarray(offsets)[heading]
+    index = window_index(position, heading, view, grid.shape)
+    # Indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
+    return jnp.where(index < 0, OUTSIDE, grid.ravel()[jnp.maximum(index, 0)])
+
+
+def window_index(
+    position: Int[Array, "A 2"], heading: Int[Array, " A"], view: View, shape: tuple[int, ...]
+) -> Int[Array, "A V V"]:
+    """Returns the index of each cell of each agent's window in the flattened grid; -1 beyond the grid.
+
+    Args:
+      position: each agent's (row, column).
+      heading: each agent's heading, 0 to 3.
+      view: the view that they share.
+      shape: of the grid, (height, width).
+    """
+    height, width = shape
+    cell = position[:, None, None, :] + jnp.asarray(window_offsets(view.size, view.offset))[heading]
     row, column = cell[..., 0], cell[..., 1]
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    # One flat gather; indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
-    index = jnp.where(inside, row * width + column, 0)
-    return jnp.where(inside, grid.ravel()[index], OUTSIDE)
+    return jnp.where(inside, row * width + column, -1)
 
 
 def own_cell(heading: Int[Array, " F"], view: View) -> Bool[Array, "V V F"]:
@@ -96,14 +110,20 @@ def with_marks(state: State, marks: Int[Array, " A"], rank: int = 0) -> Int[Arra
       marks: a number above 0 for each agent.
       rank: which agent of a cell is marked, 0 for the first that entered it.
     """
-    height, width = state.grid.shape
-    index = jnp.where(_rank(state) == rank, state.position[:, 0] * width + state.position[:, 1], -1)
-    cell = np.arange(height * width, dtype=np.int32).reshape(height, width)
-    mark = jnp.zeros((height, width), jnp.int32)
-    # Selections over the whole grid are vectorised; on CPU XLA runs a scatter as a serial loop.
+    cell = np.arange(state.grid.size, dtype=np.int32).reshape(state.grid.shape)
+    return state.grid | _marks_at(cell, state, marks, rank) << MARK
+
+
+def _marks_at(
+    cell: Int[Array | np.ndarray, "*S"], state: State, marks: Int[Array, " A"], rank: int = 0
+) -> Int[Array, "*S"]:
+    """Returns the mark of the agent in each cell of the flattened grid, 0 where there is none; see `with_marks`."""
+    own = jnp.where(_rank(state) == rank, state.position[:, 0] * state.grid.shape[1] + state.position[:, 1], -2)
+    found = jnp.zeros(cell.shape, jnp.int32)
+    # Selections over all cells are vectorised; on CPU XLA runs a scatter as a serial loop.
     for agent in range(len(marks)):
-        mark = jnp.where(index[agent] == cell, marks[agent], mark)
-    return state.grid | mark << MARK
+        found = jnp.where(own[agent] == cell, marks[agent], found)
+    return found
 
 
 def split_marks(codes: Int[Array, "*S"]) -> tuple[Int[Array, "*S"], Int[Array, "*S"]]:
@@ -148,9 +168,22 @@ def windows_with_marks(
       marks: a number above 0 for each agent of the world.
       view: the view that the observers share.
     """
-    # Each is read in several places. Fused into them, it would be recomputed in each (docs/performance.md).
-    grid = batching.computed_once(with_marks(state, marks))
-    return batching.computed_once(window(grid, state.position[chosen], state.heading[chosen], view))
+    position, heading = state.position[chosen], state.heading[chosen]
+
+    def by_grid():
+        # Read by several cells. Fused into them, it would be recomputed for each (docs/performance.md).
+        return window(batching.computed_once(with_marks(state, marks)), position, heading, view)
+
+    def by_cell():
+        index = window_index(position, heading, view, state.grid.shape)
+        return window(state.grid, position, heading, view) | _marks_at(index, state, marks) << MARK
+
+    # Marking every cell of a grid takes GPUs a kernel and two passes through memory. CPUs compare each cell with each
+    # agent, in the grid or in all windows.
+    few = 2 * len(position) * view.size**2 <= state.grid.size
+    windows = by_cell() if few else jax.lax.platform_dependent(cuda=by_cell, rocm=by_cell, default=by_grid)
+    # Read in several places too.
+    return batching.computed_once(windows)
 
 
 def look(windows: Int[Array, "V V F"], active: Bool[Array, " F"], view: View) -> Seen:

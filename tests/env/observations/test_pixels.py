@@ -60,3 +60,11 @@ def test_every_thing_has_its_own_tile(cells):
     scenario = scenario_from_text("\n".join([row, row.replace("0", "."), row.replace("0", ".")]) + "\n\nx: red key")
     things = pixels.things_of(scenario)
     assert pixels.atlas_index(jnp.array(things), scenario).tolist() == list(range(1, len(things) + 1))
+
+
+def test_colours_of_prestige_are_the_same_for_all_devices():
+    """CPUs stack the channels, accelerators select among them."""
+    red, blue = jnp.array([255.0, 0.0, 17.0]), jnp.array([0.0, 255.0, 3.0])
+    expected = [[255, 0, 0], [0, 0, 255], [17, 0, 3]]
+    assert pixels._red_and_blue_stacked(red, blue).tolist() == expected
+    assert pixels._red_and_blue_selected(red, blue).tolist() == expected
