@@ -24,6 +24,7 @@ LEARNING_MAY_IMPORT = (
     "env.types",
     "env.values",
     "agents.policy",
+    "agents.networks.blocks",  # for which platform a function is traced
     "agents.networks.network",
     "agents.networks.parts",
 )

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from jaxsocial.agents.policy import Policy
-from jaxsocial.env import batching, objects
+from jaxsocial.env import batching, grid, objects
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.types import State
 
@@ -82,9 +82,7 @@ def _actions_towards(
         row, column = position
         goal = jnp.argmin(jnp.where(wanted, cost[:, heading, row, column], 2 * UNREACHABLE))
         front_row, front_column = position + jnp.asarray(objects.STEP)[heading]
-        front = state.grid.at[front_row, front_column].get(
-            mode="fill", fill_value=objects.WALL, wrap_negative_indices=False
-        )
+        front = grid.code_at(state.grid, front_row, front_column)
         at_goal = (front_row == state.goals[goal, 0]) & (front_column == state.goals[goal, 1])
         forward = jnp.where(at_goal, 0, _entry_cost(front) + cost[goal, heading, front_row, front_column])
         left, right = cost[goal, (heading - 1) % 4, row, column], cost[goal, (heading + 1) % 4, row, column]
@@ -124,7 +122,7 @@ def knowing_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
 
     def apply(parameters, key, cost, state, observation, first):
         cost = _distances_at_start(first, cost, state)
-        agents = jnp.array(seats, jnp.int32)
+        agents = batching.index_of(seats)
         wanted = _next_goals(state.last_goal[agents], scenario)
         return cost, _actions_towards(cost, wanted, state, agents, scenario)
 
@@ -137,12 +135,12 @@ def waiting_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
     The others are the agents that do not play this policy. It does not wait for absent ones.
     """
     knowing = knowing_expert(seats, scenario)
-    others = [agent for agent in range(scenario.agents) if agent not in seats]
+    others = tuple(agent for agent in range(scenario.agents) if agent not in seats)
 
     def apply(parameters, key, cost, state, observation, first):
         cost, actions = knowing.apply(parameters, key, cost, state, observation, first)
-        position, active = state.position, state.active[jnp.array(others, jnp.int32)]
-        apart = jnp.abs(position[jnp.array(seats, jnp.int32)][:, None] - position[jnp.array(others, jnp.int32)])
+        position, active = state.position, state.active[batching.index_of(others)]
+        apart = jnp.abs(position[batching.index_of(seats)][:, None] - position[batching.index_of(others)])
         near = ((apart.max(-1) <= NEAR) & active).any(-1) | ~active.any()
         return cost, jnp.where(near, actions, waiting(scenario))
 
@@ -167,8 +165,8 @@ def anti_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
         return knowing_expert(seats, scenario)
 
     def apply(parameters, key, memory, state, observation, first):
-        agents, number = jnp.array(seats, jnp.int32), jnp.arange(scenario.goals, dtype=jnp.int32)
-        at_goal = (state.position[agents][:, None] == state.goals[None]).all(-1)
+        agents, number = batching.index_of(seats), jnp.arange(scenario.goals, dtype=jnp.int32)
+        at_goal = grid.same_cell(state.position[agents][:, None], state.goals[None])
         before = jnp.where(first, -1, memory.visited)
         visited = jnp.where(at_goal.any(-1), jnp.argmax(at_goal, axis=-1), before)
         memory = AntiExpertMemory(_distances_at_start(first, memory.cost, state), visited)
@@ -217,7 +215,7 @@ def searching_expert(seats: tuple[int, ...], scenario: Scenario) -> Policy:
         )
 
     def apply(parameters, key, memory, state, observation, first):
-        agents = jnp.array(seats, jnp.int32)
+        agents = batching.index_of(seats)
         memory = memory._replace(cost=_distances_at_start(first, memory.cost, state))
         at_start = init()._replace(cost=memory.cost, position=state.position[agents], last_goal=state.last_goal[agents])
         memory = jax.tree.map(lambda new, old: jnp.where(first, new, old), at_start, memory)
@@ -239,7 +237,7 @@ def _infer_order(memory: SearchMemory, state: State, agents, scenario: Scenario)
     successor and one predecessor, so all other pairs of that row and column are excluded.
     """
     position = state.position[agents]
-    at_goal = (position[:, None] == state.goals[None]).all(-1)
+    at_goal = grid.same_cell(position[:, None], state.goals[None])
     # By a step of its own: an agent that is placed on a goal, late or again, has not entered it.
     moved = jnp.abs(position - memory.position).sum(-1) == 1
     entered = at_goal & moved[:, None]

@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxsocial.env import batching, objects, rewards
+from jaxsocial.env import batching, grid, objects, rewards
 from jaxsocial.env.scenario import PHASES, Scenario
 from jaxsocial.env.types import Rules, State, visible_position
 
@@ -96,14 +96,11 @@ def _act_at_once(
 ) -> tuple[State, Float[Array, " A"]]:
     """Lets all that are ``acting`` act at the same time; at most one of them if the grid can change."""
     # Rows and columns by themselves and without a table: on a GPU all results below are then made by one kernel.
-    heading, (height, width) = state.heading, state.grid.shape
+    heading = state.heading
     row = state.position[:, 0] + (heading == objects.DOWN) - (heading == objects.UP)
     column = state.position[:, 1] + (heading == objects.RIGHT) - (heading == objects.LEFT)
     target = jnp.stack([row, column], axis=-1)
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    # Not by the gather's own mode "fill", which on a GPU is a kernel of its own.
-    read = state.grid.at[row, column].get(mode="clip", wrap_negative_indices=False)
-    ahead = jnp.where(inside, read, objects.WALL)
+    ahead = grid.code_at(state.grid, row, column)
     if scenario.grid_changes:
         state = _handle(state, actions, acting, target, ahead)
     turned = (actions == objects.RIGHT_TURN).astype(jnp.int32) - (actions == objects.LEFT_TURN)
@@ -128,7 +125,7 @@ def _act_at_once(
 
 
 def _occupied(state: State, cell: Int[Array, "A 2"]) -> Bool[Array, " A"]:
-    return (cell[:, None] == visible_position(state)[None, :]).all(-1).any(-1)
+    return grid.same_cell(cell[:, None], visible_position(state)[None, :]).any(-1)
 
 
 def _handle(state: State, actions, acting, target, ahead) -> State:

@@ -42,6 +42,34 @@ def in_box(shape: tuple[int, int], box) -> Bool[Array, "{shape[0]} {shape[1]}"]:
     return (row >= first_row) & (row <= last_row) & (column >= first_column) & (column <= last_column)
 
 
+def same_cell(one: Int[Array, "*#S 2"], other: Int[Array, "*#S 2"]) -> Bool[Array, "..."]:
+    """Returns whether positions are equal. Shapes broadcast.
+
+    >>> same_cell(jnp.array([[1, 2], [1, 3]]), jnp.array([1, 2])).tolist()
+    [True, False]
+    """
+    # Two comparisons and not `all` over (row, column): a GPU launches a kernel of its own for a reduction.
+    return (one[..., 0] == other[..., 0]) & (one[..., 1] == other[..., 1])
+
+
+def code_at(grid: Int[Array, "H W"], row: Int[Array, "*S"], column: Int[Array, "*S"]) -> Int[Array, "*S"]:
+    """Returns the codes of cells; beyond the grid is `WALL`.
+
+    >>> code_at(jnp.zeros((2, 2), jnp.int32), jnp.array([0, -1]), jnp.array([1, 1])).tolist() == [0, WALL]
+    True
+
+    Args:
+      grid: codes.
+      row: of each cell, inside the grid or not.
+      column: the same.
+    """
+    height, width = grid.shape
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    # Not by the gather's own mode "fill", which on a GPU is a kernel of its own.
+    read = grid.at[row, column].get(mode="clip", wrap_negative_indices=False)
+    return jnp.where(inside, read, WALL)
+
+
 def with_numbered(grid: Int[Array, "H W"], positions: Int[Array, "N 2"], code: int) -> Int[Array, "H W"]:
     """Returns the grid with numbered things, such as goals.
 

@@ -82,7 +82,7 @@ def apply_dropout(state: State, uniform: Float[Array, " A"], dropout: Dropout, s
         free &= objects.walkable(state.grid[state.position[:, 0], state.position[:, 1]])
     if not scenario.ghost:
         index = jnp.arange(scenario.agents, dtype=jnp.int32)
-        same_cell = (state.position[:, None] == state.position[None, :]).all(-1)
+        same_cell = grid.same_cell(state.position[:, None], state.position[None, :])
         blocking = ~state.away | (rejoins & (index < index[:, None]))
         free &= ~(same_cell & blocking).any(-1)
     rejoins &= free

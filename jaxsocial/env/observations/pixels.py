@@ -221,7 +221,7 @@ def observe(
       rules: the world's traced numbers.
       scenario: the world's sizes.
     """
-    chosen, own = vision.index_of(agents), jnp.array(agents, jnp.int32)
+    chosen, own = batching.index_of(agents), jnp.array(agents, jnp.int32)
     heading, active = state.heading[chosen], state.active[chosen]
     numbers = 1 + jnp.arange(scenario.agents, dtype=jnp.int32)
     windows = behind = vision.windows_with_marks(state, chosen, numbers, view)

@@ -64,7 +64,7 @@ def observe(
       rules: the world's traced numbers.
       scenario: the world's sizes.
     """
-    chosen = vision.index_of(agents)
+    chosen = batching.index_of(agents)
     marks = _marks(state, rules, scenario)
 
     def numbers(windows, own_mark, heading, active):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from jaxsocial.env import batching, objects
+from jaxsocial.env import batching, grid, objects
 from jaxsocial.env.scenario import View
 from jaxsocial.env.types import State, visible_position
 
@@ -89,9 +89,7 @@ def is_drawn(state: State) -> Bool[Array, " A"]:
 def _rank(state: State) -> Int[Array, " A"]:
     """Returns how many agents entered its cell before each; -1 for an agent that is not in the world."""
     position = visible_position(state)
-    row, column = position[:, 0], position[:, 1]
-    # Two comparisons and not `all` over (row, column): a GPU launches a kernel of its own for a reduction.
-    together = (row[:, None] == row) & (column[:, None] == column)
+    together = grid.same_cell(position[:, None], position[None, :])
     earlier = state.arrival[:, None] < state.arrival[None, :]
     return jnp.where(position[:, 0] < 0, -1, (together & earlier).sum(0, dtype=jnp.int32))
 
@@ -145,16 +143,6 @@ class Seen(NamedTuple):
     """Of agents; 0 where there is none."""
     visible: Bool[Array, "V V F"]
     """False everywhere for an agent that is not active."""
-
-
-def index_of(agents: tuple[int, ...]) -> slice | np.ndarray:
-    """Returns the index that picks agents from an array: a slice where it can be, which costs accelerators nothing.
-
-    >>> index_of((0, 1, 2)), index_of((1,)), index_of((0, 2))
-    (slice(0, 3, None), slice(1, 2, None), array([0, 2], dtype=int32))
-    """
-    neighbours = agents == tuple(range(agents[0], agents[-1] + 1))
-    return slice(agents[0], agents[-1] + 1) if neighbours else np.array(agents, np.int32)
 
 
 def windows_with_marks(
