@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def machine(module: str) -> dict[str, object]:
-    """Date, command, processor, load, memory, device, versions."""
+    """Returns date, command, processor, load, memory, device and versions."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join(["python", "-m", module, *sys.argv[1:]]),
@@ -89,7 +89,7 @@ class Clock:
 
 
 def timed(function, *arguments) -> Seconds:
-    """Until all results are there."""
+    """Times a call until all results are there."""
     clock = Clock()
     jax.block_until_ready(function(*arguments))
     return clock.seconds()

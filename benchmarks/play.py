@@ -88,7 +88,7 @@ class _OurWorld(NamedTuple):
 
 
 def our_game(scenario: jaxsocial.Scenario, steps: int, name: str = "", staggered: bool = False) -> Game:
-    """A scenario of ours; no episode is longer than ``steps``, so that every world restarts in a run.
+    """Returns a scenario of ours. No episode is longer than ``steps``, so that every world restarts in a run.
 
     Worlds' clocks run together, or from where chance puts them if ``staggered``: then some world restarts in most
     steps, as where reaching a goal ends an episode.
@@ -133,7 +133,7 @@ def play(game: Game, worlds: int, steps: int, key):
 
 
 def compiled(game: Game, worlds: int, steps: int) -> Program:
-    """Traced and compiled; says so, since it takes seconds. Worlds are split among devices where they can be."""
+    """Compiles a game, and says so, since it takes seconds. Worlds are split among devices where they can be."""
     print(f"  compiling {game.name}, {game.agents} x {worlds}", flush=True)
     clock = Clock()
     devices = np.array(jax.devices() if worlds % len(jax.devices()) == 0 else jax.devices()[:1])
@@ -152,7 +152,7 @@ def compiled(game: Game, worlds: int, steps: int) -> Program:
 
 
 def measured(programs: Sequence[Program], runs: int) -> list[Figure]:
-    """Figures of all programs, which run in turns, so that a change of the machine's load meets them alike.
+    """Measures all programs, which run in turns, so that a change of the machine's load meets them alike.
 
     One run of each is not counted.
     """

@@ -49,7 +49,7 @@ class Result(NamedTuple):
 
 
 def missing() -> list[str]:
-    """The rivals that are not installed."""
+    """Returns the rivals that are not installed."""
     return [name for name in ("xminigrid", "navix") if importlib.util.find_spec(name) is None]
 
 
@@ -72,7 +72,7 @@ def _result(rival: Figure, ours: Figure) -> Result:
 
 
 def _fastest(game: Game, worlds: Sequence[int], steps: int, memory: float) -> Program:
-    """The program of the number of worlds with the most agent-steps a second, by one timed run of each."""
+    """Returns the program of the number of worlds with the most agent-steps a second, by one timed run of each."""
     rates: list[tuple[float, Program]] = []
     for number in worlds:
         program = compiled(game, number, steps)

@@ -133,7 +133,7 @@ RESULT_COLUMNS: list[Column] = [
 
 
 def _share(copied: float) -> Column:
-    """Of the rate of a copy, by the bytes that must be moved at least."""
+    """Returns the column of shares of a copy's rate, by the bytes that must be moved at least."""
     return "of copy", lambda figure: f"{figure.bytes_per_second / copied:.1%}"
 
 

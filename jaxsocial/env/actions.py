@@ -110,13 +110,13 @@ def _act_at_once(
         free &= ~(_occupied(state, target) & (objects.kind_of(ahead) == objects.EMPTY))
     moved = forward & free
     entry = rewards.entry_outcome(state, ahead, rules, scenario)
-    row, column = jnp.where(moved, row, state.position[:, 0]), jnp.where(moved, column, state.position[:, 1])
     # Otherwise GPUs compute the move again for positions and arrivals, and copy what they still have to read.
     row, column, arrived = batching.stored_first((row, column, moved), "cuda", "rocm")
+    position = jnp.where(arrived[:, None], jnp.stack([row, column], axis=-1), state.position)
     arrived = arrived if scenario.agents > 1 else moved  # without an order, arrivals are made with the move
     state = state._replace(
         heading=jnp.where(acting, (heading + turned) % 4, heading),
-        position=jnp.stack([row, column], axis=-1),
+        position=position,
         arrival=jnp.where(arrived, arrival_at(state.clock, MOVED, turn), state.arrival),
         last_goal=jnp.where(moved, entry.last_goal, state.last_goal),
         finished=state.finished | (moved & entry.finished),

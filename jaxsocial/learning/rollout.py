@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from jaxsocial.agents.networks.blocks import on_cpu
+from jaxsocial.agents.networks.blocks import traced_platform
 from jaxsocial.agents.networks.network import Network, Parameters
 from jaxsocial.agents.policy import LastStep, Policy, distribution, perceived
 from jaxsocial.env.core import Env, discount, episode_ended
@@ -162,8 +162,8 @@ def rollout(
         row = _trajectory_row(before, action, log_prob, timestep, ended)
         return after, (row, Outcome(episode_stats, ended))
 
-    # On accelerators two steps at a time: they share a counter, and copy half as much of what they carry.
-    unroll = 1 if on_cpu() else 2
+    # On GPUs two steps a turn: they share a counter, and copy half as much of what they carry.
+    unroll = 2 if traced_platform() == "gpu" else 1
     keys = jax.random.split(key, steps)
     rollout_state, (trajectory, outcome) = jax.lax.scan(one_step, rollout_state, keys, unroll=unroll)
     return rollout_state, trajectory, outcome

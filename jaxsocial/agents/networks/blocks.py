@@ -31,9 +31,14 @@ def traced_for(platform: str) -> Iterator[None]:
         _platform.reset(token)
 
 
+def traced_platform() -> str:
+    """Returns for which platform the function is traced: "cpu", "gpu" or "tpu"."""
+    return _platform.get(None) or jax.default_backend()
+
+
 def on_cpu() -> bool:
     """Returns whether the function that is traced is for a CPU."""
-    return (_platform.get(None) or jax.default_backend()) == "cpu"
+    return traced_platform() == "cpu"
 
 
 def in_blocks(
