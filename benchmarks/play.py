@@ -120,7 +120,7 @@ def play(game: Game, worlds: int, steps: int, key):
     def one_step(carried, key):
         now, total = carried
         action_key, step_key = jax.random.split(key)
-        # One number an action. `jax.random.randint` draws two, which for 3 agents took a tenth of a step.
+        # One number an action. `jax.random.randint` draws two, so that no number of any range is favoured.
         bits = jax.random.bits(action_key, (worlds, *game.action_shape))
         actions = (bits % game.actions).astype(jnp.int32)
         now = jax.vmap(game.step)(jax.random.split(step_key, worlds), now, actions)
