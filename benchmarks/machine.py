@@ -58,7 +58,7 @@ def _versions() -> dict[str, str]:
 
 
 def copy_rate(bytes_held: int = 2**28, repeats: int = 10, runs: int = 5) -> float:
-    """Bytes read and written a second by adding 1 to a large array, again and again; of the median run.
+    """Measures bytes read and written a second, where 1 is added to a large array again and again; the median run.
 
     In one loop on one array, so that neither dispatch nor fresh pages are timed.
     """

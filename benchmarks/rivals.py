@@ -54,7 +54,7 @@ def missing() -> list[str]:
 
 
 def contest(worlds: Sequence[int], runs: int, steps: int, memory: float) -> tuple[list[Figure], list[Result]]:
-    """Figures of all contestants and the ratios; programs that hold more than ``memory`` bytes are not run."""
+    """Measures all contestants and their ratios. Programs that hold more than ``memory`` bytes are not run."""
     fastest = [_fastest(game, worlds, steps, memory) for game in contestants(steps)]
     figures = measured(fastest, runs)
     by_name = {figure.name: figure for figure in figures}
@@ -105,7 +105,7 @@ def _ours(steps: int) -> list[Game]:
 
 
 def _xminigrid() -> list[Game]:
-    """As in its own script of benchmarks, with its restart in the step of an episode's end."""
+    """Returns its four rooms as its own benchmark plays them: they restart in the step of an episode's end."""
     xminigrid = importlib.import_module("xminigrid")
     wrappers = importlib.import_module("xminigrid.wrappers")
     env, parameters = xminigrid.make("MiniGrid-FourRooms")
@@ -123,7 +123,7 @@ def _xminigrid() -> list[Game]:
 
 
 def _navix() -> list[Game]:
-    """Its step restarts by itself, in the step after an episode's end."""
+    """Returns its four rooms in all styles. They restart in the step after an episode's end."""
     navix = importlib.import_module("navix")
     remarks = {
         "symbolic": "whole world",

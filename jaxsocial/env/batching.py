@@ -159,7 +159,7 @@ def stored_first(x: PyTree, *platforms: str) -> PyTree:
 
     Args:
       x: a tree of arrays.
-      platforms: of `jax.lax.platform_dependent`. On others nothing is compiled.
+      platforms: "cuda", "rocm" or "tpu", as in `jax.lax.platform_dependent`. On others nothing is compiled.
     """
     barriers = dict.fromkeys(platforms, jax.lax.optimization_barrier)
     return jax.lax.platform_dependent(x, default=lambda x: x, **barriers)

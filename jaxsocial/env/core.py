@@ -185,6 +185,7 @@ def _new_state(key: Key[Array, ""], rules: Rules, scenario: Scenario) -> State:
     agents = scenario.agents
     # From the episode's key and not the level's: on one level the agents that take part vary.
     present = jax.random.uniform(jax.random.fold_in(key, PRESENCE), (), jnp.float32) < rules.present
+    # Without delays there is no array of them: a GPU would write it in every step.
     active = present & (np.array(scenario.agent_delays) == 0) if any(scenario.agent_delays) else present
     heading = jax.random.randint(heading_key, (agents,), 0, 4, jnp.int32)
     if layout.heading is not None:

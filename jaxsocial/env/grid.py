@@ -65,7 +65,8 @@ def code_at(grid: Int[Array, "H W"], row: Int[Array, "*S"], column: Int[Array, "
     """
     height, width = grid.shape
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    # Not by the gather's own mode "fill", which on a GPU is a kernel of its own.
+    # An absent agent looks from (-1, -1), and must not read the opposite side. The gather's own mode "fill" would be a
+    # kernel of its own on a GPU.
     read = grid.at[row, column].get(mode="clip", wrap_negative_indices=False)
     return jnp.where(inside, read, WALL)
 

@@ -162,7 +162,7 @@ def rollout(
         row = _trajectory_row(before, action, log_prob, timestep, ended)
         return after, (row, Outcome(episode_stats, ended))
 
-    # On GPUs two steps a turn: they share a counter, and copy half as much of what they carry.
+    # On GPUs two steps then share the loop's counter, and copy half as much of what they carry (docs/performance.md).
     unroll = 2 if traced_platform() == "gpu" else 1
     keys = jax.random.split(key, steps)
     rollout_state, (trajectory, outcome) = jax.lax.scan(one_step, rollout_state, keys, unroll=unroll)

@@ -113,6 +113,7 @@ def tint(state: State, rules: Rules, scenario: Scenario) -> Int[Array, "A 3"]:
 
 
 def _red_and_blue_stacked(red: Float[Array, " A"], blue: Float[Array, " A"]) -> Float[Array, "A 3"]:
+    """Returns colours without green."""
     return jnp.stack([red, jnp.zeros_like(red), blue], axis=-1)
 
 

@@ -50,8 +50,12 @@ def window(
       heading: each agent's heading, 0 to 3.
       view: the view that they share.
     """
-    index = window_index(position, heading, view, grid.shape)
-    # Indices beyond the grid would wrap around or be clamped, so they read cell 0 instead.
+    return _codes_at(grid, window_index(position, heading, view, grid.shape))
+
+
+def _codes_at(grid: Int[Array, "H W"], index: Int[Array, "*S"]) -> Int[Array, "*S"]:
+    """Returns the codes of cells by `window_index`."""
+    # -1 would wrap around, so it reads cell 0 instead.
     return jnp.where(index < 0, OUTSIDE, grid.ravel()[jnp.maximum(index, 0)])
 
 
@@ -156,19 +160,18 @@ def windows_with_marks(
       marks: a number above 0 for each agent of the world.
       view: the view that the observers share.
     """
-    position, heading = state.position[chosen], state.heading[chosen]
+    index = window_index(state.position[chosen], state.heading[chosen], view, state.grid.shape)
 
     def by_grid():
         # Read by several cells. Fused into them, it would be recomputed for each (docs/performance.md).
-        return window(batching.computed_once(with_marks(state, marks)), position, heading, view)
+        return _codes_at(batching.computed_once(with_marks(state, marks)), index)
 
     def by_cell():
-        index = window_index(position, heading, view, state.grid.shape)
-        return window(state.grid, position, heading, view) | _marks_at(index, state, marks) << MARK
+        return _codes_at(state.grid, index) | _marks_at(index, state, marks) << MARK
 
     # Marking every cell of a grid takes GPUs a kernel and two passes through memory. CPUs compare each cell with each
     # agent, in the grid or in all windows.
-    few = 2 * len(position) * view.size**2 <= state.grid.size
+    few = 2 * index.size <= state.grid.size
     windows = by_cell() if few else jax.lax.platform_dependent(cuda=by_cell, rocm=by_cell, default=by_grid)
     # Read in several places too.
     return batching.computed_once(windows)
