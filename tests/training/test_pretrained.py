@@ -1,5 +1,6 @@
 """Networks of earlier runs: their names, as initial networks, kept checkpoints, and as partners."""
 
+import contextlib
 import dataclasses
 import functools
 import shutil
@@ -240,13 +241,11 @@ def test_a_partner_trained_with_a_view_for_each_agent_fits_another_number_of_age
 
 
 def beside_each(run, *options):
-    config = parse(["train", *runs.TINY, "--seeds", "2", "--partners", f"run:{run}#each", "random", *options]).config
-    one = [dataclasses.replace(pretrained.with_partners_of(config, seed), seed=seed, seeds=1) for seed in (3, 4)]
-    return config, one
+    return parse(["train", *runs.TINY, "--seeds", "2", "--partners", f"run:{run}#each", "random", *options]).config
 
 
-@pytest.fixture
-def decided(monkeypatch):
+@contextlib.contextmanager
+def deciding():
     """Partners act by large numbers: those that were hardly trained all act nearly at random, and so alike."""
     restore = pretrained.restore_parameters
 
@@ -254,19 +253,39 @@ def decided(monkeypatch):
         parameters, iteration = restore(*arguments)
         return jax.tree.map(lambda x: 10 * x, parameters), iteration
 
-    monkeypatch.setattr(pretrained, "restore_parameters", larger)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrained, "restore_parameters", larger)
+        yield
 
 
-def test_each_seed_trains_beside_the_network_of_the_same_seed(finished_run, decided):
-    both, one = beside_each(finished_run, "--seed", "3")
+@pytest.fixture
+def decided():
+    with deciding():
+        yield
+
+
+@pytest.fixture(scope="module")
+def beside_run(finished_run, tmp_path_factory):
+    """A run of one iteration. As many seeds as the partner's run: they are paired in order, 7 with 3 and 8 with 4."""
+    folder = tmp_path_factory.mktemp("runs") / "beside"
+    options = ("--partners", f"run:{finished_run}#each", "random", "--seed", "7", "--seeds", "2")
+    with deciding():
+        assert runs.train(folder, *options, "--total-steps", str(runs.ITERATION)) == 0
+    return folder
+
+
+def test_each_seed_trains_beside_its_own_network(finished_run, beside_run, decided):
+    both = beside_each(finished_run, "--seed", "7")
+    one = [dataclasses.replace(pretrained.with_partners_of(both, seed), seed=seed, seeds=1) for seed in (7, 8)]
     assert [config.partners[0] for config in one] == [f"run:{finished_run}#3", f"run:{finished_run}#4"]
 
     def trained(config):
         program = make_program(config)
         return jax.device_get(program.chunk(program.begin(), 1)[0].learner.parameters)
 
+    together = runs.parameters_of(beside_run)
     with jax.debug_key_reuse(False):
-        together, apart = trained(both), [trained(config) for config in one]
+        apart = [trained(config) for config in one]
         # The other seed's partner makes a difference.
         other = trained(dataclasses.replace(one[1], partners=one[0].partners))
     second = jax.tree.map(lambda x: x[1:], together)
@@ -277,11 +296,12 @@ def test_each_seed_trains_beside_the_network_of_the_same_seed(finished_run, deci
 
 
 def test_each_seed_is_evaluated_beside_the_network_of_the_same_seed(finished_run, decided):
-    both, one = beside_each(finished_run, "--seed", "3")
+    both = beside_each(finished_run, "--seed", "3")
     parameters, _ = checkpoint.restore_parameters(finished_run, config_of(finished_run))
     with jax.debug_key_reuse(False):
         together = episode_player(both, 16)(parameters)
-        for index, config in enumerate(one):
+        for index, seed in enumerate((3, 4)):
+            config = dataclasses.replace(pretrained.with_partners_of(both, seed), seed=seed, seeds=1)
             own = jax.tree.map(lambda x, n=index: x[n : n + 1], parameters)
             apart = episode_player(config, 16)(own)
             np.testing.assert_allclose(together.reward[index], apart.reward[0], rtol=1e-5)
@@ -289,7 +309,7 @@ def test_each_seed_is_evaluated_beside_the_network_of_the_same_seed(finished_run
 
 
 def test_members_of_several_configs_have_their_own_partners(finished_run):
-    first, second = (beside_each(finished_run, "--seed", seed)[0] for seed in ("3", "5"))
+    first, second = (beside_each(finished_run, "--seed", seed) for seed in ("3", "5"))
     parameters = {f"run:{finished_run}#each": {"x": np.array([3, 4])}, "random": {}}
     found = pretrained.own_partners(parameters, [first, second, dataclasses.replace(first, seed=4, seeds=1)])
     # As many seeds are taken in order; any other number by their own numbers.
@@ -298,18 +318,14 @@ def test_members_of_several_configs_have_their_own_partners(finished_run):
         pretrained.own_partners(parameters, [dataclasses.replace(second, seeds=1)])
 
 
-def test_one_seed_of_a_run_is_drawn_beside_its_own_partner(finished_run, tmp_path):
-    folder = tmp_path / "run"
-    # As many seeds as the partner's run: they are paired in order, 7 with 3 and 8 with 4.
-    options = ("--partners", f"run:{finished_run}#each", "random", "--seed", "7", "--seeds", "2")
-    assert runs.train(folder, *options, "--total-steps", "64") == 0
-    assert runs.command("render", str(folder), "--seed", "8", "--out", str(tmp_path / "page.html")) == 0
-    assert runs.command("render", str(folder), "--seed", "8", "--out", str(tmp_path / "last.png")) == 0
-    assert runs.command("export", f"{folder}#8", "--to", "policy", "--out", str(tmp_path / "policy")) == 0
+def test_one_seed_of_a_run_is_drawn_beside_its_own_partner(finished_run, beside_run, tmp_path):
+    assert runs.command("render", str(beside_run), "--seed", "8", "--out", str(tmp_path / "page.html")) == 0
+    assert runs.command("render", str(beside_run), "--seed", "8", "--out", str(tmp_path / "last.png")) == 0
+    assert runs.command("export", f"{beside_run}#8", "--to", "policy", "--out", str(tmp_path / "policy")) == 0
     assert "#4" in config_of(tmp_path / "policy").partners[0]
-    assert runs.command("evaluate", str(folder), "--probes", "partners", "half") == 0
+    assert runs.command("evaluate", str(beside_run), "--probes", "partners") == 0
     with pytest.raises(ValueError, match="make_train knows no seeds"):
-        jaxsocial.make_train(config_of(folder))
+        jaxsocial.make_train(config_of(beside_run))
     assert runs.command("play", "--partners", f"run:{finished_run}#each") == 2
 
 
