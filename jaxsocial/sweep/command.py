@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -235,11 +236,16 @@ def _run_items(items: Sequence[Path], executor: Executor, folder: Path, console:
         return
     names = [item.name for item in items]
 
-    def status() -> Status:
-        return Status(table.steps_done(folder, names), counted(len(names), "item"))
-
-    with ProgressDisplay(console, rungs.total_steps(folder, items), status):
+    with ProgressDisplay(console, rungs.total_steps(folder, items), lambda: progress(folder, names)):
         _execute(items, WORK, executor, console, _resumed(folder))
+
+
+def progress(folder: Path, items: Sequence[str]) -> Status:
+    """Returns the progress of these items of a sweep: steps, and the median and the best of the latest returns."""
+    newest = table.newest_parts(folder, items)
+    found = [value for part in newest for value in table.latest_returns(part.path)]
+    returns = f"{statistics.median(found):.2f} (best {max(found):.2f})" if found else "-"
+    return Status(sum(part.step * part.members for part in newest), counted(len(items), "item"), returns)
 
 
 def _resumed(folder: Path) -> str:

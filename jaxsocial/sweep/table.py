@@ -6,12 +6,15 @@ columns. A file's name ends in the digest of its content. An item that resumes f
 that it wrote after it.
 """
 
+import functools
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -100,15 +103,34 @@ def cut(sweep: Path, writer: str, step: int) -> None:
             path.unlink()
 
 
-def steps_done(sweep: Path, items: Sequence[str]) -> int:
-    """Returns the learner steps of all members of these items, from the names of the files that they have written."""
-    newest: dict[tuple[str, int, int], int] = {}
-    for path in (sweep / TABLE).glob("*.parquet"):
+class Newest(NamedTuple):
+    """The newest file that a batch has written."""
+
+    step: int
+    """Learner steps of each member."""
+    members: int
+    path: Path
+
+
+def newest_parts(sweep: Path, items: Sequence[str]) -> list[Newest]:
+    """Returns the newest file of each batch of these items."""
+    newest: dict[tuple[str, str, str], Newest] = {}
+    for path in sorted((sweep / TABLE).glob("*.parquet")):  # the order of names is the order of steps
         part = PART.fullmatch(path.name)
         if part and part["item"] in items:
-            batch = part["item"], int(part["first"]), int(part["last"])
-            newest[batch] = max(newest.get(batch, 0), int(part["step"]))
-    return sum(step * (last - first) for (_, first, last), step in newest.items())
+            batch = part["item"], part["first"], part["last"]
+            newest[batch] = Newest(int(part["step"]), int(part["last"]) - int(part["first"]), path)
+    return list(newest.values())
+
+
+@functools.lru_cache(maxsize=4096)
+def latest_returns(path: Path) -> tuple[float, ...]:
+    """Returns each learner's mean return, where an episode ended; none if the file is gone or damaged."""
+    try:
+        rows = parquet.read_table(path, columns=["return"])["return"].to_pylist()
+    except (OSError, KeyError, pa.ArrowException):  # progress never stops a sweep; `read` names the remedy
+        return ()
+    return tuple(value for value in rows if value is not None and not math.isnan(value))
 
 
 def read(sweep: Path) -> pd.DataFrame:

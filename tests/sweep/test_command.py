@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import random
 import signal
@@ -26,6 +27,7 @@ from jaxsocial.sweep.report import ranking
 from jaxsocial.sweep.report.ranking import About
 from jaxsocial.sweep.work import Task, write_task
 from jaxsocial.training.member import metric_names
+from jaxsocial.training.progress import Status
 from jaxsocial.training.stopping import Stopped
 from tests.runs import toml
 from tests.sweep.tiny import FILE, GRID, tiny
@@ -279,10 +281,11 @@ def test_progress_is_read_from_the_files_of_the_table(tmp_path):
     command.prepare(tiny(), tmp_path / "sweep")
     folder = tmp_path / "sweep"
     write_task(folder / "items" / "one", Task([Entry(0, 0), Entry(0, 1), Entry(1, 0)], 8, [], 1.0))
-    rows = [{"setting": 0, "seed": 0, "learner": 0, "step": 64}]
-    for writer, step in (("one.batch-0-2", 64), ("one.batch-0-2", 128), ("one.batch-2-3", 64), ("other.batch-0-9", 64)):
-        table.write_part(folder, writer, step, rows)
-    assert table.steps_done(folder, ["one"]) == 2 * 128 + 64
+    written = (("one.batch-0-2", 64, [5.0, 5.0]), ("one.batch-0-2", 128, [1.0, math.nan]), ("one.batch-2-3", 64, [2.0]))
+    for writer, step, returns in (*written, ("other.batch-0-9", 64, [9.0])):
+        table.write_part(folder, writer, step, [{"setting": 0, "seed": 0, "return": value} for value in returns])
+    assert command.progress(folder, ["one"]) == Status(2 * 128 + 64, "1 item", "1.50 (best 2.00)")
+    assert command.progress(folder, ["none"]).returns == "-"
     assert rungs.total_steps(folder, [folder / "items" / "one"]) == 3 * 8 * 64
 
 
