@@ -9,7 +9,7 @@ from jaxsocial.cli import main
 from jaxsocial.reproduce import conditions, plots
 from jaxsocial.reproduce.claims import all_of, more_than, times_as_much
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Figure, Findings, Row, Trained
+from jaxsocial.reproduce.figures import Figure, Findings, Row, TrainedPlayer
 
 SOLO = 2.0
 """The least factor over the return of a learner that was trained alone."""
@@ -24,7 +24,7 @@ def figure(scale: Scale) -> Figure:
         "imitation": conditions.imitation(scale),
     }
     # Scripted experts know every world: only trained ones can be transferred.
-    if isinstance(scale.experts[0], Trained):
+    if isinstance(scale.experts[0], TrainedPlayer):
         transferred["expert"] = scale.experts[0].condition
     rows = []
     for where, place in scale.places.items():

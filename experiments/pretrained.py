@@ -20,7 +20,7 @@ from jaxsocial.api import Run
 from jaxsocial.reproduce import command, store
 from jaxsocial.reproduce.claims import Finding
 from jaxsocial.reproduce.conditions import mixed
-from jaxsocial.reproduce.figures import Condition, Trained
+from jaxsocial.reproduce.figures import Condition, TrainedPlayer
 from jaxsocial.reproduce.scales import make_scale
 from jaxsocial.training.folder import PROVENANCE
 from jaxsocial.training.packaged import CARD, PACKAGED, Card
@@ -165,7 +165,7 @@ def main() -> None:
     places = command.Places(chosen.runs / scale.name, chosen.results / scale.name)
     found, _ = command.view(figure, scale, store.read_records(places.records))
     player = scale.early_experts[0]
-    assert isinstance(player, Trained)
+    assert isinstance(player, TrainedPlayer)
     conditions = {row.name: row.condition for row in figure(scale).rows}
     conditions |= {EXPERT: player.condition, MIXED: mixed(scale)}
     for name in chosen.learners:

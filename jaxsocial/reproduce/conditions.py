@@ -8,7 +8,7 @@ from jaxsocial.config.config import Config
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.learning.settings import Coefficients
 from jaxsocial.reproduce.claims import below_their_learner
-from jaxsocial.reproduce.figures import Condition, Player, Row, Trained
+from jaxsocial.reproduce.figures import Condition, Player, Row, TrainedPlayer
 
 LOCAL_OPTIMUM = 1.5
 """The highest return in the local optimum: one goal, and then the learner stops (PROTOCOL: Results to match)."""
@@ -206,7 +206,7 @@ def about(scale: Scale) -> str:
             "Evaluation charges the full penalty. The paper charges it from the start. "
         )
     if not searchers_apart(scale):
-        if isinstance(scale.experts[0], Trained):
+        if isinstance(scale.experts[0], TrainedPlayer):
             return text + "Experts are trained by curriculum, alone."
         return text + (
             "Experts are scripted. As the paper's do, they search for the goal order in every episode, pay for wrong "

@@ -25,12 +25,12 @@ class Condition:
     def needs(self) -> "Iterator[Condition]":
         """Yields the conditions that have to be trained first."""
         players = (*self.partners, self.teacher)
-        yield from (player.condition for player in players if isinstance(player, Trained))
+        yield from (player.condition for player in players if isinstance(player, TrainedPlayer))
         if self.start_from is not None:
             yield self.start_from
 
 
-class Trained(NamedTuple):
+class TrainedPlayer(NamedTuple):
     """A seed of a condition as a partner of another one."""
 
     condition: Condition
@@ -40,7 +40,7 @@ class Trained(NamedTuple):
     """Learner steps of an earlier checkpoint; the last one if None."""
 
 
-Player = str | Trained
+Player = str | TrainedPlayer
 """A partner: a name that `Config.partners` takes, or a condition that is trained first."""
 
 
@@ -132,4 +132,4 @@ def conditions_of(rows: Iterable[Row]) -> list[Condition]:
 
 def players_of(row: Row) -> list[Condition]:
     """Returns the conditions that are partners in a row's test."""
-    return [player.condition for player in row.partners or () if isinstance(player, Trained)]
+    return [player.condition for player in row.partners or () if isinstance(player, TrainedPlayer)]

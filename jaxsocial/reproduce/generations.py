@@ -18,7 +18,7 @@ from jaxsocial.evaluate.statistics import Score, interquartile_mean
 from jaxsocial.reproduce import plots
 from jaxsocial.reproduce.claims import more_than
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, Trained
+from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, TrainedPlayer
 from jaxsocial.sweep.spec import BASE, base_of, check_names, checked_table, read_toml, typed_values
 
 NAMES = ("preset", "scenario", *BASE, "fixed", "generations")
@@ -98,7 +98,7 @@ def lineages(declared: Generations) -> list[Condition]:
     made = [Condition("generation 1", base)]
     for number in range(2, declared.number + 1):
         config = dataclasses.replace(base, seed=base.seed + SEEDS_APART * (number - 1))
-        before = (Trained(made[-1], seed=None),) * stay
+        before = (TrainedPlayer(made[-1], seed=None),) * stay
         made.append(Condition(f"generation {number}", config, partners=before + base.partners[stay:]))
     return made
 

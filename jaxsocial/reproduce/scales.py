@@ -8,7 +8,7 @@ from jaxsocial.env.registry import make_scenario
 from jaxsocial.env.scenario import Scenario
 from jaxsocial.env.settings import changed, in_place_of
 from jaxsocial.reproduce.conditions import Place, Scale
-from jaxsocial.reproduce.figures import Condition, Trained
+from jaxsocial.reproduce.figures import Condition, TrainedPlayer
 
 SCALES = ("smoke", "laptop", "paper")
 SEEDS, LAPTOP_SEEDS = 5, 10
@@ -49,7 +49,7 @@ def _smoke() -> Scale:
         seeds=2,
     )
     expert = _expert(config, (0.5, 2.0), (512.0,))
-    players = Trained(expert), Trained(expert, 1)
+    players = TrainedPlayer(expert), TrainedPlayer(expert, 1)
     return Scale(
         "smoke",
         config,
@@ -98,7 +98,7 @@ def _paper() -> Scale:
     config = dataclasses.replace(presets.preset("paper"), seeds=SEEDS)
     expert = Condition("expert", dataclasses.replace(presets.preset("expert"), seeds=2, keep_every=10))
     steps = 2 * expert.config.keep_every * expert.config.checkpoint_iterations * expert.config.iteration_steps
-    players = Trained(expert), Trained(expert, 1)
+    players = TrainedPlayer(expert), TrainedPlayer(expert, 1)
     return Scale("paper", config, players, players, _early(expert, steps), _places(config.world), EPISODES, LEVEL)
 
 
@@ -109,8 +109,8 @@ def _expert(config: Config, penalties: tuple[float, ...], steps: tuple[float, ..
     return Condition("expert", dataclasses.replace(alone, stages=stages, keep_every=1))
 
 
-def _early(expert: Condition, steps: int) -> tuple[Trained, ...]:
-    return Trained(expert, 0, steps), Trained(expert, 1, steps)
+def _early(expert: Condition, steps: int) -> tuple[TrainedPlayer, ...]:
+    return TrainedPlayer(expert, 0, steps), TrainedPlayer(expert, 1, steps)
 
 
 def _places(world: Scenario) -> dict[str, Place]:

@@ -20,7 +20,7 @@ from jaxsocial.env.settings import changed
 from jaxsocial.evaluate import media
 from jaxsocial.evaluate.episodes import beside, episode_player, episode_program, without_teacher
 from jaxsocial.evaluate.probes import MEASURES, measured
-from jaxsocial.reproduce.figures import Condition, Player, Row, Trained, players_of
+from jaxsocial.reproduce.figures import Condition, Player, Row, TrainedPlayer, players_of
 from jaxsocial.training import checkpoint, metrics
 from jaxsocial.training.build import make_agent_setup
 from jaxsocial.training.folder import config_of, write_at_once
@@ -74,7 +74,7 @@ def resolved(condition: Condition, runs: Path) -> Config:
 def player_names(players: Iterable[Player], runs: Path) -> tuple[str, ...]:
     """Returns partners as a config names them."""
 
-    def name(player: Trained) -> str:
+    def name(player: TrainedPlayer) -> str:
         steps = "" if player.steps is None else f"@{player.steps}"
         seed = EACH if player.seed is None else player.condition.config.seed + player.seed
         return f"run:{folder_of(player.condition, runs)}{steps}#{seed}"

@@ -60,7 +60,7 @@ def entries(settings: Sequence[Config], numbers: Sequence[int]) -> list[Entry]:
     return [Entry(number, settings[number].seed + seed) for number in numbers for seed in range(settings[number].seeds)]
 
 
-def config_of(entry: Entry, settings: Sequence[Config]) -> Config:
+def member_config(entry: Entry, settings: Sequence[Config]) -> Config:
     """Returns the config of one seed."""
     # A checkpoint holds a whole batch, so none can be kept for a single run.
     return dataclasses.replace(settings[entry.setting], seed=entry.seed, seeds=1, keep_every=0)

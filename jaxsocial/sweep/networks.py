@@ -8,7 +8,7 @@ import jax
 
 from jaxsocial.config.network import network_of
 from jaxsocial.sweep import command, table
-from jaxsocial.sweep.members import Entry, config_of
+from jaxsocial.sweep.members import Entry, member_config
 from jaxsocial.sweep.report.ranking import best_first
 from jaxsocial.sweep.rungs import ITEMS
 from jaxsocial.sweep.work import batch_damage, batch_range, read_task
@@ -55,7 +55,7 @@ def export_member(folder: Path, out: Path, setting: int | None = None, seed: int
     item, batch = saved.batch.parent, saved.batch
     if reason := batch_damage(batch, saved.iteration, sweep.settings):
         raise ValueError(f"checkpoint {saved.iteration} of {batch} is damaged ({reason}): restore it")
-    config = config_of(entry, sweep.settings)
+    config = member_config(entry, sweep.settings)
     one = jax.eval_shape(network_of(config).init, jax.random.key(0))
     held = checkpoint.size_of(batch, saved.iteration)
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((held, config.sizes.learners, *x.shape), x.dtype), one)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 
 from jaxsocial.config.config import Config
-from jaxsocial.sweep.members import GIB, config_of, fitted
+from jaxsocial.sweep.members import GIB, fitted, member_config
 from jaxsocial.sweep.spec import Sweep, share_of
 from jaxsocial.sweep.work import DONE, is_done, read_plain, read_settings, read_task, write_plain
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
@@ -47,7 +47,7 @@ def measure(folder: Path) -> None:
     task, settings = read_task(folder), read_settings(folder.parents[1])
     try:
         began = time.perf_counter()
-        configs = [config_of(entry, settings) for entry in task.entries]
+        configs = [member_config(entry, settings) for entry in task.entries]
         program, fit = fitted(configs, task.memory_gib, target=task.target)
         compile_seconds = time.perf_counter() - began
         seconds = _iteration_seconds(program) if task.target is None else None

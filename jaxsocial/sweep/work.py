@@ -19,7 +19,7 @@ from jaxsocial.config.fields import config_hash, digest, flat
 from jaxsocial.evaluate.episodes import Episodes, episode_player
 from jaxsocial.evaluate.returns import episode_sums
 from jaxsocial.sweep import table
-from jaxsocial.sweep.members import Entry, Fit, config_of, fitted, identity, is_out_of_memory, padded
+from jaxsocial.sweep.members import Entry, Fit, fitted, identity, is_out_of_memory, member_config, padded
 from jaxsocial.sweep.spec import MEASURED
 from jaxsocial.training import checkpoint, loop, metrics
 from jaxsocial.training.devices import keep_compiled_programs, use_all_cores
@@ -167,7 +167,7 @@ def work(folder: Path) -> None:
     write_provenance(folder)
     task, settings = read_task(folder), read_settings(folder.parents[1])
     check_settings(folder, settings)
-    configs, done = [config_of(entry, settings) for entry in task.entries], []
+    configs, done = [member_config(entry, settings) for entry in task.entries], []
     with stop_requests() as stop:
         compiled = compiled_for(configs, task.memory_gib)
         while len(done) < len(configs):
@@ -239,7 +239,7 @@ def batch_damage(batch: Path, iteration: int, settings: Sequence[Config]) -> str
     """
     first, last = batch_range(batch)
     entries = read_task(batch.parent).entries[first:last]
-    return checkpoint.damage(batch, iteration, [config_of(entry, settings) for entry in entries])
+    return checkpoint.damage(batch, iteration, [member_config(entry, settings) for entry in entries])
 
 
 def _drop(batch: Path) -> None:

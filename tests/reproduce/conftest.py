@@ -16,7 +16,7 @@ from jaxsocial.env.settings import changed
 from jaxsocial.reproduce import command, conditions, plots, train
 from jaxsocial.reproduce.claims import above
 from jaxsocial.reproduce.conditions import Scale
-from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, Trained
+from jaxsocial.reproduce.figures import Condition, Figure, Findings, Row, TrainedPlayer
 from jaxsocial.reproduce.store import Record, read_records
 
 EPISODES = 16
@@ -45,7 +45,7 @@ def tiny_config() -> Config:
 def tiny_scale(**changes) -> Scale:
     config = dataclasses.replace(tiny_config(), **changes)
     expert = Condition("expert", dataclasses.replace(alone(config), keep_every=1))
-    players = (Trained(expert, 1),)
+    players = (TrainedPlayer(expert, 1),)
     return Scale("tiny", config, players, players, (), {}, EPISODES)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Picture
 
 from jaxsocial.env.settings import changed
 from jaxsocial.reproduce import generations, store, train
-from jaxsocial.reproduce.figures import Trained
+from jaxsocial.reproduce.figures import TrainedPlayer
 from jaxsocial.training.folder import config_of
 from jaxsocial.training.pretrained import EACH
 from tests import runs
@@ -43,14 +43,14 @@ def declared(**changes) -> generations.Generations:
 def test_each_generation_learns_beside_the_one_before():
     first, second, third = generations.lineages(declared(number=3))
     assert first.partners == ()
-    assert second.partners == (Trained(first, None),) * 2
-    assert third.partners == (Trained(second, None),) * 2
+    assert second.partners == (TrainedPlayer(first, None),) * 2
+    assert third.partners == (TrainedPlayer(second, None),) * 2
     assert [condition.config.seed for condition in (first, second, third)] == [0, 1000, 2000]
 
 
 def test_the_first_partners_keep_the_last_seats():
     first, second = generations.lineages(declared(number=2, oldest=1))
-    assert second.partners == (Trained(first, None), "random")
+    assert second.partners == (TrainedPlayer(first, None), "random")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from jaxsocial.config.fields import flat
 from jaxsocial.config.presets import preset
-from jaxsocial.sweep.members import config_of, entries, groups
+from jaxsocial.sweep.members import entries, groups, member_config
 from jaxsocial.sweep.spec import make_sweep, read_sweep
 from jaxsocial.training import checkpoint, folder
 
@@ -92,7 +92,7 @@ def test_settings_that_differ_in_traced_numbers_share_a_program():
     assert groups(settings, [0, 4, 7]) == [[0, 4], [7]]
     members = entries(settings, [7])
     assert [tuple(member) for member in members] == [(7, 0), (7, 1)]
-    alone = config_of(members[1], settings)
+    alone = member_config(members[1], settings)
     assert (alone.seed, alone.seeds, alone.network.memory) == (1, 1, 16)
 
 

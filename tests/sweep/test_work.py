@@ -11,7 +11,7 @@ import pytest
 
 from jaxsocial.config.fields import flat
 from jaxsocial.sweep import command, rungs, table, work
-from jaxsocial.sweep.members import GIB, Fit, config_of, entries, fitted, padded
+from jaxsocial.sweep.members import GIB, Fit, entries, fitted, member_config, padded
 from jaxsocial.sweep.spec import measures
 from jaxsocial.training import checkpoint, metrics
 from jaxsocial.training.member import metric_names
@@ -153,7 +153,7 @@ def test_a_batch_resumes_in_programs_of_other_sizes(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_members_that_do_not_fit_train_in_batches(whole, tmp_path):
-    configs = [config_of(entry, tiny().settings) for entry in entries(tiny().settings, range(4))]
+    configs = [member_config(entry, tiny().settings) for entry in entries(tiny().settings, range(4))]
     program, fit = fitted(configs)
     assert (fit.members, fit.bytes) == (8, program.memory(1))
     room = 0.6 * fit.bytes / GIB
@@ -168,7 +168,7 @@ def test_members_that_do_not_fit_train_in_batches(whole, tmp_path):
 
 @pytest.mark.slow
 def test_a_single_member_that_does_not_fit_is_refused():
-    config = config_of(entries(tiny().settings, [0])[0], tiny().settings)
+    config = member_config(entries(tiny().settings, [0])[0], tiny().settings)
     with pytest.raises(MemoryError, match="make sizes smaller"):
         fitted([config], 1e-6)
 
