@@ -7,10 +7,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from jaxsocial.sweep.report import drawing, margins, parallel, ranking
 from jaxsocial.sweep.report import page as page_module
+from jaxsocial.sweep.report.colours import palette
 from jaxsocial.sweep.report.fields import fields, groups, labels, number_labels, shortened
 from jaxsocial.sweep.report.page import best_table, write
 from jaxsocial.sweep.report.ranking import About
@@ -373,6 +375,17 @@ def test_a_table_without_a_column_or_rows_is_refused(tmp_path):
         write(table, About("a test", ("rate",), "lag"), tmp_path)
     with pytest.raises(ValueError, match="no rows: let the sweep run"):
         write(table[:0], ABOUT, tmp_path)
+
+
+@pytest.mark.parametrize(("values", "ticks"), [([1, 3, 3], ["1", "3"]), ([0.001, 0.01, 0.1], ["0.001", "0.01", "0.1"])])
+def test_a_colour_bar_shows_the_values_of_a_field_if_there_are_few(values, ticks):
+    axes = Figure().subplots()
+    palette(field([float(value) for value in values])).explain(axes)
+    (bar,) = (other for other in axes.figure.axes if other is not axes)
+    assert [label.get_text() for label in bar.get_yticklabels()] == ticks
+    # Values too near to each other would overlap.
+    palette(field([1.0, 1.01, 9.0])).explain(axes)
+    assert "1.01" not in [label.get_text() for label in axes.figure.axes[-1].get_yticklabels()]
 
 
 def test_the_ten_best_curves_are_emphasized():

@@ -9,11 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, LogNorm, Normalize
 
-from jaxsocial.sweep.report.fields import Field
+from jaxsocial.sweep.report.fields import Field, number_labels
 from jaxsocial.sweep.report.margins import limits
 
 FEW = matplotlib.color_sequences["petroff10"]
 """Colours of categories, while there are enough of them."""
+NEAR = 0.05
+"""The share of a colour bar within which two ticks would overlap."""
 EMPTY = "0.94"
 """The colour of cells without a setting."""
 MISSING = (0.7, 0.7, 0.7, 1.0)
@@ -33,7 +35,7 @@ class Palette(NamedTuple):
     scale: ScalarMappable
 
     def explain(self, axes: Axes) -> None:
-        """Draws a colour bar beside the axes."""
+        """Draws a colour bar beside the axes; its ticks are the field's values if there are few."""
         bar = axes.figure.colorbar(self.scale, ax=axes, pad=0.02)
         bar.set_label(math_free(self.field.label))
         bar.outline.set_visible(False)
@@ -41,6 +43,12 @@ class Palette(NamedTuple):
             names = [math_free(name) for name in self.field.categories]
             bar.set_ticks(range(len(names)), labels=names, fontsize="small" if len(names) <= len(FEW) else "x-small")
             bar.ax.tick_params(length=0)
+            bar.minorticks_off()
+            return
+        numbers = np.unique(self.field.values.dropna())
+        places = np.asarray(self.scale.norm(numbers))
+        if len(numbers) <= len(FEW) and (np.diff(places) > NEAR).all():
+            bar.set_ticks(numbers, labels=number_labels(numbers, 3))
             bar.minorticks_off()
 
 
