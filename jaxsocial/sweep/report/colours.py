@@ -45,7 +45,7 @@ class Palette(NamedTuple):
             bar.ax.tick_params(length=0)
             bar.minorticks_off()
             return
-        numbers = np.unique(self.field.values.dropna())
+        numbers = sorted(set(self.field.values.dropna().tolist()))
         places = np.asarray(self.scale.norm(numbers))
         if len(numbers) <= len(FEW) and (np.diff(places) > NEAR).all():
             bar.set_ticks(numbers, labels=number_labels(numbers, 3))
