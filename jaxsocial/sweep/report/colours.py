@@ -45,10 +45,10 @@ class Palette(NamedTuple):
             bar.ax.tick_params(length=0)
             bar.minorticks_off()
             return
-        numbers = sorted(set(self.field.values.dropna().tolist()))
+        numbers = np.unique(self.field.values.dropna())
         places = np.asarray(self.scale.norm(numbers))
         if len(numbers) <= len(FEW) and (np.diff(places) > NEAR).all():
-            bar.set_ticks(numbers, labels=number_labels(numbers, 3))
+            bar.set_ticks(numbers.tolist(), labels=number_labels(numbers, 3))
             bar.minorticks_off()
 
 
