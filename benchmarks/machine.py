@@ -28,7 +28,8 @@ PACKAGES = (
 
 
 def machine(module: str) -> dict[str, object]:
-    """Returns date, command, processor, load, memory, device and versions."""
+    """Returns date, command, processor, load, memory, device, and the versions of those of `PACKAGES` that are here."""
+    installed = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join(["python", "-m", module, *sys.argv[1:]]),
@@ -39,7 +40,7 @@ def machine(module: str) -> dict[str, object]:
         "device": jax.devices()[0].device_kind,
         "devices": len(jax.devices()),
         "python": platform.python_version(),
-        "versions": _versions(),
+        "versions": {name: installed[name] for name in PACKAGES if name in installed},
     }
 
 
@@ -49,12 +50,6 @@ def _processor() -> str:
     lines = listing.read_text().splitlines() if listing.exists() else []
     names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
-
-
-def _versions() -> dict[str, str]:
-    """Returns the versions of those of `PACKAGES` that are installed."""
-    installed = {found.name.lower(): found.version for found in importlib.metadata.distributions()}
-    return {name: installed[name] for name in PACKAGES if name in installed}
 
 
 def copy_rate(bytes_held: int = 2**28, repeats: int = 10, runs: int = 5) -> float:

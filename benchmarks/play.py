@@ -148,7 +148,9 @@ def compiled(game: Game, worlds: int, steps: int) -> Program:
         return split(jax.random.split(key, len(devices)))
 
     run = jax.jit(run).lower(jax.random.key(0)).compile()
-    return Program(game, worlds, steps, run, clock.seconds(), _memory(run))
+    held: Any = run.memory_analysis()
+    memory = held.temp_size_in_bytes + held.argument_size_in_bytes + held.output_size_in_bytes
+    return Program(game, worlds, steps, run, clock.seconds(), memory)
 
 
 def measured(programs: Sequence[Program], runs: int) -> list[Figure]:
@@ -191,8 +193,3 @@ def _figure(program: Program, seconds: list[Seconds]) -> Figure:
 
 def _bytes(tree) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def _memory(run: jax.stages.Compiled) -> int:
-    analysis: Any = run.memory_analysis()
-    return analysis.temp_size_in_bytes + analysis.argument_size_in_bytes + analysis.output_size_in_bytes

@@ -20,9 +20,15 @@ COLUMNS = ["condition", "seed", "step", "return", "evaluation.return"]
 
 
 def read(sweeps: list[Path]) -> pd.DataFrame:
-    """Returns the rows of several sweeps: condition, seed, step, and the returns in training and in evaluation."""
+    """Returns the rows of several sweeps: condition, seed, step, and the returns in training and in evaluation.
+
+    Raises:
+      SystemExit: a sweep of other conditions.
+    """
     rows = pd.concat([table.read(sweep) for sweep in sweeps])
-    kinds = zip(rows["sizes.prediction"], rows["world.agents"], strict=True)
+    kinds = list(zip(rows["sizes.prediction"], rows["world.agents"], strict=True))
+    if unknown := set(kinds) - set(CONDITIONS):
+        raise SystemExit(f"(prediction, agents) {sorted(unknown)[0]} is no condition here: choose from {[*CONDITIONS]}")
     return rows.assign(condition=[CONDITIONS[kind] for kind in kinds]).loc[:, COLUMNS]
 
 

@@ -41,3 +41,6 @@ def test_the_larger_room_s_table_counts_the_seeds_that_escaped(tmp_path, monkeyp
     ]
     assert (tmp_path / "room.png").is_file()
     assert len((tmp_path / "room.csv").read_text().splitlines()) == 1 + 8
+    table.write_part(tmp_path / "sweep", "other.batch-0-1", 200, [rows[0] | {"sizes.prediction": "frame"}])
+    with pytest.raises(SystemExit, match=r"\('frame', 1\) is no condition here: choose from"):
+        larger_room.main()
